@@ -1,0 +1,71 @@
+"""No-reference video quality: technical, aesthetic and overall scores of a video.
+
+Names are imported when first used, so that ``import dover_plugin`` does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dover_plugin.calibration import Calibration
+    from dover_plugin.errors import (
+        DoverError,
+        EngineError,
+        LicenceError,
+        SettingsError,
+        VideoError,
+        WeightsError,
+    )
+    from dover_plugin.ranks import Rank, ReferenceSet
+    from dover_plugin.scorer import Scorer
+    from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
+    from dover_plugin.video import ArraySource, FrameSource, VideoInfo
+
+_HOMES = {
+    "calibration": ("Calibration",),
+    "errors": (
+        "DoverError",
+        "EngineError",
+        "LicenceError",
+        "SettingsError",
+        "VideoError",
+        "WeightsError",
+    ),
+    "ranks": ("Rank", "ReferenceSet"),
+    "scorer": ("Scorer",),
+    "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
+    "video": ("ArraySource", "FrameSource", "VideoInfo"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604
+    "ArraySource",
+    "Calibration",
+    "DoverError",
+    "EngineError",
+    "Failure",
+    "FrameSource",
+    "LicenceError",
+    "Maps",
+    "Rank",
+    "Raw",
+    "ReferenceSet",
+    "Result",
+    "Scorer",
+    "Scores",
+    "Settings",
+    "SettingsError",
+    "VideoError",
+    "VideoInfo",
+    "WeightsError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'dover_plugin' has no attribute {name!r}")
+    return getattr(import_module(f"dover_plugin.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,128 @@
+"""What of the tool works on this machine, and what to do about the rest."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from dover_plugin import weights
+from dover_plugin.errors import DoverError
+
+OPTIONAL = {  # distribution -> what it is for, extra that brings it
+    "fiftyone": ("FiftyOne plugin", "fiftyone"),
+    "vapoursynth": ("VapourSynth filter", "vapoursynth"),
+    "openvino": ("faster on CPUs", "openvino"),
+    "onnxruntime": ("ONNX Runtime", "onnx"),
+    "ray": ("clusters", "ray"),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: what was looked at.
+        state: "ok"; "off" for what is optional and absent; "broken" for what scoring needs.
+        detail: what was found.
+        remedy: what to do; empty when all is well.
+    """
+
+    name: str
+    state: Literal["ok", "off", "broken"]
+    detail: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Check]:
+    """Look at everything, quickest first."""
+    yield Check("dover-plugin", "ok", version("dover-plugin"))
+    yield Check("Python", "ok", f"{platform.python_version()} ({sys.executable})")
+    yield from _torch()
+    yield from _decoders()
+    yield _cache()
+    for row in weights.PUBLISHED:
+        yield _weights(row)
+    for name, (purpose, extra) in OPTIONAL.items():
+        try:
+            yield Check(name, "ok", f"{version(name)} ({purpose})")
+        except PackageNotFoundError:
+            remedy = f"pip install 'dover-plugin[{extra}]'"
+            yield Check(name, "off", f"not installed ({purpose})", remedy)
+    ffmpeg = shutil.which("ffmpeg")
+    yield (
+        Check("ffmpeg", "ok", ffmpeg)
+        if ffmpeg
+        else Check("ffmpeg", "off", "not on the PATH", "install ffmpeg; only FiftyOne needs it")
+    )
+
+
+def _torch() -> Iterator[Check]:
+    try:
+        import torch
+    except Exception as error:  # a broken install raises whatever it likes
+        yield Check("torch", "broken", f"{error}", "pip install --force-reinstall torch")
+        return
+    yield Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    if not torch.cuda.is_available():
+        yield Check("CUDA", "off", "no device", "the CPU is used")
+    for i in range(torch.cuda.device_count()):
+        device = torch.cuda.get_device_properties(i)
+        memory = device.total_memory / 2**30
+        yield Check(f"cuda:{i}", "ok", f"{device.name}, {memory:.0f} GiB")
+
+
+def _decoders() -> Iterator[Check]:
+    """Write a tiny clip and read it with each decoder."""
+    import av
+    import numpy as np
+
+    from dover_plugin.video import open_source
+
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        with av.open(str(clip), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width = stream.height = 64
+            stream.pix_fmt = "yuv420p"
+            for _ in range(3):
+                picture = np.full((64, 64, 3), 128, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            container.mux(stream.encode(None))
+        for name, package in (("decord", "decord"), ("pyav", "av")):
+            try:
+                frames = sum(1 for _ in open_source(clip, name).frames(range(3)))
+                yield Check(name, "ok", f"{version(package)}, read {frames} frames")
+            except (DoverError, PackageNotFoundError) as error:
+                state: Literal["off", "broken"] = "off" if name == "decord" else "broken"
+                yield Check(name, state, str(error), "PyAV is used" if state == "off" else "")
+
+
+def _cache() -> Check:
+    folder = weights.cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = "make it writable, or set DOVER_HOME to a folder that is"
+        return Check("cache", "broken", f"{folder}: {error.strerror}", remedy)
+    free = shutil.disk_usage(folder).free / 2**30
+    source = "DOVER_HOME" if os.environ.get("DOVER_HOME") else "default"
+    return Check("cache", "ok", f"{folder} ({source}), {free:.0f} GiB free")
+
+
+def _weights(row: weights.Published) -> Check:
+    name = f"weights of {row.model}"
+    if not weights.cached(row.model).exists():
+        return Check(name, "off", "not here", f"dover weights download {row.model}")
+    try:
+        return Check(name, "ok", f"verified, {weights.verify(row.model)[:8]}")
+    except DoverError as error:
+        return Check(name, "broken", str(error), f"dover weights download {row.model}")

@@ -1,0 +1,102 @@
+"""PyTorch on the CPU or a CUDA device."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.networks import Dover
+from dover_plugin.scores import Maps
+from dover_plugin.views import Picture, Views, normalise
+
+PRECISIONS = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+class TorchEngine:
+    """Runs a network clip by clip, so that a score does not depend on what is scored beside it.
+
+    Args:
+        network: in evaluation mode; it is moved to the device.
+        device: as torch names them; "auto" is CUDA where there is one, else the CPU.
+        precision: "float32", or on CUDA "float16" or "bfloat16".
+
+    Raises:
+        SettingsError: a device or precision that is not here.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: Dover, device: str = "auto", precision: str = "float32") -> None:
+        if precision not in PRECISIONS:
+            raise SettingsError(
+                f"No precision is named {precision!r}. Choose from {', '.join(PRECISIONS)}."
+            )
+        self._device = find_device(device)
+        if self._device.type == "cpu" and precision != "float32":
+            raise SettingsError(f"Precision {precision} needs a CUDA device; on the CPU use float32.")
+        self.device = str(self._device)
+        self.precision = precision
+        self._dtype = PRECISIONS[precision]
+        self._network = network.to(self._device, self._dtype)
+        self._lock = threading.Lock()
+
+    def run(self, views: Views) -> Maps:
+        """See engines.Engine."""
+        with (
+            self._lock,  # one video at a time: two would share the cores and add up their memory
+            torch.inference_mode(),
+            torch.autocast(self._device.type, enabled=False),
+            torch.backends.cudnn.flags(
+                enabled=torch.backends.cudnn.enabled,
+                benchmark=torch.backends.cudnn.benchmark,
+                deterministic=True,
+                allow_tf32=False,
+            ),
+        ):
+            return Maps(
+                technical=self._map(self._network.technical_map, views.technical),
+                aesthetic=self._map(self._network.aesthetic_map, views.aesthetic),
+            )
+
+    def _map(self, branch: Callable[[Tensor], Tensor], clips: Picture) -> NDArray[np.float32]:
+        """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7), one clip at a time."""
+        maps = [
+            branch(normalise(torch.from_numpy(clip).to(self._device)[None]).to(self._dtype))
+            for clip in clips
+        ]
+        result: NDArray[np.float32] = torch.cat(maps).float().cpu().numpy()
+        return result
+
+
+def find_device(name: str) -> torch.device:
+    """The device that ``name`` means.
+
+    Raises:
+        SettingsError: it does not exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SettingsError(
+            f"No device is named {name!r}. Use 'auto', 'cpu', 'cuda' or 'cuda:1'."
+        ) from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise SettingsError(
+                f"Device {name!r} is not here ({count} CUDA devices found). Use 'cpu', or check "
+                "'nvidia-smi' and 'dover doctor'."
+            )
+    elif device.type != "cpu":
+        raise SettingsError(f"Device {name!r} is not supported. Use 'auto', 'cpu' or 'cuda'.")
+    return device

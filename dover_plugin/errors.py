@@ -1,0 +1,25 @@
+"""What can go wrong, each message in the form: what, got, fix."""
+
+
+class DoverError(Exception):
+    """Base of every error a user can cause or meet."""
+
+
+class SettingsError(DoverError):
+    """A model, device, option or calibration that does not exist or does not fit."""
+
+
+class VideoError(DoverError):
+    """A video that cannot be read or scored."""
+
+
+class WeightsError(DoverError):
+    """Weights that are missing, damaged, or of another model."""
+
+
+class LicenceError(WeightsError):
+    """Weights whose licence has not been accepted."""
+
+
+class EngineError(DoverError):
+    """A network that gives no usable result on this device."""

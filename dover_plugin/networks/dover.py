@@ -1,0 +1,70 @@
+"""DOVER: a technical and an aesthetic branch, each a backbone and a head."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from dover_plugin.networks.convnext3d import ConvNeXt3d, ConvNeXtConfig
+from dover_plugin.networks.layers import QualityHead
+from dover_plugin.networks.swin3d import Swin3d, SwinConfig
+
+
+@dataclass(frozen=True)
+class DoverConfig:
+    """Sizes of the two branches and of their heads' hidden layer."""
+
+    technical: SwinConfig | ConvNeXtConfig
+    aesthetic: ConvNeXtConfig
+    head_hidden: int
+
+
+# Paper section 3; dover.yml and dover-mobile.yml of the reference.
+DOVER = DoverConfig(
+    technical=SwinConfig(),
+    aesthetic=ConvNeXtConfig((3, 3, 9, 3), (96, 192, 384, 768), response_norm=False),
+    head_hidden=64,
+)
+_FEMTO = ConvNeXtConfig((2, 2, 6, 2), (48, 96, 192, 384), response_norm=True)
+DOVER_MOBILE = DoverConfig(technical=_FEMTO, aesthetic=_FEMTO, head_hidden=32)
+CONFIGS = {"dover": DOVER, "dover-mobile": DOVER_MOBILE, "dover++": DOVER}
+
+
+def _backbone(config: SwinConfig | ConvNeXtConfig) -> Swin3d | ConvNeXt3d:
+    return Swin3d(config) if isinstance(config, SwinConfig) else ConvNeXt3d(config)
+
+
+class Dover(nn.Module):
+    """Both branches of the model. Constructing it downloads and loads nothing."""
+
+    def __init__(self, config: DoverConfig) -> None:
+        super().__init__()
+        self.technical_backbone = _backbone(config.technical)
+        self.technical_head = QualityHead(config.technical.channels, config.head_hidden)
+        self.aesthetic_backbone = _backbone(config.aesthetic)
+        self.aesthetic_head = QualityHead(config.aesthetic.channels, config.head_hidden)
+
+    def technical_map(self, clips: Tensor) -> Tensor:
+        """Local technical quality.
+
+        Args:
+            clips: (N, 3, 32, 224, 224) normalised mosaics of fragments.
+
+        Returns:
+            (N, 16, 7, 7); the branch's raw score is its mean.
+        """
+        return self.technical_head(self.technical_backbone(clips))
+
+    def aesthetic_map(self, clips: Tensor) -> Tensor:
+        """Local aesthetic quality.
+
+        Args:
+            clips: (N, 3, 32, 224, 224) normalised whole frames.
+
+        Returns:
+            (N, 16, 7, 7); the branch's raw score is its mean.
+        """
+        return self.aesthetic_head(self.aesthetic_backbone(clips))
+
+    def forward(self, technical_view: Tensor, aesthetic_view: Tensor) -> tuple[Tensor, Tensor]:
+        """Both maps; see technical_map and aesthetic_map."""
+        return self.technical_map(technical_view), self.aesthetic_map(aesthetic_view)

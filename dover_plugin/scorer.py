@@ -1,0 +1,206 @@
+"""START HERE: a video in, three scores out.
+
+``Scorer.score`` reads in the order the data flows: open the video, draw which frames to look at,
+make the two views, run the networks, calibrate.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from os import PathLike, fspath
+from statistics import fmean, stdev
+
+from dover_plugin import calibration
+from dover_plugin import weights as published
+from dover_plugin.calibration import Fusion
+from dover_plugin.engines import Engine
+from dover_plugin.engines.torch_engine import TorchEngine
+from dover_plugin.errors import DoverError, EngineError, SettingsError
+from dover_plugin.sampling import CLIP_LEN, VIEW, draws
+from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
+from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
+from dover_plugin.views import Views, build_views
+
+READ_AHEAD = 2  # videos whose views (19 MB each) may wait while the networks run
+
+
+class Scorer:
+    """Scores videos with one model on one device. It may be shared between threads.
+
+    Args:
+        model: "dover", "dover-mobile" or "dover++".
+        device: "auto" (CUDA where there is one, else the CPU) or a torch device.
+        weights: a file to use in place of the published weights.
+        fusion: "matched", "reference", a calibration file, or a Calibration; by default the best
+            the model has.
+        seed: draw frames and fragments at random, reproducibly; None takes the centred ones.
+        repeats: average this many random draws; the seed is 0 unless given.
+        precision: "float32", or on CUDA "float16" or "bfloat16".
+        decoder: "auto", "decord" or "pyav".
+
+    Raises:
+        SettingsError: a name that does not exist, or what this machine does not have.
+        LicenceError: the weights would have to be downloaded and their licence is not accepted.
+        WeightsError: weights that cannot be had or do not fit.
+    """
+
+    def __init__(
+        self,
+        model: str = published.DEFAULT_MODEL,
+        device: str = "auto",
+        *,
+        weights: str | PathLike[str] | None = None,
+        fusion: Fusion = None,
+        seed: int | None = None,
+        repeats: int = 1,
+        precision: str = "float32",
+        decoder: str = "auto",
+    ) -> None:
+        _check_settings(seed, repeats, decoder)
+        self.calibration = calibration.choose(fusion, published.published(model).model)
+        network, sha256 = published.load_network(model, published.find(model, weights))
+        self.engine: Engine = TorchEngine(network, device, precision)
+        self.decoder = decoder
+        self.settings = Settings(
+            version=version("dover-plugin"),
+            model=model,
+            weights_sha256=sha256,
+            device=self.engine.device,
+            engine=self.engine.name,
+            precision=self.engine.precision,
+            fusion=self.calibration.name,
+            repeats=repeats,
+            seed=0 if seed is None and repeats > 1 else seed,
+        )
+
+    def score(self, video: Video) -> Scores:
+        """Score one video.
+
+        Args:
+            video: a path, frames (T, H, W, 3) uint8 RGB, or a FrameSource.
+
+        Raises:
+            VideoError: it cannot be read.
+            EngineError: the network's output is not a number.
+        """
+        info, views = self.read(video)
+        return self.score_views(info, views)
+
+    def score_many(self, videos: Iterable[Video], *, workers: int = 1) -> Iterator[Result]:
+        """Score videos in order, reading the next ones while the networks run.
+
+        Args:
+            videos: consumed as results are taken, a few ahead.
+            workers: threads that read videos.
+
+        Yields:
+            Scores, or a Failure for a video that has none; one per video, in order.
+        """
+        with ThreadPoolExecutor(workers, "dover-read") as pool:
+            queue: deque[tuple[Video, Future[tuple[VideoInfo, list[Views]]]]] = deque()
+            try:
+                for video in videos:
+                    queue.append((video, pool.submit(self.read, video)))
+                    if len(queue) > READ_AHEAD:
+                        yield self._finish(*queue.popleft())
+                while queue:
+                    yield self._finish(*queue.popleft())
+            finally:
+                for _, future in queue:
+                    future.cancel()
+
+    def read(self, video: Video) -> tuple[VideoInfo, list[Views]]:
+        """The first half of ``score``: what the networks are to look at, one Views per draw.
+
+        Raises:
+            VideoError: the video cannot be read.
+        """
+        source = open_source(video, self.decoder)
+        info = source.info
+        choice = draws(
+            info.num_frames,
+            info.height,
+            info.width,
+            seed=self.settings.seed,
+            repeats=self.settings.repeats,
+        )
+        return info, build_views(source, choice)
+
+    def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
+        """The second half of ``score``.
+
+        Args:
+            info: of the video the views are of.
+            views: one per draw.
+
+        Raises:
+            EngineError: the network's output is not a number.
+        """
+        maps = [self.engine.run(view) for view in views]
+        raws = [_raw(each, info.path) for each in maps]
+        raw = Raw(fmean(r.technical for r in raws), fmean(r.aesthetic for r in raws))
+        technical, aesthetic, overall = self.calibration.apply(*raw)
+        return Scores(
+            path=info.path,
+            technical=technical,
+            aesthetic=aesthetic,
+            overall=overall,
+            raw=raw,
+            raw_std=_spread(raws),
+            settings=self.settings,
+            decoder=info.decoder,
+            num_frames=info.num_frames,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            warnings=(*info.warnings, *self._warnings(info)),
+            maps=maps[0],
+        )
+
+    def _finish(self, video: Video, reading: Future[tuple[VideoInfo, list[Views]]]) -> Result:
+        try:
+            return self.score_views(*reading.result())
+        except DoverError as error:
+            reason = str(error)
+        except (MemoryError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+        path = fspath(video) if isinstance(video, str | PathLike) else None
+        return Failure(path, reason, self.settings)
+
+    def _warnings(self, info: VideoInfo) -> Iterator[str]:
+        uncalibrated = calibration.warning(self.calibration, self.settings.model)
+        if uncalibrated:
+            yield uncalibrated
+        if info.num_frames < CLIP_LEN:
+            yield f"only {info.num_frames} frames, which the model sees repeatedly"
+        if min(info.height, info.width) < VIEW:
+            yield (
+                f"frames of {info.width}x{info.height} are enlarged to a short side of {VIEW} "
+                "before fragments are cut"
+            )
+
+
+def _check_settings(seed: int | None, repeats: int, decoder: str) -> None:
+    if repeats < 1:
+        raise SettingsError(f"repeats must be 1 or more, got {repeats}.")
+    if seed is not None and seed < 0:
+        raise SettingsError(f"seed must be 0 or more, got {seed}.")
+    if decoder not in DECODERS:
+        raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")
+
+
+def _raw(maps: Maps, path: str | None) -> Raw:
+    raw = Raw(float(maps.technical.mean(dtype=float)), float(maps.aesthetic.mean(dtype=float)))
+    if not all(abs(value) < float("inf") for value in raw):
+        raise EngineError(
+            f"The network gave {raw.technical} and {raw.aesthetic} for '{path}', which are no "
+            "scores. Use precision float32, and check the weights with 'dover weights verify'."
+        )
+    return raw
+
+
+def _spread(raws: Sequence[Raw]) -> Raw | None:
+    if len(raws) == 1:
+        return None
+    return Raw(stdev(r.technical for r in raws), stdev(r.aesthetic for r in raws))

@@ -1,0 +1,173 @@
+"""Frames to what the networks look at.
+
+The seam for every surface is one frame in, one 224x224 picture out, uint8 RGB both:
+technical_mosaic and aesthetic_picture. 32 of them make a clip.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dover_plugin.errors import VideoError
+from dover_plugin.sampling import CLIP_LEN, FRAGMENT, GRID, NUM_CLIPS, VIEW, Draw, fragment_size
+from dover_plugin.video import FrameSource
+
+MEAN = (123.675, 116.28, 103.53)  # of ImageNet's RGB, 0..255; the reference's dover.yml
+STD = (58.395, 57.12, 57.375)
+MAX_ENLARGED_PIXELS = 64 * VIEW * VIEW  # a strip narrower than 1:64 would fill the memory
+
+type Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Views:
+    """Both views of one video or segment, 19 MB.
+
+    Attributes:
+        technical: (NUM_CLIPS, CLIP_LEN, 224, 224, 3) uint8 RGB mosaics.
+        aesthetic: (1, CLIP_LEN, 224, 224, 3) uint8 RGB pictures.
+    """
+
+    technical: Picture
+    aesthetic: Picture
+
+    @classmethod
+    def blank(cls) -> "Views":
+        """Views to be filled picture by picture."""
+        shape = (CLIP_LEN, VIEW, VIEW, 3)
+        return cls(np.zeros((NUM_CLIPS, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
+
+
+def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
+    """Splice 7x7 fragments of 32x32 pixels, at native resolution, into one picture.
+
+    Args:
+        frame: (H, W, 3); enlarged first if its short side is below 224.
+        offsets: (7, 7, 2), see sampling.Draw.
+
+    Returns:
+        (224, 224, 3).
+
+    Raises:
+        VideoError: the frame is too narrow a strip to enlarge.
+    """
+    height, width = fragment_size(*frame.shape[:2])
+    if (height, width) != frame.shape[:2]:
+        frame = _enlarge(frame, height, width)
+    mosaic = np.empty((VIEW, VIEW, 3), np.uint8)
+    for i in range(GRID):
+        for j in range(GRID):
+            top = min(height // GRID * i, height - FRAGMENT) + offsets[i, j, 0]
+            left = min(width // GRID * j, width - FRAGMENT) + offsets[i, j, 1]
+            mosaic[i * FRAGMENT : (i + 1) * FRAGMENT, j * FRAGMENT : (j + 1) * FRAGMENT] = frame[
+                top : top + FRAGMENT, left : left + FRAGMENT
+            ]
+    return mosaic
+
+
+def aesthetic_picture(frame: Picture) -> Picture:
+    """Squash the whole frame: bilinear, **not** antialiased, as the weights were trained.
+
+    Only the pixels that the 224x224 samples touch are read, so a 4K frame costs no more than a
+    small one. Equal to ``torch.nn.functional.interpolate`` in float32, rounded to uint8.
+
+    Args:
+        frame: (H, W, 3).
+
+    Returns:
+        (224, 224, 3).
+    """
+    top, bottom, down = _taps(frame.shape[0])
+    left, right, across = _taps(frame.shape[1])
+
+    def row(index: NDArray[np.int64]) -> NDArray[np.float32]:
+        line = frame[index]
+        near, far = line[:, left].astype(np.float32), line[:, right].astype(np.float32)
+        return _blend(near, far, across[None, :, None])
+
+    return np.rint(_blend(row(top), row(bottom), down[:, None, None])).astype(np.uint8)
+
+
+def normalise(clips: Tensor) -> Tensor:
+    """(N, T, 224, 224, 3) uint8 -> (N, 3, T, 224, 224) float32, as the networks expect."""
+    mean, std = (torch.tensor(constant, device=clips.device) for constant in (MEAN, STD))
+    return (clips.float() - mean).div_(std).permute(0, 4, 1, 2, 3)
+
+
+def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
+    """Read each needed frame once and reduce it at once to all pictures made of it.
+
+    Args:
+        source: where frames come from.
+        draws: what to look at.
+
+    Returns:
+        One Views per draw.
+
+    Raises:
+        VideoError: a frame cannot be decoded.
+    """
+    views = [Views.blank() for _ in draws]
+    tasks: dict[int, list[Callable[[Picture], None]]] = defaultdict(list)
+    for view, draw in zip(views, draws, strict=True):
+        for index, task in picture_tasks(view, draw):
+            tasks[index].append(task)
+    for index, frame in source.frames(sorted(tasks)):
+        for task in tasks[index]:
+            task(frame)
+    return views
+
+
+def picture_tasks(view: Views, draw: Draw) -> list[tuple[int, Callable[[Picture], None]]]:
+    """What fills ``view``: pairs of a frame's index and a function to call with that frame."""
+    tasks: list[tuple[int, Callable[[Picture], None]]] = []
+    for clip, indices in enumerate(draw.technical):
+        for k, index in enumerate(indices):
+
+            def fill_mosaic(frame: Picture, clip: int = clip, k: int = k) -> None:
+                view.technical[clip, k] = technical_mosaic(frame, draw.offsets[clip])
+
+            tasks.append((int(index), fill_mosaic))
+    for k, index in enumerate(draw.aesthetic):
+
+        def fill_picture(frame: Picture, k: int = k) -> None:
+            view.aesthetic[0, k] = aesthetic_picture(frame)
+
+        tasks.append((int(index), fill_picture))
+    return tasks
+
+
+def _enlarge(frame: Picture, height: int, width: int) -> Picture:
+    if height * width > MAX_ENLARGED_PIXELS:
+        raise VideoError(
+            f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a short "
+            f"side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
+        )
+    x = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+    x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+    enlarged: Picture = x[0].to(torch.uint8).permute(1, 2, 0).numpy()
+    return enlarged
+
+
+def _taps(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The two source positions of each of 224 samples, and the second one's weight."""
+    scale = np.float32(size) / np.float32(VIEW)
+    centre = (np.arange(VIEW, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    centre = np.maximum(centre, np.float32(0))
+    near = np.minimum(centre.astype(np.int64), size - 1)
+    far = np.minimum(near + 1, size - 1)
+    return near, far, np.clip(centre - near.astype(np.float32), 0, 1).astype(np.float32)
+
+
+def _blend(
+    near: NDArray[np.float32], far: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Linear interpolation, rounded as torch's kernels do: one product to float32, one fused."""
+    product = near.astype(np.float64) * (np.float32(1) - weight)
+    return (product + far * weight).astype(np.float32)

@@ -1,0 +1,306 @@
+"""Published weights: the table, and how to find, verify, load and convert them."""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from dover_plugin.download import Progress, download, sha256_of
+from dover_plugin.errors import LicenceError, SettingsError, WeightsError
+
+DEFAULT_MODEL = "dover-mobile"
+S_LAB = (
+    "S-Lab License 1.0: non-commercial use only "
+    "(https://github.com/VQAssessment/DOVER/blob/master/LICENSE)"
+)
+ACCEPT_VARIABLE = "DOVER_ACCEPT_LICENSE"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that someone published.
+
+    Attributes:
+        model: the name users give.
+        file: its name in the cache.
+        urls: where it is published.
+        sha256: of the file; None where nobody published it. It is then pinned at first download.
+        size: in bytes, about.
+        licence: in one sentence.
+        note: what it is.
+    """
+
+    model: str
+    file: str
+    urls: tuple[str, ...]
+    sha256: str | None
+    size: int
+    licence: str
+    note: str
+
+
+_RELEASES = "https://github.com/QualityAssessment/DOVER/releases/download"
+_HUB = "https://huggingface.co/teowu/DOVER/resolve/main"
+
+PUBLISHED = (
+    Published(
+        "dover",
+        "DOVER.pth",
+        (f"{_RELEASES}/v0.1.0/DOVER.pth", f"{_HUB}/DOVER.pth"),
+        "f4a42c0bbc94c94dd7409e7f40887d44c5c30314d1d09e7edf03cc35813b4838",
+        240_000_000,
+        S_LAB,
+        "The model of the paper, trained on LSVQ",
+    ),
+    Published(
+        "dover-mobile",
+        "DOVER-Mobile.pth",
+        (f"{_RELEASES}/v0.5.0/DOVER-Mobile.pth",),
+        "81b487be2aa4b3dd6920afa2e92294ed8fdd46a306911f75ecc8e6938a670884",
+        42_800_000,
+        S_LAB,
+        "A sixth of the cost, slightly less accurate",
+    ),
+    Published(
+        "dover++",
+        "DOVER_plus_plus.pth",
+        (f"{_HUB}/DOVER_plus_plus.pth",),
+        None,
+        240_000_000,
+        S_LAB,
+        "DOVER trained on DIVIDE-3k with labels for each branch",
+    ),
+)
+MODELS = tuple(published.model for published in PUBLISHED)
+
+type Consent = Callable[[Published], bool]
+
+
+def published(model: str) -> Published:
+    """The row of the table for ``model``.
+
+    Raises:
+        SettingsError: no such model; it suggests the nearest name.
+    """
+    for row in PUBLISHED:
+        if row.model == model:
+            return row
+    near = difflib.get_close_matches(model.lower(), MODELS, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SettingsError(f"No model is named {model!r}.{hint} Choose from {', '.join(MODELS)}.")
+
+
+def cache_dir() -> Path:
+    """Where weights are kept: $DOVER_HOME, else the platform's cache folder for 'dover'."""
+    home = os.environ.get("DOVER_HOME")
+    return Path(home).expanduser() if home else Path(platformdirs.user_cache_dir("dover"))
+
+
+def cached(model: str) -> Path:
+    """Where the published weights of ``model`` lie once downloaded."""
+    return cache_dir() / "weights" / published(model).file
+
+
+def consent_by_environment(_: Published) -> bool:
+    """Whether $DOVER_ACCEPT_LICENSE accepts the licence."""
+    return os.environ.get(ACCEPT_VARIABLE, "").lower() in ("1", "true", "yes")
+
+
+def find(
+    model: str,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    consent: Consent = consent_by_environment,
+    progress: Progress | None = None,
+) -> Path:
+    """Weights of ``model``: the given file, else the cache, else a download after consent.
+
+    Args:
+        model: a name of the table.
+        path: a file of the user's, taken as it is.
+        consent: asked before a download whether the licence is accepted.
+        progress: told how far a download is.
+
+    Raises:
+        SettingsError: no such model.
+        LicenceError: a download is needed and its licence was not accepted.
+        WeightsError: no such file, a failed download, or a wrong hash.
+    """
+    row = published(model)
+    if path is not None:
+        file = Path(path)
+        if not file.is_file():
+            raise WeightsError(f"There is no weights file '{file}'. Check the path.")
+        return file
+    file = cached(model)
+    if file.exists():
+        verify(model)
+        return file
+    if not consent(row):
+        raise LicenceError(
+            f"The weights of {model} ({row.size // 1_000_000} MB) are not on this machine, and "
+            f"their licence was not accepted: {row.licence}. Accept it with "
+            f"'dover weights download {model} --accept-license' or {ACCEPT_VARIABLE}=1, or name a "
+            "file of your own with weights=."
+        )
+    download(row.urls, file, row.sha256, progress)
+    if row.sha256 is None:
+        _pin(file).write_text(sha256_of(file) + "\n")
+    return file
+
+
+def verify(model: str) -> str:
+    """Check the cached weights of ``model`` against their hash, which is returned.
+
+    Raises:
+        WeightsError: they are missing or differ.
+    """
+    row, file = published(model), cached(model)
+    if not file.exists():
+        raise WeightsError(
+            f"The weights of {model} are not in the cache ('{file}'). "
+            f"Get them with 'dover weights download {model}'."
+        )
+    expected = row.sha256 or (_pin(file).read_text().strip() if _pin(file).exists() else None)
+    got = sha256_of(file)
+    if expected and got != expected:
+        raise WeightsError(
+            f"'{file}' has SHA-256 {got}, not {expected}: it is damaged or not {model}. Delete it "
+            f"and run 'dover weights download {model}'."
+        )
+    return got
+
+
+def load_network(model: str, path: Path) -> tuple[Any, str]:
+    """A network with weights, in evaluation mode, float32, on the CPU.
+
+    Every layout that is met loads: a flat state dict, one under "state_dict", safetensors, and a
+    file of heads alone, which is laid over the published weights of ``model``.
+
+    Returns:
+        A networks.Dover, and the SHA-256 of the file ("heads+base" for a file of heads).
+
+    Raises:
+        WeightsError: the file does not fit, is damaged, or holds values that are not finite.
+    """
+    import torch
+
+    from dover_plugin.networks.dover import CONFIGS, Dover
+
+    published(model)
+    state, digest = read_state_dict(path), sha256_of(path)
+    if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
+        base = find(model)
+        state, digest = read_state_dict(base) | state, f"{digest}+{sha256_of(base)}"
+    check_fit(state, model, path)
+    with torch.inference_mode(False), torch.device("meta"):
+        network = Dover(CONFIGS[model])
+    with torch.inference_mode(False):
+        network.load_state_dict(state, assign=True)
+        network.float()
+    return network.eval().requires_grad_(False), digest
+
+
+def read_state_dict(path: Path) -> dict[str, Any]:
+    """Tensors of a .safetensors, .pth or .pt file by name; ImageNet heads are left out.
+
+    Pickles are read with weights_only, plus the NumPy scalars that some published files hold.
+
+    Raises:
+        WeightsError: not a file of weights.
+    """
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            with torch.serialization.safe_globals(_numpy_scalars()):
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else "no content"
+        raise WeightsError(
+            f"'{path}' cannot be read as weights ({reason}). Give a .pth or .safetensors file."
+        ) from None
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not all(torch.is_tensor(v) for v in state.values()):
+        raise WeightsError(f"'{path}' holds no state dict. Give a file of tensors by name.")
+    return {
+        key: tensor
+        for key, tensor in state.items()
+        if not key.startswith(("technical_backbone.head.", "aesthetic_backbone.head."))
+    }
+
+
+def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
+    """Raise WeightsError, naming the keys, unless ``state`` has exactly the model's tensors."""
+    expected = _shapes(model)
+    got = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    misfits = {
+        "missing": sorted(expected.keys() - got.keys()),
+        "unexpected": sorted(got.keys() - expected.keys()),
+        "misshapen": sorted(k for k in expected.keys() & got.keys() if expected[k] != got[k]),
+    }
+    if any(misfits.values()):
+        details = "; ".join(
+            f"{len(keys)} {kind}, as {', '.join(keys[:3])}" for kind, keys in misfits.items() if keys
+        )
+        fits = [other for other in MODELS if _shapes(other) == got]
+        hint = f"It fits {' and '.join(fits)}." if fits else "It is of another model."
+        raise WeightsError(f"'{path}' does not fit {model}: {details}. {hint}")
+    broken = [
+        key for key, t in state.items() if t.is_floating_point() and not t.isfinite().all().item()
+    ]
+    if broken:
+        raise WeightsError(
+            f"'{path}' holds values that are not finite in {len(broken)} tensors, as {broken[0]}. "
+            "The file is damaged or its training diverged: use another."
+        )
+
+
+def convert(source: Path, target: Path, model: str) -> None:
+    """Write weights of any layout as safetensors, with the source's hash in the metadata.
+
+    Raises:
+        WeightsError: the source does not fit ``model``.
+    """
+    from safetensors.torch import save_file
+
+    state = read_state_dict(source)
+    check_fit(state, model, source)
+    metadata = {"model": model, "source": source.name, "source_sha256": sha256_of(source)}
+    part = target.with_name(target.name + ".part")
+    save_file({key: tensor.contiguous() for key, tensor in state.items()}, part, metadata)
+    part.replace(target)
+
+
+def _shapes(model: str) -> dict[str, tuple[int, ...]]:
+    import torch
+
+    from dover_plugin.networks.dover import CONFIGS, Dover
+
+    with torch.device("meta"):
+        return {k: tuple(v.shape) for k, v in Dover(CONFIGS[model]).state_dict().items()}
+
+
+def _pin(file: Path) -> Path:
+    return file.with_name(file.name + ".sha256")
+
+
+def _numpy_scalars() -> list[Any]:
+    """What a pickled NumPy scalar refers to, under its names of NumPy 1 and 2."""
+    import numpy as np
+
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(name)) for name in ("float64", "float32", "int64")]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [*((scalar, name) for name in names), np.dtype, *kinds]
