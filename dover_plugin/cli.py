@@ -12,8 +12,11 @@ import typer
 from dover_plugin.errors import DoverError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from dover_plugin.download import Progress as DownloadProgress
     from dover_plugin.scores import Result
-    from dover_plugin.weights import Published
+    from dover_plugin.weights import Consent, Published
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -117,7 +120,7 @@ def score(
     videos = list(find_videos(paths))
     with _progress() as bar:
         file = published.find(
-            model, weights, consent=_consent(accept_license), progress=bar.download
+            model, weights, consent=_consent(accept_license), progress=_download_bar(bar)
         )
         from dover_plugin.scorer import Scorer  # imports torch
 
@@ -137,7 +140,9 @@ def score(
                 "Leave out --ranks, or use --model dover."
             )
         failures: list[Result] = []
-        results = _watch(bar.track(scorer.score_many(videos), len(videos)), failures)
+        results = _watch(
+            bar.track(scorer.score_many(videos), len(videos), description="scoring"), failures
+        )
         with _stream(output) as stream:
             WRITERS[output_format](results, stream, ranks)
     if failures and (output or output_format != "table"):
@@ -159,7 +164,7 @@ def doctor() -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     broken = False
     with _progress() as bar:
-        for check in bar.track(examine(), None):
+        for check in bar.track(examine(), description="examining"):
             broken |= check.state == "broken"
             remedy = Text(f"-> {check.remedy}" if check.remedy else "", style="dim")
             detail = Text(check.detail) + Text(" ") + remedy
@@ -195,7 +200,7 @@ def download_weights(
         published(model)
     for model in models:
         with _progress() as bar:
-            file = find(model, consent=_consent(accept_license), progress=bar.download)
+            file = find(model, consent=_consent(accept_license), progress=_download_bar(bar))
         typer.echo(f"{model}: {file}")
 
 
@@ -243,6 +248,35 @@ def _consent(accepted: bool) -> "Consent":
 
 
 @contextmanager
+def _progress() -> "Iterator[Progress]":
+    """Bars on standard error while a terminal watches, nothing otherwise."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as progress:
+        yield progress
+
+
+def _download_bar(progress: "Progress") -> "DownloadProgress":
+    task = progress.add_task("downloading (MB)", total=None, visible=False)
+
+    def show(done: int, total: int | None) -> None:
+        megabytes = total // 1_000_000 if total else None
+        progress.update(task, completed=done // 1_000_000, total=megabytes, visible=True)
+
+    return show
+
+
+@contextmanager
 def _stream(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
@@ -261,15 +295,3 @@ def _watch(results: "Iterable[Result]", failures: "list[Result]") -> "Iterator[R
         if result.error:
             failures.append(result)
         yield result
-
-
-if TYPE_CHECKING:
-    from dover_plugin.weights import Consent
-
-
-def _progress() -> "Bars":
-    return Bars()
-
-
-class Bars:
-    """Progress on standard error while a terminal watches, nothing otherwise."""

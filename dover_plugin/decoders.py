@@ -154,8 +154,8 @@ class PyAvSource:
 
     def _broken(self, index: int, reason: str) -> VideoError:
         return VideoError(
-            f"Cannot decode frame {index} of {self.info.num_frames} of {self.info.path!r} ({reason}). "
-            "The file may be damaged or cut off: try 'ffmpeg -v error -i FILE -f null -'."
+            f"Cannot decode frame {index} of {self.info.num_frames} of {self.info.path!r} "
+            f"({reason}). The file may be damaged or cut off: try 'ffmpeg -v error -i FILE -f null -'."
         )
 
 
@@ -163,7 +163,7 @@ class DecordSource:
     """A file through decord.
 
     Raises:
-        VideoError: decord cannot open it or sees other frames than its packets tell.
+        VideoError: decord cannot read it.
     """
 
     def __init__(self, scan: Scan) -> None:
@@ -173,16 +173,13 @@ class DecordSource:
         path = scan.info.path or ""
         try:
             self._reader: Any = decord.VideoReader(path, num_threads=MAX_THREADS)
-            height, width, _ = self._reader[0].shape
+            shape = self._reader[0].shape
         except (decord.DECORDError, RuntimeError, IndexError) as error:
             raise VideoError(f"{path!r}: {_reason(error)}") from None
-        self.info = replace(
-            scan.info,
-            decoder="decord",
-            num_frames=len(self._reader),
-            height=height,
-            width=width,
-        )
+        if shape != (scan.info.height, scan.info.width, 3):
+            # decord 0.6 takes the padding of very narrow frames for pixels
+            raise VideoError(f"decord reads frames of {path!r} as {shape}. Use the decoder 'pyav'.")
+        self.info = replace(scan.info, decoder="decord", num_frames=len(self._reader))
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See video.FrameSource."""
@@ -215,12 +212,12 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 
 def _rgb(frame: VideoFrame) -> Frame:
     """(H, W, 3) uint8, upright."""
-    picture: Frame = frame.to_ndarray(format="rgb24")
+    picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     turns = round(frame.rotation / 90) % 4
     return np.rot90(picture, turns) if turns else picture
 
 
 def _reason(error: Exception) -> str:
-    """decord's complaint without its time stamps, source lines and stack."""
+    """Decord's complaint without its time stamps, source lines and stack."""
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return line.rsplit("Check failed: ", 1)[-1].rsplit("] ", 1)[-1].strip()[:120]

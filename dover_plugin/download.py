@@ -9,7 +9,6 @@ import tenacity
 
 from dover_plugin.errors import WeightsError
 
-CHUNK = 1 << 20
 ATTEMPTS = 5
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 
@@ -17,7 +16,7 @@ type Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all (None where the server does not say)."""
 
 
-class _Unavailable(Exception):
+class _UnavailableError(Exception):
     """The server answered, but not with the file; another attempt will not help."""
 
 
@@ -61,7 +60,7 @@ def download(
         try:
             retry(_fetch, url, part, progress)
             break
-        except (httpx.HTTPError, httpx.InvalidURL, _Unavailable) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, _UnavailableError) as error:
             reasons.append(f"{url}: {error}")
     else:
         raise WeightsError(
@@ -89,13 +88,13 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
         if response.status_code >= 500:
             raise httpx.ReadError(f"the server answered {response.status_code}")
         if not response.is_success:
-            raise _Unavailable(f"the server answered {response.status_code}")
+            raise _UnavailableError(f"the server answered {response.status_code}")
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         done = have if resumed else 0
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         with part.open("ab" if resumed else "wb") as file:
-            for block in response.iter_bytes(CHUNK):
+            for block in response.iter_bytes():
                 file.write(block)
                 done += len(block)
                 if progress:

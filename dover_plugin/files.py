@@ -4,8 +4,30 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .h264 .hevc .ivf .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts "
-    ".vob .webm .wmv .y4m".split()
+    [
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".h264",
+        ".hevc",
+        ".ivf",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".y4m",
+    ]
 )
 
 

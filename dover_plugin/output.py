@@ -86,8 +86,8 @@ def _notes(results: list[Result]) -> Iterator[Text]:
         s = results[0].settings
         draw = "centred" if s.seed is None else f"seed {s.seed}, {s.repeats} draws"
         yield Text(
-            f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {draw}, {s.engine} {s.precision} "
-            f"on {s.device}",
+            f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {draw}, "
+            f"{s.engine} {s.precision} on {s.device}",
             style="dim",
         )
 
@@ -105,9 +105,7 @@ def _rank_rows(result: Result) -> dict[str, Any] | None:
 
 
 def _rank_table(result: Scores) -> Table:
-    table = Table(
-        f"{printable(result.path or 'frames')} is better than", box=None, pad_edge=False
-    )
+    table = Table(f"{printable(result.path or 'frames')} is better than", box=None, pad_edge=False)
     table.add_column("technical", justify="right")
     table.add_column("aesthetic", justify="right")
     for name, branches in result.ranks().items():

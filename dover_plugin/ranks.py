@@ -173,8 +173,8 @@ def ranks(
     for reference in sets:
         if reference.model != model:
             raise SettingsError(
-                f"{reference.name} was scored with {reference.model}, so outputs of {model} have no "
-                "rank in it. Make a set of your own with ReferenceSet.of(...), or score with "
+                f"{reference.name} was scored with {reference.model}, so outputs of {model} have "
+                "no rank in it. Make a set of your own with ReferenceSet.of(...), or score with "
                 f"{reference.model}."
             )
     return {reference.name: reference.ranks(technical_raw, aesthetic_raw) for reference in sets}

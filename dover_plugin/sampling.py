@@ -38,9 +38,7 @@ class Draw:
     offsets: Indices
 
 
-def draw(
-    num_frames: int, height: int, width: int, rng: np.random.Generator | None = None
-) -> Draw:
+def draw(num_frames: int, height: int, width: int, rng: np.random.Generator | None = None) -> Draw:
     """Choose frames and fragments: centred, or at random with ``rng``.
 
     Args:

@@ -120,9 +120,7 @@ class Scores:
         """Name of the calibration."""
         return self.settings.fusion
 
-    def ranks(
-        self, against: Sequence[ReferenceSet] | None = None
-    ) -> dict[str, dict[Branch, Rank]]:
+    def ranks(self, against: Sequence[ReferenceSet] | None = None) -> dict[str, dict[Branch, Rank]]:
         """Where the video stands in each set; see dover_plugin.ranks.
 
         Raises:

@@ -123,7 +123,8 @@ def open_source(video: Video, decoder: str = "auto") -> FrameSource:
     if isinstance(video, FrameSource):
         return video
     raise VideoError(
-        f"A video is a path, a uint8 array (T, H, W, 3) or a FrameSource, got {type(video).__name__}."
+        "A video is a path, a uint8 array (T, H, W, 3) or a FrameSource, got "
+        f"{type(video).__name__}."
     )
 
 

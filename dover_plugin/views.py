@@ -146,8 +146,8 @@ def picture_tasks(view: Views, draw: Draw) -> list[tuple[int, Callable[[Picture]
 def _enlarge(frame: Picture, height: int, width: int) -> Picture:
     if height * width > MAX_ENLARGED_PIXELS:
         raise VideoError(
-            f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a short "
-            f"side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
+            f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
+            f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
         )
     x = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
     x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
@@ -170,4 +170,5 @@ def _blend(
 ) -> NDArray[np.float32]:
     """Linear interpolation, rounded as torch's kernels do: one product to float32, one fused."""
     product = near.astype(np.float64) * (np.float32(1) - weight)
-    return (product + far * weight).astype(np.float32)
+    blended: NDArray[np.float32] = (product + far * weight).astype(np.float32)
+    return blended

@@ -252,7 +252,9 @@ def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
     }
     if any(misfits.values()):
         details = "; ".join(
-            f"{len(keys)} {kind}, as {', '.join(keys[:3])}" for kind, keys in misfits.items() if keys
+            f"{len(keys)} {kind}, as {', '.join(keys[:3])}"
+            for kind, keys in misfits.items()
+            if keys
         )
         fits = [other for other in MODELS if _shapes(other) == got]
         hint = f"It fits {' and '.join(fits)}." if fits else "It is of another model."

@@ -1,0 +1,1 @@
+"""DOVER for FiftyOne."""

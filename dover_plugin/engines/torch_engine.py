@@ -41,7 +41,9 @@ class TorchEngine:
             )
         self._device = find_device(device)
         if self._device.type == "cpu" and precision != "float32":
-            raise SettingsError(f"Precision {precision} needs a CUDA device; on the CPU use float32.")
+            raise SettingsError(
+                f"Precision {precision} needs a CUDA device; on the CPU use float32."
+            )
         self.device = str(self._device)
         self.precision = precision
         self._dtype = PRECISIONS[precision]

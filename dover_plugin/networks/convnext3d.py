@@ -5,6 +5,7 @@ follows the pattern 1, 3, 1 inside each stage.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class ConvNeXt3d(nn.Module):
         self.downsample_layers = nn.ModuleList(
             [nn.Sequential(stem, nn.LayerNorm(widths[0], eps=NORM_EPS))]
         )
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             half = nn.Conv3d(before, after, (1, 2, 2), (1, 2, 2))
             self.downsample_layers.append(nn.Sequential(nn.LayerNorm(before, eps=NORM_EPS), half))
         self.stages = nn.ModuleList(
@@ -114,7 +115,7 @@ class ConvNeXt3d(nn.Module):
         """
         x = clips.permute(0, 2, 3, 4, 1)  # (N, T, H, W, C)
         for downsample, stage in zip(self.downsample_layers, self.stages, strict=True):
-            for layer in downsample:
+            for layer in downsample.children():
                 x = conv3d_channels_last(layer, x) if isinstance(layer, nn.Conv3d) else layer(x)
             x = stage(x)
         return self.norm(x)

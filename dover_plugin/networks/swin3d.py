@@ -239,9 +239,7 @@ class SwinMlp(nn.Module):
 class SwinBlock(nn.Module):
     """Pre-norm windowed attention and MLP around residuals."""
 
-    def __init__(
-        self, channels: int, heads: int, window: Size3, shift: Size3, gated: bool
-    ) -> None:
+    def __init__(self, channels: int, heads: int, window: Size3, shift: Size3, gated: bool) -> None:
         super().__init__()
         self.window = window
         self.shift = shift

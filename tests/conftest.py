@@ -1,0 +1,73 @@
+"""Fixtures and the rule for tests that need a system program."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from clips import write_clip
+
+from dover_plugin import Scorer
+from dover_plugin.networks import CONFIGS
+from dover_plugin.networks.seeded import seeded_state_dict
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("program"):
+        missing = [name for name in marker.args if not shutil.which(name)]
+        if missing:
+            reason = f"needs the program {', '.join(missing)}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{reason}, which CI must have", pytrace=False)
+            pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.stats.get("skipped", [])
+    programs = [r for r in reports if "needs the program" in str(r.longrepr)]
+    if programs:
+        terminalreporter.write_line(
+            f"{len(programs)} tests skipped for want of system programs: see README, Development"
+        )
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or writes the user's cache."""
+    monkeypatch.setenv("DOVER_HOME", str(tmp_path / "dover-home"))
+    monkeypatch.delenv("DOVER_ACCEPT_LICENSE", raising=False)
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of untrained weights by model."""
+    folder = tmp_path_factory.mktemp("weights")
+    files = {}
+    for model in ("dover", "dover-mobile"):
+        files[model] = folder / f"{model}.pth"
+        torch.save(seeded_state_dict(CONFIGS[model]), files[model])
+    return files
+
+
+@pytest.fixture(scope="session")
+def mobile(seeded: dict[str, Path]) -> Scorer:
+    """A scorer with untrained weights of the small model."""
+    return Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"])
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of H.264, 60 frames of 320x240."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4")
+
+
+@pytest.fixture(scope="session")
+def shared_clips() -> Path:
+    """Real videos that lie beside the project in some places."""
+    folder = SHARED / "clips"
+    if not folder.is_dir():
+        pytest.skip("the shared clips are not here")
+    return folder

@@ -1,0 +1,217 @@
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError, weights
+from dover_plugin.networks import CONFIGS, Dover
+from dover_plugin.networks.seeded import seeded_state_dict
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Any]:
+    return seeded_state_dict(CONFIGS["dover-mobile"])
+
+
+def same(network: Dover, state: dict[str, Any]) -> bool:
+    loaded = network.state_dict()
+    return loaded.keys() == state.keys() and all(torch.equal(loaded[k], state[k]) for k in state)
+
+
+@pytest.fixture
+def published_here(
+    state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """Pretend that a local file is what was published as dover-mobile."""
+    source = tmp_path / "source.pth"
+    torch.save(state, source)
+    row = weights.Published(
+        "dover-mobile",
+        "DOVER-Mobile.pth",
+        ("http://127.0.0.1:9/DOVER-Mobile.pth",),
+        hashlib.sha256(source.read_bytes()).hexdigest(),
+        42_800_000,
+        weights.S_LAB,
+        "",
+    )
+    monkeypatch.setattr(weights, "PUBLISHED", (row,))
+    return source
+
+
+def test_flat_file(state: dict[str, Any], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "w.pth")
+    network, digest = weights.load_network("dover-mobile", tmp_path / "w.pth")
+    assert same(network, state)
+    assert digest == hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    assert not network.training
+
+
+def test_nested_file_with_numpy_scalars(state: dict[str, Any], tmp_path: Path) -> None:
+    extra = {"srcc": np.float64(0.8), "epoch": np.int64(3), "plcc": np.float32(0.7)}
+    torch.save({"state_dict": state, "validation_results": extra}, tmp_path / "w.pth")
+    assert same(weights.load_network("dover-mobile", tmp_path / "w.pth")[0], state)
+
+
+def test_unused_imagenet_heads_are_left_out(state: dict[str, Any], tmp_path: Path) -> None:
+    unused = {
+        f"{branch}_backbone.head.{part}": torch.zeros(1000)
+        for branch in ("technical", "aesthetic")
+        for part in ("weight", "bias")
+    }
+    torch.save(state | unused, tmp_path / "w.pth")
+    assert same(weights.load_network("dover-mobile", tmp_path / "w.pth")[0], state)
+
+
+def test_half_precision_files_are_widened(state: dict[str, Any], tmp_path: Path) -> None:
+    torch.save({k: v.half() for k, v in state.items()}, tmp_path / "w.pth")
+    network, _ = weights.load_network("dover-mobile", tmp_path / "w.pth")
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_heads_are_laid_over_the_published_weights(
+    state: dict[str, Any], published_here: Path, tmp_path: Path
+) -> None:
+    heads = {k: v + 1 for k, v in state.items() if "_head." in k}
+    torch.save({"state_dict": heads}, tmp_path / "heads.pth")
+    with pytest.raises(LicenceError):
+        weights.load_network("dover-mobile", tmp_path / "heads.pth")
+    target = weights.cached("dover-mobile")
+    target.parent.mkdir(parents=True)
+    published_here.rename(target)
+    network, digest = weights.load_network("dover-mobile", tmp_path / "heads.pth")
+    assert same(network, state | heads)
+    parts = [hashlib.sha256(p.read_bytes()).hexdigest() for p in (tmp_path / "heads.pth", target)]
+    assert digest == "+".join(parts)
+
+
+def test_convert_writes_safetensors_with_its_source(state: dict[str, Any], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "w.pth")
+    target = tmp_path / "w.safetensors"
+    weights.convert(tmp_path / "w.pth", target, "dover-mobile")
+    with safe_open(target, "pt") as file:
+        metadata = file.metadata()
+    source = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    assert metadata == {"model": "dover-mobile", "source": "w.pth", "source_sha256": source}
+    assert same(weights.load_network("dover-mobile", target)[0], state)
+    assert not list(tmp_path.glob("*.part"))
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (print, ("code of the file runs",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not weights", {"a": Evil()}, [1, 2], {"state_dict": 3}, {"a": "text"}],
+    ids=["empty", "text", "code", "list", "no-dict", "no-tensors"],
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_files_that_are_no_weights(
+    content: Any, suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"w{suffix}"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(WeightsError, match=f"w{suffix}") as caught:
+        weights.load_network("dover-mobile", path)
+    assert "\n" not in str(caught.value)
+    assert "runs" not in capsys.readouterr().out
+
+
+def test_a_misfit_names_the_keys(state: dict[str, Any], tmp_path: Path) -> None:
+    broken = dict(state)
+    del broken["technical_head.fc_last.bias"]
+    broken["extra.weight"] = torch.zeros(2)
+    broken["aesthetic_head.fc_last.weight"] = torch.zeros(3)
+    torch.save(broken, tmp_path / "w.pth")
+    with pytest.raises(WeightsError) as caught:
+        weights.load_network("dover-mobile", tmp_path / "w.pth")
+    for part in (
+        "1 missing, as technical_head.fc_last.bias",
+        "1 unexpected, as extra.weight",
+        "1 misshapen, as aesthetic_head.fc_last.weight",
+    ):
+        assert part in str(caught.value)
+
+
+def test_weights_of_another_model_are_recognised(seeded: dict[str, Path]) -> None:
+    with pytest.raises(WeightsError, match="It fits dover and dover"):
+        weights.load_network("dover-mobile", seeded["dover"])
+    with pytest.raises(WeightsError, match=r"It fits dover-mobile\."):
+        Scorer("dover", weights=seeded["dover-mobile"])
+
+
+def test_values_that_are_not_finite(state: dict[str, Any], tmp_path: Path) -> None:
+    bad = state["technical_head.fc_hid.bias"].clone()
+    bad[3] = float("nan")
+    torch.save(state | {"technical_head.fc_hid.bias": bad}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"not finite in 1 tensors, as technical_head.fc_hid"):
+        weights.load_network("dover-mobile", tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("typo", "hint"),
+    [("dover_mobile", "dover-mobile"), ("DOVER", "dover"), ("dover+", "dover")],
+)
+def test_a_typo_in_the_model_gets_a_suggestion(typo: str, hint: str) -> None:
+    with pytest.raises(SettingsError, match=f"Did you mean '{hint}"):
+        Scorer(typo)
+
+
+def test_nothing_is_downloaded_without_consent() -> None:
+    with pytest.raises(LicenceError) as caught:
+        Scorer("dover-mobile")
+    assert "non-commercial" in str(caught.value)
+    assert "dover weights download dover-mobile --accept-license" in str(caught.value)
+    assert not weights.cache_dir().exists()
+
+
+def test_a_missing_file_of_weights(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="There is no weights file"):
+        Scorer("dover-mobile", weights=tmp_path / "none.pth")
+
+
+def test_cached_weights_are_verified_before_use(published_here: Path) -> None:
+    target = weights.cached("dover-mobile")
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"x" + published_here.read_bytes()[1:])
+    with pytest.raises(WeightsError, match=r"damaged or not dover-mobile.*dover weights download"):
+        Scorer("dover-mobile")
+    published_here.replace(target)
+    assert Scorer("dover-mobile", "cpu").settings.weights_sha256 == weights.verify("dover-mobile")
+
+
+def test_weights_without_a_published_hash_are_pinned(
+    published_here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = weights.Published("dover-mobile", "w.pth", ("url",), None, 1, weights.S_LAB, "")
+    monkeypatch.setattr(weights, "PUBLISHED", (row,))
+    monkeypatch.setattr(
+        weights,
+        "download",
+        lambda urls, target, sha256, progress: (
+            target.parent.mkdir(parents=True),
+            target.write_bytes(published_here.read_bytes()),
+        ),
+    )
+    monkeypatch.setenv("DOVER_ACCEPT_LICENSE", "1")
+    file = weights.find("dover-mobile")
+    assert weights.verify("dover-mobile") == hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(b"changed")
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.find("dover-mobile")
+
+
+def test_the_table_is_complete() -> None:
+    for row in weights.PUBLISHED:
+        assert row.model in CONFIGS
+        assert row.licence
+        assert all(url.startswith("https://") for url in row.urls)
+        assert row.sha256 is None or len(row.sha256) == 64

@@ -1,0 +1,31 @@
+"""Install programs that only tests need, where that is possible: on Debian or Ubuntu, as root.
+
+Elsewhere it does nothing: the tests that need them skip and say so.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+PACKAGES = {"ffmpeg": "ffmpeg", "x264": "x264", "x265": "x265", "chromium": "chromium"}
+
+
+def main():
+    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    if not missing:
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        print("Not installed, so some tests skip: " + " ".join(missing), file=sys.stderr)
+        return
+    print("Installing " + " ".join(missing) + " ...", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
+    for command in (["apt-get", "update", "-qq"], install):
+        if subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL).returncode:
+            print("apt-get failed; some tests skip: " + " ".join(missing), file=sys.stderr)
+            return
+
+
+if __name__ == "__main__":
+    main()
