@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
@@ -46,6 +47,9 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on stderr."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 'dover score ... | head' ends quietly
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes
     try:
         app()
     except DoverError as error:
@@ -284,7 +288,7 @@ def _stream(output: Path | None) -> Iterator[TextIO]:
     from dover_plugin.errors import SettingsError
 
     try:
-        with output.open("w", newline="") as file:
+        with output.open("w", newline="", errors="surrogateescape") as file:
             yield file
     except OSError as error:
         raise SettingsError(f"Cannot write '{output}': {error.strerror}.") from None

@@ -19,6 +19,8 @@ from dover_plugin.video import Frame, FrameSource, VideoInfo
 MIN_JUMP = 12  # frames; a shorter way is quicker decoded than sought
 MAX_THREADS = 8  # each decoding thread holds a few full frames
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273
+CHECK_DAMAGE = "See what is wrong with 'ffmpeg -v error -i FILE -f null -'."
+ENDS_EARLY = 0.9  # frames that end before this share of the length, and a second: worth a word
 TRUNCATED = 0.98  # fewer frames than this share of what the header says: the file was cut off
 
 
@@ -74,9 +76,15 @@ def scan_file(path: str) -> Scan:
                 if packet.size and not packet.is_discard
             ]
             declared = stream.frames
+            length_s = (container.duration or 0) / av.time_base
+            end_s = max((p for p, _ in packets if p is not None), default=0) * stream.time_base
             fps = float(stream.average_rate) if stream.average_rate else None
         with av.open(path) as container:
             first = next(container.decode(_video_stream(container, path)), None)
+    except av.error.EOFError:
+        raise VideoError(
+            f"{path!r} holds a header but no frame. Was its writing cut off?"
+        ) from None
     except av.error.FFmpegError as error:
         raise VideoError(
             f"{path!r} cannot be read as a video ({error.strerror or error}). "
@@ -102,6 +110,10 @@ def scan_file(path: str) -> Scan:
         warnings.append(
             f"HDR ({HDR_TRANSFERS[first.color_trc]}) is scored as it is stored, without tone "
             "mapping; the model was trained on SDR"
+        )
+    if declared == 0 and times and end_s < ENDS_EARLY * length_s - 1:
+        warnings.append(
+            f"frames end at {float(end_s):.1f} s of {length_s:.1f} s; the file may be cut off"
         )
     info = VideoInfo(path, len(packets), height, width, fps, "pyav", tuple(warnings))
     return Scan(
@@ -155,7 +167,7 @@ class PyAvSource:
     def _broken(self, index: int, reason: str) -> VideoError:
         return VideoError(
             f"Cannot decode frame {index} of {self.info.num_frames} of {self.info.path!r} "
-            f"({reason}). The file may be damaged or cut off: try 'ffmpeg -v error -i FILE -f null -'."
+            f"({reason}). {CHECK_DAMAGE}"
         )
 
 
@@ -174,8 +186,10 @@ class DecordSource:
         try:
             self._reader: Any = decord.VideoReader(path, num_threads=MAX_THREADS)
             shape = self._reader[0].shape
-        except (decord.DECORDError, RuntimeError, IndexError) as error:
-            raise VideoError(f"{path!r}: {_reason(error)}") from None
+        except (decord.DECORDError, RuntimeError, IndexError, UnicodeError) as error:
+            raise VideoError(
+                f"decord cannot read {path!r} ({_reason(error)}). Use the decoder 'pyav'."
+            ) from None
         if shape != (scan.info.height, scan.info.width, 3):
             # decord 0.6 takes the padding of very narrow frames for pixels
             raise VideoError(f"decord reads frames of {path!r} as {shape}. Use the decoder 'pyav'.")
@@ -189,10 +203,11 @@ class DecordSource:
             try:
                 frame = self._reader[index].asnumpy()
             except (decord.DECORDError, RuntimeError, IndexError) as error:
+                # decord decodes ahead, so where it stops says nothing of where the damage is
                 raise VideoError(
-                    f"Cannot decode frame {index} of {self.info.path!r} ({_reason(error)}). "
-                    "The file may be damaged: try 'ffmpeg -v error -i FILE -f null -'."
-                ) from None
+                    f"Cannot decode every frame of {self.info.path!r}: decord met damaged data. "
+                    f"{CHECK_DAMAGE}"
+                ) from error
             yield index, frame
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.files import find_videos
 
 DECODERS = ("auto", "decord", "pyav")
 
@@ -133,9 +134,10 @@ def check_file(path: str) -> None:
     file = Path(path)
     try:
         if file.is_dir():
-            raise VideoError(
-                f"{path!r} is a folder. Name a video file; 'dover score' takes folders too."
-            )
+            (first, *_) = find_videos([path])
+            if first == path:
+                raise VideoError(f"{path!r} is a folder without videos. Name one that holds some.")
+            raise VideoError(f"{path!r} is a folder. Name a video file in it, as {first!r}.")
         if file.exists() and not file.is_file():
             raise VideoError(f"{path!r} is not a regular file. Name a video file.")
         with file.open("rb") as stream:

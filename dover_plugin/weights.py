@@ -192,17 +192,16 @@ def load_network(model: str, path: Path) -> tuple[Any, str]:
     from dover_plugin.networks.dover import CONFIGS, Dover
 
     published(model)
-    state, digest = read_state_dict(path), sha256_of(path)
-    if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
-        base = find(model)
-        state, digest = read_state_dict(base) | state, f"{digest}+{sha256_of(base)}"
-    check_fit(state, model, path)
-    with torch.inference_mode(False), torch.device("meta"):
-        network = Dover(CONFIGS[model])
-    with torch.inference_mode(False):
+    with torch.inference_mode(False):  # weights made inside it could not be used outside
+        state, digest = read_state_dict(path), sha256_of(path)
+        if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
+            base = find(model)
+            state, digest = read_state_dict(base) | state, f"{digest}+{sha256_of(base)}"
+        check_fit(state, model, path)
+        with torch.device("meta"):
+            network = Dover(CONFIGS[model])
         network.load_state_dict(state, assign=True)
-        network.float()
-    return network.eval().requires_grad_(False), digest
+        return network.float().eval().requires_grad_(False), digest
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_matched_fusion() -> None:
 
 
 def test_fusion_stays_in_bounds_without_warning() -> None:
-    with np.errstate(all="raise"):
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
         assert calibrations.MATCHED.apply(-1e6, 1e6)[:2] == (0, 1)
 
 

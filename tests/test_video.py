@@ -20,7 +20,7 @@ VARIETY: dict[str, dict[str, Any]] = {
     "444.mkv": {"pix_fmt": "yuv444p"},
     "odd.mkv": {"pix_fmt": "yuv444p", "size": (241, 321)},
     "odd420.mkv": {"codec": "ffv1", "size": (241, 321)},
-    "tiny.mp4": {"size": (16, 16), "codec": "mpeg4"},
+    "tiny.mp4": {"size": (16, 16), "options": {"crf": "2"}},
     "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "log-level=error"}},
     "hevc10.mp4": {
         "codec": "libx265",

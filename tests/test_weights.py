@@ -23,9 +23,7 @@ def same(network: Dover, state: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def published_here(
-    state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Path:
+def published_here(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Pretend that a local file is what was published as dover-mobile."""
     source = tmp_path / "source.pth"
     torch.save(state, source)
