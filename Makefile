@@ -22,7 +22,7 @@ format: environment  ## mend what can be mended by machine
 	$(BIN)/ruff format .
 
 docs: environment  ## write docs/cli.md anew from the commands' --help
-	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python -m typer dover_plugin.cli utils docs --name dover --output docs/cli.md
 
 .PHONY: environment
 environment:

@@ -188,7 +188,7 @@ def list_weights() -> None:
     table = Table("model", "here", "size", "what", "licence", box=None, pad_edge=False)
     for row in PUBLISHED:
         here = "yes" if cached(row.model).exists() else "no"
-        table.add_row(row.model, here, f"{row.size // 1_000_000} MB", row.note, row.licence)
+        table.add_row(row.model, here, f"{row.size / 1e6:.0f} MB", row.note, row.licence)
     Console().print(table)
 
 
@@ -246,7 +246,7 @@ def _consent(accepted: bool) -> "Consent":
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
         typer.echo(f"The weights of {row.model} are under the {row.licence}.", err=True)
-        return typer.confirm(f"Accept, and download {row.size // 1_000_000} MB?", err=True)
+        return typer.confirm(f"Accept, and download {row.size / 1e6:.0f} MB?", err=True)
 
     return ask
 

@@ -142,7 +142,7 @@ def find(
         return file
     if not consent(row):
         raise LicenceError(
-            f"The weights of {model} ({row.size // 1_000_000} MB) are not on this machine, and "
+            f"The weights of {model} ({row.size / 1e6:.0f} MB) are not on this machine, and "
             f"their licence was not accepted: {row.licence}. Accept it with "
             f"'dover weights download {model} --accept-license' or {ACCEPT_VARIABLE}=1, or name a "
             "file of your own with weights=."

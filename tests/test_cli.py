@@ -189,7 +189,7 @@ def test_a_terminal_is_asked_for_consent(clip: Path) -> None:
         seen += part
     assert process.wait(30) == 2
     os.close(master)
-    assert b"Accept, and download 42 MB?" in seen
+    assert b"Accept, and download 43 MB?" in seen
     assert b"not accepted" in seen
 
 

@@ -1,0 +1,80 @@
+"""Draw the pictures of the documentation: ``python docs/make_pictures.py``; needs matplotlib."""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+from clips import dusk
+
+from dover_plugin.sampling import FRAGMENT, GRID, draw
+from dover_plugin.views import aesthetic_picture, technical_mosaic
+
+IMAGES = Path(__file__).parent / "images"
+BLUE, ORANGE = "#0072b2", "#d55e00"
+
+
+def two_views() -> None:
+    """A frame, its two views, and the scores they lead to."""
+    (frame,) = list(dusk(1, 720, 1280))
+    offsets = draw(240, 720, 1280).offsets[0]
+    figure = plt.figure(figsize=(11, 4.6), dpi=150)
+    axes = {
+        "frame": figure.add_axes((0.02, 0.2, 0.42, 0.6)),
+        "technical": figure.add_axes((0.53, 0.53, 0.2, 0.42)),
+        "aesthetic": figure.add_axes((0.53, 0.03, 0.2, 0.42)),
+    }
+    axes["frame"].imshow(frame)
+    for i in range(GRID):
+        for j in range(GRID):
+            row, col = offsets[i, j] + (720 // GRID * i, 1280 // GRID * j)
+            axes["frame"].add_patch(
+                Rectangle((col, row), FRAGMENT, FRAGMENT, fill=False, color=BLUE, lw=1.4)
+            )
+    height, width, _ = frame.shape
+    axes["frame"].add_patch(
+        Rectangle((0, 0), width - 1, height - 1, fill=False, color=ORANGE, lw=4)
+    )
+    axes["frame"].set_title("a frame of the video", fontsize=11)
+    axes["technical"].imshow(technical_mosaic(frame, offsets))
+    axes["aesthetic"].imshow(aesthetic_picture(frame))
+    for ax in axes.values():
+        ax.set_axis_off()
+    for y, colour, name, what in (
+        (0.74, BLUE, "technical", "49 fragments at full\nresolution: blur, noise,\ncompression"),
+        (
+            0.24,
+            ORANGE,
+            "aesthetic",
+            "the whole frame, small:\ncontent, composition,\nlight, colour",
+        ),
+    ):
+        figure.add_artist(_arrow((0.45, 0.5 + (y - 0.5) / 3), (0.525, y), colour))
+        figure.text(0.75, y, f"{name} view", color=colour, weight="bold", va="bottom", fontsize=11)
+        figure.text(0.75, y - 0.02, what, va="top", fontsize=9)
+        figure.add_artist(_arrow((0.9, y), (0.935, 0.5 + (y - 0.5) / 4), colour))
+    figure.text(0.94, 0.5, "score", weight="bold", va="center", fontsize=12)
+    figure.savefig(IMAGES / "two-views.png", facecolor="white")
+    plt.close(figure)
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float], colour: str) -> FancyArrowPatch:
+    return FancyArrowPatch(
+        start,
+        end,
+        transform=plt.gcf().transFigure,
+        arrowstyle="-|>",
+        color=colour,
+        lw=2,
+        mutation_scale=16,
+    )
+
+
+if __name__ == "__main__":
+    np.seterr(all="raise")
+    IMAGES.mkdir(exist_ok=True)
+    two_views()

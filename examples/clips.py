@@ -1,0 +1,48 @@
+"""Make a short clip to try things on: dusk over hills, with a moving sun, in any quality."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+
+def dusk(num_frames: int, height: int, width: int) -> Iterator[NDArray[np.uint8]]:
+    """Frames (height, width, 3) of a slow pan."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    waves = [(rng.uniform(2, 40), rng.uniform(0, 6), rng.normal() / 3) for _ in range(24)]
+    grain = rng.normal(0, 5, (height, width, 1))
+    for t in range(num_frames):
+        pan = t / 600
+        sun = np.exp(-60 * ((x - 0.68 + pan) ** 2 * 2 + (y - 0.42 - pan / 3) ** 2))
+        picture = np.stack(
+            [200 - 120 * y + 120 * sun, 120 - 20 * y + 90 * sun, 130 + 60 * y - 20 * sun], axis=-1
+        )
+        for depth, (level, shade) in enumerate([(0.5, 95), (0.62, 66), (0.76, 40)]):
+            shift = pan * (depth + 1)
+            ridge = sum(
+                amplitude * np.sin(f * (x + shift + depth) + phase) / f
+                for f, phase, amplitude in waves
+            )
+            hill = y > level + ridge / 6
+            trees = 14 * np.sin(310 * (x + shift)) * np.sin(290 * y + 40 * x)
+            rock = shade + trees + 30 * (y - level)
+            ground = np.stack([rock * 0.9, rock, rock * 1.15], -1)
+            picture = np.where(hill[..., None], ground, picture)
+        yield np.clip(picture + grain, 0, 255).astype(np.uint8)
+
+
+def write_clip(
+    path: Path, num_frames: int = 120, size: tuple[int, int] = (540, 960), crf: int = 18
+) -> Path:
+    """Encode ``dusk`` as H.264; a higher ``crf`` (0..51) is a worse picture."""
+    height, width = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"crf": str(crf)})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for picture in dusk(num_frames, height, width):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+    return path

@@ -1,0 +1,89 @@
+"""The documentation says what the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips import write_clip
+
+from dover_plugin import weights
+from dover_plugin.scores import COLUMNS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_reference_of_the_commands_is_that_of_the_code(tmp_path: Path) -> None:
+    target = tmp_path / "cli.md"
+    subprocess.run(
+        [sys.executable, "-m", "typer", "dover_plugin.cli", "utils", "docs"]
+        + ["--name", "dover", "--output", str(target)],
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
+    )
+    assert (ROOT / "docs/cli.md").read_text() == target.read_text(), "run 'make docs'"
+
+
+def test_every_column_is_explained_in_order() -> None:
+    text = (ROOT / "docs/scores.md").read_text().split("## One row")[1]
+    table = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert tuple(re.findall(r"`(\w+)`", " ".join(table))) == COLUMNS
+
+
+def test_the_python_example_runs(
+    seeded: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weights, "find", lambda model, path: seeded[model])
+    write_clip("clip.mp4")
+    write_clip("a.mp4", 20)
+    scope: dict[str, Any] = {}
+    exec(example, scope)
+    assert scope["scores"].path == "clip.mp4"
+    printed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"a\.mp4 [01]\.\d+", printed[0])
+    assert re.fullmatch(r"b\.mp4 There is no file 'b.mp4'.*", printed[1])
+
+
+def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    shown = README.split("$ make demo\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples/demo.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "100", "DOVER_HOME": str(tmp_path)},
+    )
+
+    def form(text: str) -> list[str]:
+        """Scores and hashes may differ in their digits between machines, nothing else may."""
+        return re.sub(r"\b0\.\d{3}\b|\([0-9a-f]{8}\)", "#", text).split()
+
+    assert form(done.stdout) == form(shown)
+
+
+def test_models_are_listed_in_the_readme() -> None:
+    listed = re.findall(r"^\| `([\w+-]+)`", README, re.MULTILINE)
+    assert tuple(listed) == weights.MODELS
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name} -> {link}"
+
+
+def test_pictures_are_pictures() -> None:
+    import matplotlib.image
+
+    for picture in (ROOT / "docs/images").glob("*.png"):
+        assert np.asarray(matplotlib.image.imread(picture)).std() > 0.05
