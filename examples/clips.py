@@ -23,7 +23,7 @@ def dusk(num_frames: int, height: int, width: int) -> Iterator[NDArray[np.uint8]
         for depth, (level, shade) in enumerate([(0.5, 95), (0.62, 66), (0.76, 40)]):
             shift = pan * (depth + 1)
             ridge = sum(
-                amplitude * np.sin(f * (x + shift + depth) + phase) / f
+                amplitude * np.sin(f * (x[:1] + shift + depth) + phase) / f
                 for f, phase, amplitude in waves
             )
             hill = y > level + ridge / 6

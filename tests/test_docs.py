@@ -14,14 +14,14 @@ from dover_plugin import weights
 from dover_plugin.scores import COLUMNS
 
 ROOT = Path(__file__).parents[1]
+TYPER = (sys.executable, "-m", "typer", "dover_plugin.cli")
 README = (ROOT / "README.md").read_text()
 
 
 def test_the_reference_of_the_commands_is_that_of_the_code(tmp_path: Path) -> None:
     target = tmp_path / "cli.md"
     subprocess.run(
-        [sys.executable, "-m", "typer", "dover_plugin.cli", "utils", "docs"]
-        + ["--name", "dover", "--output", str(target)],
+        [*TYPER, "utils", "docs", "--name", "dover", "--output", str(target)],
         check=True,
         capture_output=True,
         cwd=ROOT,
