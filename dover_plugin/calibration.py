@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.files import write_text
 
 MIN_VIDEOS = 10  # fewer give no usable standard deviation
 
@@ -72,9 +73,11 @@ class Calibration:
         Raises:
             SettingsError: too few, or all equal.
         """
-        if min(len(technical_raw), len(aesthetic_raw)) < MIN_VIDEOS:
+        count = len(technical_raw)
+        if count < MIN_VIDEOS or count != len(aesthetic_raw):
             raise SettingsError(
-                f"A calibration needs {MIN_VIDEOS} scored videos, got {len(technical_raw)}."
+                f"A calibration needs two raw scores of at least {MIN_VIDEOS} videos, got {count} "
+                f"and {len(aesthetic_raw)}."
             )
         technical, aesthetic = np.asarray(technical_raw), np.asarray(aesthetic_raw)
         return cls(
@@ -87,7 +90,7 @@ class Calibration:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        write_text(path, json.dumps(asdict(self), indent=2))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Calibration":
@@ -97,7 +100,7 @@ class Calibration:
             SettingsError: no such file, or something else in it.
         """
         try:
-            return cls(**json.loads(Path(path).read_text()))
+            loaded = cls(**json.loads(Path(path).read_text()))
         except FileNotFoundError:
             raise SettingsError(
                 f"There is no calibration file '{path}'. Name a file, 'matched' or 'reference'."
@@ -107,6 +110,12 @@ class Calibration:
                 f"'{path}' is not a calibration file ({error}). It should hold "
                 f"{', '.join(f.name for f in fields(cls))}."
             ) from None
+        if loaded.name in ("matched", "reference"):
+            raise SettingsError(
+                f"The calibration in '{path}' is named {loaded.name!r}, which would pass for the "
+                "published one. Give it another name."
+            )
+        return loaded
 
 
 # Mean and standard deviation of DOVER's raw outputs on LIVE-VQC, each given to its own branch.

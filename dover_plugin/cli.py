@@ -117,11 +117,20 @@ def score(
 ) -> None:
     """Score videos. Results go to standard output, all else to standard error."""
     from dover_plugin import weights as published
+    from dover_plugin.calibration import choose
     from dover_plugin.errors import SettingsError
     from dover_plugin.files import find_videos
     from dover_plugin.output import WRITERS
 
+    if ranks and model != "dover":
+        raise SettingsError(
+            f"The published sets were scored with dover, so {model} has no ranks in them. "
+            "Leave out --ranks, or use --model dover."
+        )
+    choose(fusion, published.published(model).model)
     videos = list(find_videos(paths))
+    if output and output.exists():
+        raise SettingsError(f"'{output}' exists. Name another file for --output, or delete it.")
     with _progress() as bar:
         file = published.find(
             model, weights, consent=_consent(accept_license), progress=_download_bar(bar)
@@ -138,11 +147,6 @@ def score(
             precision=precision,
             decoder=decoder,
         )
-        if ranks and model != "dover":
-            raise SettingsError(
-                f"The published sets were scored with dover, so {model} has no ranks in them. "
-                "Leave out --ranks, or use --model dover."
-            )
         failures: list[Result] = []
         results = _watch(
             bar.track(scorer.score_many(videos), len(videos), description="scoring"), failures
@@ -216,9 +220,12 @@ def verify_weights(
     ] = None,
 ) -> None:
     """Check downloaded weights against their published hash."""
-    from dover_plugin.weights import MODELS, cached, verify
+    from dover_plugin.weights import MODELS, cache_dir, cached, verify
 
-    for model in models or [model for model in MODELS if cached(model).exists()]:
+    here = [model for model in MODELS if cached(model).exists()]
+    if not (models or here):
+        typer.echo(f"No published weights are in '{cache_dir()}'.", err=True)
+    for model in models or here:
         typer.echo(f"{model}: {verify(model)}")
 
 
@@ -282,16 +289,18 @@ def _download_bar(progress: "Progress") -> "DownloadProgress":
 
 @contextmanager
 def _stream(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-        return
     from dover_plugin.errors import SettingsError
 
     try:
-        with output.open("w", newline="", errors="surrogateescape") as file:
-            yield file
+        if output is None:
+            yield sys.stdout
+            sys.stdout.flush()
+        else:
+            with output.open("x", newline="", errors="surrogateescape") as file:
+                yield file
     except OSError as error:
-        raise SettingsError(f"Cannot write '{output}': {error.strerror}.") from None
+        target = f"'{output}'" if output else "the results"
+        raise SettingsError(f"Cannot write {target}: {error.strerror}.") from None
 
 
 def _watch(results: "Iterable[Result]", failures: "list[Result]") -> "Iterator[Result]":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import tenacity
+from filelock import FileLock
 
 from dover_plugin.errors import WeightsError
 
@@ -35,7 +36,8 @@ def download(
 ) -> None:
     """Fetch the first of ``urls`` that answers into ``target``.
 
-    Bytes go to ``target`` with the suffix ``.part``; a later call goes on from there.
+    Bytes go to ``target`` with the suffix ``.part``; a later call goes on from there. Of several
+    processes that want one file, one fetches it and the others wait.
 
     Args:
         urls: where the file is published, in order of preference.
@@ -47,8 +49,27 @@ def download(
     Raises:
         WeightsError: no URL gave the file, or its hash is wrong.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):  # two processes would write into one another's part
+            if not target.is_file():
+                _download(urls, target, part, sha256, progress, wait_s)
+    except OSError as error:
+        raise WeightsError(
+            f"Cannot write '{target}' ({error.strerror or error}). Make room and rights there, or "
+            "set DOVER_HOME to another folder."
+        ) from None
+
+
+def _download(
+    urls: tuple[str, ...],
+    target: Path,
+    part: Path,
+    sha256: str | None,
+    progress: Progress | None,
+    wait_s: float,
+) -> None:
     retry = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(httpx.TransportError),
         stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -60,7 +81,7 @@ def download(
         try:
             retry(_fetch, url, part, progress)
             break
-        except (httpx.HTTPError, httpx.InvalidURL, _UnavailableError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, _UnavailableError) as error:
             reasons.append(f"{url}: {error}")
     else:
         raise WeightsError(
@@ -79,12 +100,15 @@ def download(
 
 def _fetch(url: str, part: Path, progress: Progress | None) -> None:
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with httpx.stream(
         "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
     ) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # everything is here already; the hash will tell
+            if response.headers.get("Content-Range", "") == f"bytes */{have}":
+                return  # everything is here already
+            part.unlink()
+            raise httpx.ReadError("what an earlier attempt left does not fit")
         if response.status_code >= 500:
             raise httpx.ReadError(f"the server answered {response.status_code}")
         if not response.is_success:

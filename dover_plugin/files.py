@@ -1,33 +1,17 @@
-"""Video files below folders."""
+"""Video files below folders, and small files of settings."""
 
+import os
 from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
 
+from dover_plugin.errors import SettingsError
+
 VIDEO_SUFFIXES = frozenset(
-    [
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".flv",
-        ".h264",
-        ".hevc",
-        ".ivf",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
+    (
+        ".264 .265 .3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m2ts .m2v "
+        ".m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .obu .ogv .ts .vob .webm .wmv .y4m"
+    ).split()
 )
 
 
@@ -37,7 +21,7 @@ def find_videos(paths: Iterable[str]) -> Iterator[str]:
     A folder that holds none is yielded itself, so that it is reported and not passed over.
     """
     for path in paths:
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112, which raises for names that are too long
             yield path
             continue
         found = sorted(
@@ -46,3 +30,15 @@ def find_videos(paths: Iterable[str]) -> Iterator[str]:
             if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()
         )
         yield from found or [path]
+
+
+def write_text(path: str | PathLike[str], text: str) -> None:
+    """Write a line-ended text.
+
+    Raises:
+        SettingsError: it cannot be written there.
+    """
+    try:
+        Path(path).write_text(text + "\n")
+    except OSError as error:
+        raise SettingsError(f"Cannot write '{path}': {error.strerror}.") from None

@@ -7,16 +7,16 @@ from functools import cache
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.files import write_text
+from dover_plugin.sampling import Branch
 
 LEVELS = np.linspace(0, 100, 201)  # percent, of the stored quantiles
 MIN_VIDEOS = 10
-
-type Branch = Literal["technical", "aesthetic"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ class Distribution:
     mean: float
     std: float
     quantiles: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        values = np.asarray((self.mean, self.std, *self.quantiles), np.float64)
+        if len(self.quantiles) != len(LEVELS) or not np.isfinite(values).all():
+            raise SettingsError(
+                f"A distribution needs {len(LEVELS)} quantiles, all of them numbers."
+            )
+        if (np.diff(values[2:]) < 0).any():
+            raise SettingsError("The quantiles of a distribution must not fall.")
 
     @classmethod
     def of(cls, raw: Sequence[float]) -> "Distribution":
@@ -110,7 +119,7 @@ class ReferenceSet:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write as JSON."""
-        Path(path).write_text(json.dumps(asdict(self)) + "\n")
+        write_text(path, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "ReferenceSet":

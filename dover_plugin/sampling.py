@@ -8,6 +8,7 @@ Source: paper section 3.2; UnifiedFrameSampler and get_spatial_fragments of the 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ GRID = 7
 FRAGMENT = 32
 VIEW = GRID * FRAGMENT  # 224
 
+type Branch = Literal["technical", "aesthetic"]
 type Indices = NDArray[np.int64]
 
 

@@ -22,6 +22,7 @@ from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
 from dover_plugin.views import Views, build_views
 
+MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos whose views (19 MB each) may wait while the networks run
 
 
@@ -182,10 +183,10 @@ class Scorer:
 
 
 def _check_settings(seed: int | None, repeats: int, decoder: str) -> None:
-    if repeats < 1:
-        raise SettingsError(f"repeats must be 1 or more, got {repeats}.")
-    if seed is not None and seed < 0:
-        raise SettingsError(f"seed must be 0 or more, got {seed}.")
+    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
+        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
     if decoder not in DECODERS:
         raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")
 

@@ -133,6 +133,8 @@ def check_file(path: str) -> None:
     """Raise VideoError, saying why, unless ``path`` is a file that can be read and is not empty."""
     file = Path(path)
     try:
+        if not path:
+            raise VideoError("The name of a video is empty ''. Name a file.")
         if file.is_dir():
             (first, *_) = find_videos([path])
             if first == path:

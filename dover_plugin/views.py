@@ -5,8 +5,9 @@ technical_mosaic and aesthetic_picture. 32 of them make a clip.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +16,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dover_plugin.errors import VideoError
-from dover_plugin.sampling import CLIP_LEN, FRAGMENT, GRID, NUM_CLIPS, VIEW, Draw, fragment_size
-from dover_plugin.video import FrameSource
+from dover_plugin.sampling import (
+    CLIP_LEN,
+    FRAGMENT,
+    GRID,
+    NUM_CLIPS,
+    VIEW,
+    Branch,
+    Draw,
+    fragment_size,
+)
+from dover_plugin.video import FrameSource, VideoInfo
 
 MEAN = (123.675, 116.28, 103.53)  # of ImageNet's RGB, 0..255; the reference's dover.yml
 STD = (58.395, 57.12, 57.375)
 MAX_ENLARGED_PIXELS = 64 * VIEW * VIEW  # a strip narrower than 1:64 would fill the memory
 
 type Picture = NDArray[np.uint8]
+
+
+class Sample(NamedTuple):
+    """One picture of a view.
+
+    Attributes:
+        frame: index of the frame it is made of.
+        branch: the view.
+        clip: of the view.
+        position: in the clip.
+    """
+
+    frame: int
+    branch: Branch
+    clip: int
+    position: int
 
 
 @dataclass(frozen=True)
@@ -43,16 +69,40 @@ class Views:
         shape = (CLIP_LEN, VIEW, VIEW, 3)
         return cls(np.zeros((NUM_CLIPS, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
 
+    def place(self, sample: Sample) -> Picture:
+        """(224, 224, 3): where the sample's picture goes."""
+        view = self.technical if sample.branch == "technical" else self.aesthetic
+        place: Picture = view[sample.clip, sample.position]
+        return place
+
+
+def samples(draw: Draw) -> list[Sample]:
+    """Every picture of both views, in the order of the frames they are made of."""
+    technical = [
+        Sample(int(frame), "technical", clip, position)
+        for clip, frames in enumerate(draw.technical)
+        for position, frame in enumerate(frames)
+    ]
+    aesthetic = [Sample(int(frame), "aesthetic", 0, i) for i, frame in enumerate(draw.aesthetic)]
+    return sorted(technical + aesthetic)
+
+
+def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
+    """Reduce a frame (H, W, C) to the sample's picture (224, 224, C)."""
+    if sample.branch == "technical":
+        return technical_mosaic(frame, draw.offsets[sample.clip])
+    return aesthetic_picture(frame)
+
 
 def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
     """Splice 7x7 fragments of 32x32 pixels, at native resolution, into one picture.
 
     Args:
-        frame: (H, W, 3); enlarged first if its short side is below 224.
+        frame: (H, W, C); enlarged first if its short side is below 224.
         offsets: (7, 7, 2), see sampling.Draw.
 
     Returns:
-        (224, 224, 3).
+        (224, 224, C).
 
     Raises:
         VideoError: the frame is too narrow a strip to enlarge.
@@ -60,7 +110,7 @@ def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
     height, width = fragment_size(*frame.shape[:2])
     if (height, width) != frame.shape[:2]:
         frame = _enlarge(frame, height, width)
-    mosaic = np.empty((VIEW, VIEW, 3), np.uint8)
+    mosaic = np.empty((VIEW, VIEW, frame.shape[2]), np.uint8)
     for i in range(GRID):
         for j in range(GRID):
             top = min(height // GRID * i, height - FRAGMENT) + offsets[i, j, 0]
@@ -78,10 +128,10 @@ def aesthetic_picture(frame: Picture) -> Picture:
     small one. Equal to ``torch.nn.functional.interpolate`` in float32, rounded to uint8.
 
     Args:
-        frame: (H, W, 3).
+        frame: (H, W, C).
 
     Returns:
-        (224, 224, 3).
+        (224, 224, C).
     """
     top, bottom, down = _taps(frame.shape[0])
     left, right, across = _taps(frame.shape[1])
@@ -96,7 +146,9 @@ def aesthetic_picture(frame: Picture) -> Picture:
 
 def normalise(clips: Tensor) -> Tensor:
     """(N, T, 224, 224, 3) uint8 -> (N, 3, T, 224, 224) float32, as the networks expect."""
-    mean, std = (torch.tensor(constant, device=clips.device) for constant in (MEAN, STD))
+    mean, std = (
+        torch.tensor(constant, dtype=torch.float32, device=clips.device) for constant in (MEAN, STD)
+    )
     return (clips.float() - mean).div_(std).permute(0, 4, 1, 2, 3)
 
 
@@ -114,33 +166,29 @@ def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
         VideoError: a frame cannot be decoded.
     """
     views = [Views.blank() for _ in draws]
-    tasks: dict[int, list[Callable[[Picture], None]]] = defaultdict(list)
+    wanted: dict[int, list[tuple[Views, Sample, Draw]]] = defaultdict(list)
     for view, draw in zip(views, draws, strict=True):
-        for index, task in picture_tasks(view, draw):
-            tasks[index].append(task)
-    for index, frame in source.frames(sorted(tasks)):
-        for task in tasks[index]:
-            task(frame)
+        for sample in samples(draw):
+            wanted[sample.frame].append((view, sample, draw))
+    for index, frame in source.frames(sorted(wanted)):
+        _check_frame(frame, index, source.info)
+        for view, sample, draw in wanted.pop(index):
+            view.place(sample)[:] = picture(frame, sample, draw)
+    if wanted:
+        raise VideoError(
+            f"The source of {source.info.path!r} left out frame {min(wanted)} of "
+            f"{source.info.num_frames}. It must yield every frame that it is asked for."
+        )
     return views
 
 
-def picture_tasks(view: Views, draw: Draw) -> list[tuple[int, Callable[[Picture], None]]]:
-    """What fills ``view``: pairs of a frame's index and a function to call with that frame."""
-    tasks: list[tuple[int, Callable[[Picture], None]]] = []
-    for clip, indices in enumerate(draw.technical):
-        for k, index in enumerate(indices):
-
-            def fill_mosaic(frame: Picture, clip: int = clip, k: int = k) -> None:
-                view.technical[clip, k] = technical_mosaic(frame, draw.offsets[clip])
-
-            tasks.append((int(index), fill_mosaic))
-    for k, index in enumerate(draw.aesthetic):
-
-        def fill_picture(frame: Picture, k: int = k) -> None:
-            view.aesthetic[0, k] = aesthetic_picture(frame)
-
-        tasks.append((int(index), fill_picture))
-    return tasks
+def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:
+    expected = (info.height, info.width, 3)
+    if frame.shape != expected or frame.dtype != np.uint8:
+        raise VideoError(
+            f"Frame {index} of {info.path!r} is {frame.shape} {frame.dtype}, but the video starts "
+            f"as {expected} uint8. Cut it where its size changes, or scale it to one size."
+        )
 
 
 def _enlarge(frame: Picture, height: int, width: int) -> Picture:
@@ -149,7 +197,7 @@ def _enlarge(frame: Picture, height: int, width: int) -> Picture:
             f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
             f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
         )
-    x = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+    x = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
     x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
     enlarged: Picture = x[0].to(torch.uint8).permute(1, 2, 0).numpy()
     return enlarged

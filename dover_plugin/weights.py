@@ -137,7 +137,7 @@ def find(
             raise WeightsError(f"There is no weights file '{file}'. Check the path.")
         return file
     file = cached(model)
-    if file.exists():
+    if file.is_file():
         verify(model)
         return file
     if not consent(row):
@@ -149,6 +149,11 @@ def find(
         )
     download(row.urls, file, row.sha256, progress)
     if row.sha256 is None:
+        try:
+            read_state_dict(file)
+        except WeightsError:
+            file.unlink()
+            raise
         _pin(file).write_text(sha256_of(file) + "\n")
     return file
 
@@ -160,7 +165,7 @@ def verify(model: str) -> str:
         WeightsError: they are missing or differ.
     """
     row, file = published(model), cached(model)
-    if not file.exists():
+    if not file.is_file():
         raise WeightsError(
             f"The weights of {model} are not in the cache ('{file}'). "
             f"Get them with 'dover weights download {model}'."
@@ -193,15 +198,21 @@ def load_network(model: str, path: Path) -> tuple[Any, str]:
 
     published(model)
     with torch.inference_mode(False):  # weights made inside it could not be used outside
-        state, digest = read_state_dict(path), sha256_of(path)
-        if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
-            base = find(model)
-            state, digest = read_state_dict(base) | state, f"{digest}+{sha256_of(base)}"
-        check_fit(state, model, path)
+        state, digest = _full_state_dict(model, path)
         with torch.device("meta"):
             network = Dover(CONFIGS[model])
         network.load_state_dict(state, assign=True)
         return network.float().eval().requires_grad_(False), digest
+
+
+def _full_state_dict(model: str, path: Path) -> tuple[dict[str, Any], str]:
+    """Tensors that fit ``model``, heads alone laid over the published weights, and the hash."""
+    state, digest = read_state_dict(path), sha256_of(path)
+    if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
+        base = find(model)
+        state, digest = read_state_dict(base) | state, f"{digest}+{sha256_of(base)}"
+    check_fit(state, model, path)
+    return state, digest
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:
@@ -212,10 +223,7 @@ def read_state_dict(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: not a file of weights.
     """
-    import pickle
-
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -224,14 +232,17 @@ def read_state_dict(path: Path) -> dict[str, Any]:
         else:
             with torch.serialization.safe_globals(_numpy_scalars()):
                 state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else "no content"
+    except Exception as error:  # a damaged file makes the readers raise whatever it happens to hit
+        reason = next(iter(str(error).strip().splitlines()), "no content")[:120]
         raise WeightsError(
             f"'{path}' cannot be read as weights ({reason}). Give a .pth or .safetensors file."
         ) from None
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
-    if not isinstance(state, Mapping) or not all(torch.is_tensor(v) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and torch.is_tensor(tensor) and tensor.layout is torch.strided
+        for key, tensor in state.items()
+    ):
         raise WeightsError(f"'{path}' holds no state dict. Give a file of tensors by name.")
     return {
         key: tensor
@@ -243,7 +254,7 @@ def read_state_dict(path: Path) -> dict[str, Any]:
 def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
     """Raise WeightsError, naming the keys, unless ``state`` has exactly the model's tensors."""
     expected = _shapes(model)
-    got = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    got = {key: (*tensor.shape, tensor.is_floating_point()) for key, tensor in state.items()}
     misfits = {
         "missing": sorted(expected.keys() - got.keys()),
         "unexpected": sorted(got.keys() - expected.keys()),
@@ -272,25 +283,33 @@ def convert(source: Path, target: Path, model: str) -> None:
     """Write weights of any layout as safetensors, with the source's hash in the metadata.
 
     Raises:
-        WeightsError: the source does not fit ``model``.
+        WeightsError: the source does not fit ``model``, or the target cannot be written.
     """
     from safetensors.torch import save_file
 
-    state = read_state_dict(source)
-    check_fit(state, model, source)
-    metadata = {"model": model, "source": source.name, "source_sha256": sha256_of(source)}
+    if target.suffix != ".safetensors" or not target.parent.is_dir() or target.is_dir():
+        raise WeightsError(
+            f"Cannot write '{target}'. Name a .safetensors file in a folder that is."
+        )
+    state, digest = _full_state_dict(model, source)
+    metadata = {"model": model, "source": source.name, "source_sha256": digest}
     part = target.with_name(target.name + ".part")
-    save_file({key: tensor.contiguous() for key, tensor in state.items()}, part, metadata)
-    part.replace(target)
+    try:
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, part, metadata)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _shapes(model: str) -> dict[str, tuple[int, ...]]:
+    """Of each tensor its sizes, then whether it holds floats."""
     import torch
 
     from dover_plugin.networks.dover import CONFIGS, Dover
 
     with torch.device("meta"):
-        return {k: tuple(v.shape) for k, v in Dover(CONFIGS[model]).state_dict().items()}
+        state = Dover(CONFIGS[model]).state_dict()
+    return {key: (*tensor.shape, tensor.is_floating_point()) for key, tensor in state.items()}
 
 
 def _pin(file: Path) -> Path:

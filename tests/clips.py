@@ -88,3 +88,18 @@ def write_clip(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return Path(path)
+
+
+def numbered(num_frames: int, height: int = 160, width: int = 320) -> Iterator[NDArray[np.uint8]]:
+    """Frames that show their own number as eight black or white bars; ``number_of`` reads it."""
+    for t in range(num_frames):
+        bars = [255 * (t >> bit & 1) for bit in range(8)]
+        row = np.repeat(np.array(bars, np.uint8), width // 8)
+        yield np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+def number_of(frame: NDArray[np.uint8]) -> int:
+    """The number that a frame of ``numbered`` shows, after any lossy codec."""
+    height, width, _ = frame.shape
+    middles = [int((bit + 0.5) * width / 8) for bit in range(8)]
+    return sum((frame[height // 2, x].mean() > 127) << bit for bit, x in enumerate(middles))

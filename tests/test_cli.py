@@ -158,6 +158,25 @@ def test_wrong_use_is_one_line(
     assert done.returncode == 2
 
 
+def test_nothing_is_overwritten(run: Run, clip: Path, weights: tuple[object, ...]) -> None:
+    before = clip.read_bytes()
+    done = run("score", clip, "--output", clip, *weights)
+    one_line(done, "exists. Name another file")
+    assert clip.read_bytes() == before
+
+
+def test_a_full_disk_is_one_line(run: Run, clip: Path, weights: tuple[object, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [DOVER, "score", str(clip), "-f", "json", *map(str, weights)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "No space left" in done.stderr
+
+
 def test_unknown_options_and_formats(run: Run, clip: Path) -> None:
     for args in (["--formt", "json"], ["--format", "xml"], ["--seed", "x"]):
         done = run("score", clip, *args)

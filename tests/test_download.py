@@ -33,7 +33,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/norange":
             start = 0
         if start >= len(CONTENT):
-            self.send_error(416)
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
+            self.end_headers()
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
@@ -63,7 +65,7 @@ def test_a_download_is_verified_and_put_in_place(server: str, tmp_path: Path) ->
     download((f"{server}/file",), target, SHA256, lambda *p: seen.append(p))
     assert target.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert list(target.parent.iterdir()) == [target]
+    assert not list(target.parent.glob("*.part"))
 
 
 def test_dropped_connections_are_resumed(server: str, tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_wrong_hash_names_both_and_leaves_nothing(server: str, tmp_path: Path)
         download((f"{server}/file",), tmp_path / "w.bin", "0" * 64)
     assert SHA256 in str(caught.value)
     assert "0" * 64 in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
+    assert not list(tmp_path.glob("w.bin")) + list(tmp_path.glob("*.part"))
 
 
 def test_offline_names_the_url_and_the_place(tmp_path: Path) -> None:
@@ -120,3 +122,29 @@ def test_offline_names_the_url_and_the_place(tmp_path: Path) -> None:
     assert url in message
     assert str(tmp_path / "DOVER.pth") in message
     assert "\n" not in message
+
+
+def test_two_at_once_fetch_one_file_once(server: str, tmp_path: Path) -> None:
+    target = tmp_path / "w.bin"
+    threads = [
+        threading.Thread(target=download, args=((f"{server}/file",), target, SHA256))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert target.read_bytes() == CONTENT
+    assert len(Handler.requests) == 1
+
+
+def test_left_overs_that_do_not_fit_are_fetched_anew(server: str, tmp_path: Path) -> None:
+    (tmp_path / "w.bin.part").write_bytes(b"x" * (len(CONTENT) + 5))
+    download((f"{server}/file",), tmp_path / "w.bin", None, wait_s=0)
+    assert (tmp_path / "w.bin").read_bytes() == CONTENT
+
+
+def test_a_place_that_cannot_be_written(server: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="set DOVER_HOME"):
+        download((f"{server}/file",), tmp_path / "file" / "w.bin", SHA256)

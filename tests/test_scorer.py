@@ -206,8 +206,10 @@ def test_an_own_source(mobile: Scorer) -> None:
         ({"precision": "float8"}, "No precision is named"),
         ({"device": "cpu", "precision": "float16"}, "needs a CUDA device"),
         ({"decoder": "opencv"}, "No decoder is named"),
-        ({"repeats": 0}, "repeats must be 1 or more"),
-        ({"seed": -1}, "seed must be 0 or more"),
+        ({"repeats": 0}, "repeats must be from 1 to 20"),
+        ({"repeats": 2.5}, "got 2.5"),
+        ({"seed": -1}, "seed must be a whole number from 0, got -1"),
+        ({"seed": "a"}, "got 'a'"),
         ({"fusion": "matchd"}, "no calibration file 'matchd'"),
     ],
 )

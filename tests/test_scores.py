@@ -108,7 +108,7 @@ def test_files_that_are_no_calibration(text: str, tmp_path: Path) -> None:
 def test_bad_calibrations(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no calibration file"):
         calibrations.choose(tmp_path / "none.json", "dover")
-    with pytest.raises(SettingsError, match="needs 10 scored videos, got 3"):
+    with pytest.raises(SettingsError, match="at least 10 videos, got 3 and 3"):
         Calibration.fit("a", [1, 2, 3], [1, 2, 3])
     with pytest.raises(SettingsError, match="not above 0"):
         Calibration.fit("a", [1.0] * 20, [1.0] * 20)

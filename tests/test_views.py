@@ -1,3 +1,4 @@
+import itertools
 import json
 import zlib
 from collections.abc import Iterator
@@ -104,4 +105,32 @@ def test_normalise() -> None:
     assert x.shape == (1, 3, 2, 224, 224)
     assert x[0, :, 1, 5, 7].tolist() == pytest.approx(
         [(255 - 123.675) / 58.395, -116.28 / 57.12, (10 - 103.53) / 57.375], abs=1e-6
+    )
+
+
+def test_a_source_that_leaves_out_a_frame_gets_no_score() -> None:
+    class Short(ArraySource):
+        def frames(self, indices: Any) -> Any:
+            return itertools.islice(super().frames(indices), 3)
+
+    with pytest.raises(VideoError, match="left out frame 3 of 40"):
+        build_views(Short(np.zeros((40, 240, 320, 3), np.uint8)), [draw(40, 240, 320)])
+
+
+def test_a_change_of_size_gets_no_score() -> None:
+    class Changing(ArraySource):
+        def frames(self, indices: Any) -> Any:
+            for i, frame in super().frames(indices):
+                yield i, frame[:200] if i > 9 else frame
+
+    with pytest.raises(VideoError, match=r"Frame 10 of None is \(200, 320, 3\).*Cut it"):
+        build_views(Changing(np.zeros((40, 240, 320, 3), np.uint8)), [draw(40, 240, 320)])
+
+
+def test_frames_may_be_views_of_memory_with_any_strides() -> None:
+    small = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    offsets = draw(9, 60, 90).offsets[0]
+    flipped = small[..., ::-1]
+    assert np.array_equal(
+        technical_mosaic(flipped, offsets), technical_mosaic(flipped.copy(), offsets)
     )

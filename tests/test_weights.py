@@ -105,8 +105,18 @@ class Evil:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"not weights", {"a": Evil()}, [1, 2], {"state_dict": 3}, {"a": "text"}],
-    ids=["empty", "text", "code", "list", "no-dict", "no-tensors"],
+    [
+        b"",
+        b"not weights",
+        b"abc" * 100,
+        {"a": Evil()},
+        [1, 2],
+        {"state_dict": 3},
+        {"a": "text"},
+        {1: torch.zeros(2)},
+        {"a": torch.zeros(2).to_sparse()},
+    ],
+    ids=["empty", "text", "abc", "code", "list", "no-dict", "no-tensors", "numbered", "sparse"],
 )
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_files_that_are_no_weights(
@@ -137,6 +147,23 @@ def test_a_misfit_names_the_keys(state: dict[str, Any], tmp_path: Path) -> None:
         "1 misshapen, as aesthetic_head.fc_last.weight",
     ):
         assert part in str(caught.value)
+
+
+def test_whole_numbers_are_no_weights(state: dict[str, Any], tmp_path: Path) -> None:
+    key = "technical_head.fc_last.bias"
+    torch.save(state | {key: state[key].long()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=f"1 misshapen, as {key}"):
+        weights.load_network("dover-mobile", tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("target", ["w.pth", "none/w.safetensors", "folder.safetensors"])
+def test_places_that_weights_cannot_be_converted_to(
+    target: str, seeded: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(WeightsError, match=r"Name a \.safetensors file"):
+        weights.convert(seeded["dover-mobile"], tmp_path / target, "dover-mobile")
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_weights_of_another_model_are_recognised(seeded: dict[str, Path]) -> None:

@@ -1,14 +1,15 @@
 """PyTorch on the CPU or a CUDA device."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.scores import Maps
 from dover_plugin.views import Picture, Views, normalise
@@ -18,6 +19,9 @@ PRECISIONS = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+
+
+_CUDA_SWITCHES = threading.Lock()
 
 
 class TorchEngine:
@@ -56,12 +60,7 @@ class TorchEngine:
             self._lock,  # one video at a time: two would share the cores and add up their memory
             torch.inference_mode(),
             torch.autocast(self._device.type, enabled=False),
-            torch.backends.cudnn.flags(
-                enabled=torch.backends.cudnn.enabled,
-                benchmark=torch.backends.cudnn.benchmark,
-                deterministic=True,
-                allow_tf32=False,
-            ),
+            _full_precision(self._device),
         ):
             return Maps(
                 technical=self._map(self._network.technical_map, views.technical),
@@ -70,12 +69,41 @@ class TorchEngine:
 
     def _map(self, branch: Callable[[Tensor], Tensor], clips: Picture) -> NDArray[np.float32]:
         """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7), one clip at a time."""
-        maps = [
-            branch(normalise(torch.from_numpy(clip).to(self._device)[None]).to(self._dtype))
-            for clip in clips
-        ]
+        try:
+            maps = [
+                branch(normalise(torch.from_numpy(clip).to(self._device)[None]).to(self._dtype))
+                for clip in clips
+            ]
+        except torch.OutOfMemoryError:
+            raise EngineError(
+                f"Device {self.device} ran out of memory. Free some, or use another device."
+            ) from None
         result: NDArray[np.float32] = torch.cat(maps).float().cpu().numpy()
         return result
+
+
+@contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """No TF32 and no nondeterministic kernels on CUDA, whatever the host chose, which is restored.
+
+    These switches are the process's, so engines take turns.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with _CUDA_SWITCHES:
+        matmul = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            with torch.backends.cudnn.flags(
+                enabled=torch.backends.cudnn.enabled,
+                benchmark=torch.backends.cudnn.benchmark,
+                deterministic=True,
+                allow_tf32=False,
+            ):
+                yield
+        finally:
+            torch.set_float32_matmul_precision(matmul)
 
 
 def find_device(name: str) -> torch.device:

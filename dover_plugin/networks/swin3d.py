@@ -181,12 +181,13 @@ class WindowAttention(nn.Module):
     def bias(self, grid: Size3, window: Size3, shift: Size3) -> Tensor:
         """Position bias plus shift mask: (windows, heads, tokens, tokens).
 
-        Without gradients it is built once and kept until a table changes.
+        In evaluation without gradients it is built once and kept until a table changes.
         """
-        if torch.is_grad_enabled():
+        table = self.relative_position_bias_table
+        if torch.is_grad_enabled() or self.training or table.is_inference():
             return self._build_bias(grid, window, shift)
-        tables = (self.relative_position_bias_table, self.fragment_position_bias_table)
-        key = (grid, *((id(table), table._version) for table in tables if table is not None))
+        tables = (table, self.fragment_position_bias_table)
+        key = (grid, *((id(t), t._version) for t in tables if t is not None))
         with self._lock:
             if self._constant is None or self._constant[0] != key:
                 bias = self._build_bias(grid, window, shift).contiguous()
@@ -208,6 +209,11 @@ class WindowAttention(nn.Module):
             bias = bias + shift_mask(grid, window, shift).to(bias)[:, None]
         num_windows = grid[0] * grid[1] * grid[2] // tokens
         return bias.expand(num_windows, -1, -1, -1)
+
+    def train(self, mode: bool = True) -> Self:
+        """Also drops the kept bias, which writes through ``.data`` would leave stale."""
+        self._constant = None
+        return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self._constant = None  # moved to another device or type

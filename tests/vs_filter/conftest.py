@@ -1,0 +1,17 @@
+from typing import Any
+
+import pytest
+from vs_helpers import Counting
+
+
+@pytest.fixture(scope="module")
+def _counting(seeded: dict[str, Any]) -> Counting:
+    scorer = Counting("dover-mobile", "cpu", weights=seeded["dover-mobile"])
+    scorer.seen = []
+    return scorer
+
+
+@pytest.fixture
+def scorer(_counting: Counting) -> Counting:
+    _counting.seen.clear()
+    return _counting

@@ -1,0 +1,147 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+from vs_helpers import Counting, moving
+
+from vs_filter import collect, dover, dover_segments
+
+core = vs.core
+SAMPLES = [(vs.INTEGER, bits) for bits in (8, 9, 10, 12, 14, 16, 24, 32)] + [
+    (vs.FLOAT, bits) for bits in (16, 32)
+]
+SUBSAMPLING = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (2, 2)]
+
+
+def formats() -> list[Any]:
+    found = []
+    for sample, bits in SAMPLES:
+        for family in (vs.YUV, vs.GRAY, vs.RGB):
+            for w, h in SUBSAMPLING if family == vs.YUV else [(0, 0)]:
+                found.append(core.query_video_format(family, sample, bits, w, h))
+    return found
+
+
+def convert(rgb: vs.VideoNode, form: Any) -> vs.VideoNode:
+    """To any format; integers above 16 bits, which resize lacks, by shifting."""
+    wide = form.sample_type == vs.INTEGER and form.bits_per_sample > 16
+    target = form.replace(bits_per_sample=16) if wide else form
+    matrix = {} if form.color_family == vs.RGB else {"matrix_s": "709"}
+    clip = rgb.resize.Bicubic(format=target.id, **matrix)
+    if not wide:
+        return clip
+    blank = core.std.BlankClip(clip, format=form.id)
+
+    def widen(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        out = f[1].copy()
+        for plane in range(form.num_planes):
+            wider = np.asarray(f[0][plane]).astype(np.uint32) << (form.bits_per_sample - 16)
+            np.asarray(out[plane])[:] = wider
+        out.props["_Matrix"] = f[0].props["_Matrix"]
+        return out
+
+    return core.std.ModifyFrame(blank, [clip, blank], widen)
+
+
+@pytest.fixture(scope="module")
+def rgb() -> vs.VideoNode:
+    return moving(4, 240, 320)
+
+
+def views(clip: vs.VideoNode, monkeypatch: pytest.MonkeyPatch, scorer: Counting) -> Any:
+    """What the networks would see; they themselves know no formats."""
+    result = scorer.score(np.zeros((1, 240, 320, 3), np.uint8))
+    scorer.seen.clear()
+
+    def remember(info: Any, views: Any) -> Any:
+        scorer.seen.append((info, views))
+        return result
+
+    monkeypatch.setattr(scorer, "score_views", remember)
+    collect(dover_segments(clip, scorer=scorer))
+    monkeypatch.undo()
+    return scorer.seen[0][1][0]
+
+
+@pytest.mark.parametrize("form", formats(), ids=lambda f: f.name)
+def test_every_format(
+    form: Any, rgb: vs.VideoNode, scorer: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = rgb
+    if form.color_family == vs.GRAY:
+        true = rgb.resize.Bicubic(format=vs.GRAY8, matrix_s="709").resize.Bicubic(format=vs.RGB24)
+    expected = views(true, monkeypatch, scorer)
+    found = views(convert(rgb, form), monkeypatch, scorer)
+    difference = np.abs(found.aesthetic.astype(int) - expected.aesthetic)
+    assert difference.mean() < (6 if form.subsampling_w + form.subsampling_h > 2 else 4)
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (16, 16), (31, 31), (50, 1000), (223, 225), (240, 321), (1081, 1921)]
+)
+def test_every_size(size: tuple[int, int], scorer: Counting) -> None:
+    scored = dover(moving(3, *size), scorer=scorer)
+    assert 0 <= scored.get_frame(2).props["DoverOverall"] <= 1
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 31, 33])
+@pytest.mark.parametrize("segment", [1, 240])
+def test_few_frames(num_frames: int, segment: int, scorer: Counting) -> None:
+    if segment == 1 and num_frames > 2:
+        return
+    scored = dover(moving(num_frames), scorer=scorer, segment=segment)
+    props = scored.get_frame(num_frames - 1).props
+    assert props["DoverSegmentEnd"] == num_frames
+
+
+def test_a_varying_format_or_size_is_refused(scorer: Counting) -> None:
+    small, large = moving(3, 64, 64), moving(3, 64, 128)
+    varying = core.std.Splice([small, large], mismatch=True)
+    with pytest.raises(vs.Error, match=r"dover: the clip's format or size varies\. Make it"):
+        dover(varying, scorer=scorer)
+
+
+@pytest.mark.parametrize("matrix", [0, 3, 10, 11, 12, 13, 14, 15])
+def test_a_matrix_that_cannot_be_converted(matrix: int, scorer: Counting) -> None:
+    clip = core.std.BlankClip(width=64, height=64, format=vs.YUV420P8, length=2)
+    scored = dover(clip.std.SetFrameProps(_Matrix=matrix), scorer=scorer)
+    with pytest.raises(vs.Error) as caught:
+        scored.get_frame(0)
+    last = str(caught.value).strip().splitlines()[-1]
+    assert f"dover: a YUV frame has _Matrix={matrix}" in last
+    assert "std.SetFrameProps(clip, _Matrix=1)" in last
+
+
+@pytest.mark.parametrize("matrix", [1, 2, 4, 5, 6, 7, 8, 9])
+def test_matrices_that_can_be_converted(matrix: int, scorer: Counting) -> None:
+    clip = core.std.BlankClip(width=64, height=64, format=vs.YUV420P8, length=2)
+    props = dover(clip.std.SetFrameProps(_Matrix=matrix), scorer=scorer).get_frame(0).props
+    assert 0 <= props["DoverOverall"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("props", "says"),
+    [
+        ({"_FieldBased": 1}, "interlaced"),
+        ({"_Transfer": 16}, "HDR (PQ)"),
+        ({"_Transfer": 18}, "HDR (HLG)"),
+    ],
+)
+def test_what_may_surprise_is_said_once(props: dict[str, int], says: str, scorer: Counting) -> None:
+    said: list[str] = []
+    handle = core.add_log_handler(lambda kind, text: said.append(text))
+    try:
+        clip = moving(40, 64, 64).resize.Bicubic(format=vs.YUV420P8, matrix_s="709")
+        dover(clip.std.SetFrameProps(**props), scorer=scorer).get_frame(0)
+    finally:
+        core.remove_log_handler(handle)
+    assert len([text for text in said if says in text and text.startswith("dover: ")]) == 1
+
+
+def test_two_hours_and_a_half(scorer: Counting) -> None:
+    clip = core.std.BlankClip(width=640, height=360, format=vs.YUV420P8, length=216_000)
+    scored = dover(clip, scorer=scorer)
+    assert scored.num_frames == 216_000
+    assert scored.get_frame(150_000).props["DoverSegment"] == 625
+    assert len(scorer.seen) == 1

@@ -1,0 +1,322 @@
+"""The filter as a graph of nodes.
+
+No callback ever asks for a frame: a sampled frame is gathered with SelectEvery, reduced to its
+224x224 picture on the way, and all pictures of a segment are the inputs of one ModifyFrame, whose
+callback runs the networks. Scores are broadcast to the clip by CopyFrameProps, without Python.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, wraps
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+import vapoursynth as vs
+
+from dover_plugin.calibration import Fusion
+from dover_plugin.errors import DoverError
+from dover_plugin.sampling import Draw, draws
+from dover_plugin.scorer import Scorer
+from dover_plugin.scores import Scores
+from dover_plugin.video import VideoInfo
+from dover_plugin.views import Sample, Views, samples
+from dover_plugin.weights import DEFAULT_MODEL
+from vs_filter.frames import Matrix, check_clip, gather_pictures
+from vs_filter.segments import Segment, Segmentation, find_segments
+
+PROPS = (
+    "DoverOverall",
+    "DoverTechnical",
+    "DoverAesthetic",
+    "DoverTechnicalRaw",
+    "DoverAestheticRaw",
+    "DoverSegment",
+    "DoverSegmentStart",
+    "DoverSegmentEnd",
+    "DoverModel",
+    "DoverFusion",
+    "DoverWeights",
+)
+DIFFERENCES = ("DoverOverall", "DoverTechnical", "DoverAesthetic")
+DIFFERENCE_PROPS = tuple(f"{name}Difference" for name in DIFFERENCES)
+DEFAULT_SEGMENT = 240
+"""Frames; about the ten seconds that DOVER was trained on."""
+
+type Weights = str | PathLike[str] | None
+
+
+def _vs_errors[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Turn the core's errors into VapourSynth's."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (DoverError, ValueError) as error:
+            raise vs.Error(f"dover: {error}") from None
+
+    return call
+
+
+@_vs_errors
+def dover(
+    clip: vs.VideoNode,
+    *,
+    model: str = DEFAULT_MODEL,
+    weights: Weights = None,
+    device: str = "auto",
+    precision: str = "float32",
+    fusion: Fusion = None,
+    seed: int | None = None,
+    repeats: int = 1,
+    segment: Segmentation = DEFAULT_SEGMENT,
+    matrix: Matrix = "decord",
+    scorer: Scorer | None = None,
+    props: Sequence[str] = PROPS,
+) -> vs.VideoNode:
+    """Attach the quality of its segment to every frame.
+
+    Pixels and format stay untouched. A segment is scored when one of its frames is asked for, once.
+
+    Args:
+        clip: of any constant format and size.
+        model: "dover", "dover-mobile" or "dover++".
+        weights: a file in place of the published weights.
+        device: "auto", "cpu", "cuda", ...
+        precision: "float32", or on CUDA "float16" or "bfloat16".
+        fusion: "matched", "reference", or a calibration.
+        seed: draw frames at random, reproducibly; None takes the centred ones.
+        repeats: average this many random draws.
+        segment: frames per segment, "10s", "scenes", first frames, or a file of them; see
+            segments.find_segments. A last piece shorter than half a segment joins the one before.
+        matrix: of frames that carry none: "decord" (BT.601) or "resolution" (BT.709 from 720 rows).
+        scorer: used in place of one made from the settings above; may be shared between filters.
+        props: which to write, of PROPS.
+
+    Returns:
+        The clip with frame properties; scores are in [0, 1].
+
+    Raises:
+        vapoursynth.Error: settings, weights or a format that do not work.
+    """
+    _check_props(props)
+    scorer = scorer or _make_scorer(model, device, weights, fusion, seed, repeats, precision)
+    check_clip(clip, matrix)
+    segments = find_segments(clip, segment)
+    return _broadcast(clip, _score(clip, segments, scorer, matrix), segments, props)
+
+
+@_vs_errors
+def dover_segments(
+    clip: vs.VideoNode,
+    *,
+    model: str = DEFAULT_MODEL,
+    weights: Weights = None,
+    device: str = "auto",
+    precision: str = "float32",
+    fusion: Fusion = None,
+    seed: int | None = None,
+    repeats: int = 1,
+    segment: Segmentation = DEFAULT_SEGMENT,
+    matrix: Matrix = "decord",
+    scorer: Scorer | None = None,
+) -> vs.VideoNode:
+    """One tiny frame per segment, with its properties: scores at the cost of one decode.
+
+    Args and errors: see dover.
+
+    Returns:
+        16x16 GRAY8, as many frames as segments.
+    """
+    scorer = scorer or _make_scorer(model, device, weights, fusion, seed, repeats, precision)
+    check_clip(clip, matrix)
+    return _score(clip, find_segments(clip, segment), scorer, matrix)
+
+
+@_vs_errors
+def dover_compare(
+    before: vs.VideoNode,
+    after: vs.VideoNode,
+    *,
+    model: str = DEFAULT_MODEL,
+    weights: Weights = None,
+    device: str = "auto",
+    precision: str = "float32",
+    fusion: Fusion = None,
+    seed: int | None = None,
+    repeats: int = 1,
+    segment: Segmentation = DEFAULT_SEGMENT,
+    matrix: Matrix = "decord",
+    scorer: Scorer | None = None,
+) -> vs.VideoNode:
+    """Score both clips on the segments of ``before``; sizes, crops and formats may differ.
+
+    Args and errors: see dover. Both clips need the same number of frames.
+
+    Returns:
+        ``after`` with its properties and, after minus before, DoverOverallDifference,
+        DoverTechnicalDifference and DoverAestheticDifference: below 0 where quality was lost.
+    """
+    scorer = scorer or _make_scorer(model, device, weights, fusion, seed, repeats, precision)
+    for clip in (before, after):
+        check_clip(clip, matrix)
+    if before.num_frames != after.num_frames:
+        raise ValueError(
+            f"before has {before.num_frames} frames and after {after.num_frames}, so their "
+            "segments would not show the same. Cut them alike with std.Trim."
+        )
+    segments = find_segments(before, segment)
+    nodes = [_score(clip, segments, scorer, matrix) for clip in (before, after)]
+
+    def subtract(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        del n
+        out = f[1].copy()
+        for name, difference in zip(DIFFERENCES, DIFFERENCE_PROPS, strict=True):
+            out.props[difference] = _number(f[1].props[name]) - _number(f[0].props[name])
+        return out
+
+    compared = vs.core.std.ModifyFrame(nodes[1], nodes, subtract)
+    return _broadcast(after, compared, segments, (*PROPS, *DIFFERENCE_PROPS))
+
+
+def _make_scorer(
+    model: str,
+    device: str,
+    weights: Weights,
+    fusion: Fusion,
+    seed: int | None,
+    repeats: int,
+    precision: str,
+) -> Scorer:
+    return Scorer(
+        model,
+        device,
+        weights=weights,
+        fusion=fusion,
+        seed=seed,
+        repeats=repeats,
+        precision=precision,
+    )
+
+
+def _check_props(props: Iterable[str]) -> None:
+    unknown = [name for name in props if name not in PROPS]
+    if unknown:
+        raise ValueError(f"props names {unknown[0]!r}. Choose from {', '.join(PROPS)}.")
+
+
+class _Pick(NamedTuple):
+    """One picture of a segment: which, and of which draw."""
+
+    sample: Sample
+    draw: Draw
+    repeat: int
+
+
+def _score(
+    clip: vs.VideoNode, segments: Sequence[Segment], scorer: Scorer, matrix: Matrix
+) -> vs.VideoNode:
+    """One tiny frame per segment, its properties the scores."""
+    core = vs.core
+
+    @cache  # most segments are equally long
+    def picks(num_frames: int) -> list[_Pick]:
+        settings = scorer.settings
+        chosen = draws(
+            num_frames, clip.height, clip.width, seed=settings.seed, repeats=settings.repeats
+        )
+        every = [
+            _Pick(sample, draw, r) for r, draw in enumerate(chosen) for sample in samples(draw)
+        ]
+        return sorted(every, key=lambda pick: pick.sample.frame)
+
+    per_segment = len(picks(segments[0].end - segments[0].start))
+    frames = [s.start + p.sample.frame for s in segments for p in picks(s.end - s.start)]
+
+    def pick(i: int) -> tuple[Sample, Draw]:
+        segment = segments[i // per_segment]
+        chosen = picks(segment.end - segment.start)[i % per_segment]
+        return chosen.sample, chosen.draw
+
+    gathered = gather_pictures(clip, frames, pick, matrix)
+    columns = [
+        core.std.SelectEvery(gathered, cycle=per_segment, offsets=[i], modify_duration=False)
+        for i in range(per_segment)
+    ]
+    tiny = core.std.BlankClip(width=16, height=16, format=vs.GRAY8, length=len(segments), keep=True)
+    done: dict[int, dict[str, Any]] = {}  # failures are not kept, so that a retry is one
+    locks = [threading.Lock() for _ in segments]
+
+    def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        with locks[n]:
+            if n not in done:
+                segment = segments[n]
+                views = [Views.blank() for _ in range(scorer.settings.repeats)]
+                for chosen, frame in zip(picks(segment.end - segment.start), f[1:], strict=True):
+                    place = views[chosen.repeat].place(chosen.sample)
+                    for plane in range(3):
+                        place[..., plane] = np.asarray(frame[plane])
+                info = VideoInfo(
+                    None,
+                    segment.end - segment.start,
+                    clip.height,
+                    clip.width,
+                    float(clip.fps) or None,
+                    "vapoursynth",
+                )
+                try:
+                    done[n] = _props(n, segment, scorer.score_views(info, views))
+                except DoverError as error:
+                    raise vs.Error(f"dover: {error}") from None
+        return remember(n, f[0])
+
+    def remember(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        out = f.copy()
+        for name, value in done[n].items():
+            out.props[name] = value
+        return out
+
+    heavy = core.std.ModifyFrame(tiny, [tiny, *columns], run)
+    light = core.std.ModifyFrame(tiny, tiny, remember)
+    # What is scored already must not ask for its pictures again when caches are emptied.
+    return core.std.FrameEval(
+        tiny, lambda n: light if n in done else heavy, clip_src=[light, heavy]
+    )
+
+
+def _props(n: int, segment: Segment, scores: Scores) -> dict[str, Any]:
+    return {
+        "DoverOverall": scores.overall,
+        "DoverTechnical": scores.technical,
+        "DoverAesthetic": scores.aesthetic,
+        "DoverTechnicalRaw": scores.raw.technical,
+        "DoverAestheticRaw": scores.raw.aesthetic,
+        "DoverSegment": n,
+        "DoverSegmentStart": segment.start,
+        "DoverSegmentEnd": segment.end,
+        "DoverModel": scores.model,
+        "DoverFusion": scores.fusion,
+        "DoverWeights": scores.settings.weights_sha256,
+    }
+
+
+def _broadcast(
+    clip: vs.VideoNode,
+    scores: vs.VideoNode,
+    segments: Sequence[Segment],
+    props: Sequence[str],
+) -> vs.VideoNode:
+    """Copy the properties of each segment's tiny frame to all its frames."""
+    core = vs.core
+    if len(segments) == 1:
+        scores = scores + scores  # SelectEvery wants a cycle of two or more
+    segment_of_frame = [n for n, s in enumerate(segments) for _ in range(s.start, s.end)]
+    spread = core.std.SelectEvery(
+        scores, cycle=scores.num_frames, offsets=segment_of_frame, modify_duration=False
+    )
+    return core.std.CopyFrameProps(clip, spread, props=list(props))
+
+
+def _number(value: object) -> float:
+    return float(value)  # type: ignore[arg-type]

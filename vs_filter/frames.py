@@ -1,0 +1,135 @@
+"""Source frames to the pictures that the views are made of, as VapourSynth nodes.
+
+Colour: a frame's own matrix and range hold. Where it carries none, the rule of decord applies, so
+that a score is that of the file: BT.601 at every size.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import vapoursynth as vs
+
+from dover_plugin.sampling import VIEW, Draw
+from dover_plugin.views import Sample, picture
+
+RESIZE_BITS = 16  # integer formats above this are beyond VapourSynth's resize
+HD_HEIGHT = 720
+UNREADABLE_MATRICES = (0, 3, 10, 11, 12, 13, 14, 15)  # for YUV; codes of ITU-T H.273
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+
+type Matrix = Literal["decord", "resolution"]
+type Pick = tuple[Sample, Draw]
+
+
+def check_clip(clip: vs.VideoNode, matrix: str) -> None:
+    """Raise ValueError for what cannot be scored."""
+    if not isinstance(clip, vs.VideoNode):
+        raise ValueError(f"clip must be a video, got {type(clip).__name__}.")
+    if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
+        raise ValueError(
+            "the clip's format or size varies. Make it constant first, as with "
+            "core.resize.Bicubic(clip, 1920, 1080, format=vs.YUV420P8), or score its parts."
+        )
+    if matrix not in ("decord", "resolution"):
+        raise ValueError(f"matrix={matrix!r} means nothing. Choose 'decord' or 'resolution'.")
+
+
+def gather_pictures(
+    clip: vs.VideoNode,
+    frames: Sequence[int],
+    pick: Callable[[int], Pick],
+    matrix: Matrix,
+) -> vs.VideoNode:
+    """A node whose frame i is the picture that ``pick(i)`` describes, made of ``frames[i]``.
+
+    Args:
+        clip: of constant format and size.
+        frames: of the clip, in any order, repeated as needed.
+        pick: what to make of each.
+        matrix: for frames that carry none: "decord" is BT.601, "resolution" is BT.709 from 720
+            rows on.
+
+    Returns:
+        224x224, RGB24, as many frames as asked for.
+    """
+    core = vs.core
+    if getattr(clip, "gpu_resident", False):
+        clip = core.std.GPUDownload(clip)
+    if clip.num_frames == 1:
+        clip = clip + clip  # SelectEvery wants a cycle of two or more
+    gathered = core.std.SelectEvery(
+        clip, cycle=clip.num_frames, offsets=list(frames), modify_duration=False
+    )
+    rgb = _to_rgb(core.std.ModifyFrame(gathered, gathered, _checker()), matrix)
+    blank = core.std.BlankClip(
+        width=VIEW, height=VIEW, format=vs.RGB24, length=len(frames), keep=True
+    )
+
+    def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        sample, draw = pick(n)
+        out = f[1].copy()
+        for plane in range(3):
+            source = np.asarray(f[0][plane])[..., None]  # (H, W, 1)
+            np.asarray(out[plane])[:] = picture(source, sample, draw)[..., 0]
+        return out
+
+    return core.std.ModifyFrame(blank, [rgb, blank], reduce)
+
+
+def _to_rgb(clip: vs.VideoNode, matrix: Matrix) -> vs.VideoNode:
+    core, form = vs.core, clip.format
+    progressive = core.std.SetFieldBased(clip, 0)  # fields are scored woven, as decord reads them
+    if form.sample_type == vs.INTEGER and form.bits_per_sample > RESIZE_BITS:
+        progressive = _shorten(progressive)
+    if form.color_family == vs.RGB:
+        return core.resize.Bicubic(progressive, format=vs.RGB24)
+    hd = matrix == "resolution" and clip.height >= HD_HEIGHT
+    # matrix_in holds only where a frame carries no matrix of its own
+    return core.resize.Bicubic(progressive, format=vs.RGB24, matrix_in_s="709" if hd else "470bg")
+
+
+def _shorten(clip: vs.VideoNode) -> vs.VideoNode:
+    """Integers of 17 to 32 bits to 16."""
+    form = clip.format
+    shift = form.bits_per_sample - RESIZE_BITS
+    target = form.replace(bits_per_sample=RESIZE_BITS)
+    blank = vs.core.std.BlankClip(clip, format=target.id, keep=True)
+
+    def cut(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        del n
+        out = f[1].copy()
+        for plane in range(form.num_planes):
+            np.asarray(out[plane])[:] = np.asarray(f[0][plane]) >> shift
+        for name, value in f[0].props.items():
+            out.props[name] = value
+        return out
+
+    return vs.core.std.ModifyFrame(blank, [clip, blank], cut)
+
+
+def _checker() -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
+    """Refuses frames that cannot be converted; says once what may surprise."""
+    said: set[str] = set()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            vs.core.log_message(vs.MESSAGE_TYPE_WARNING, f"dover: {text}")
+
+    def check(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        del n
+        matrix = f.props.get("_Matrix", 2)
+        if f.format.color_family == vs.YUV and matrix in UNREADABLE_MATRICES:
+            raise vs.Error(
+                f"dover: a YUV frame has _Matrix={matrix}, which cannot become RGB. Set the "
+                "true one with core.std.SetFrameProps(clip, _Matrix=1) (1 is BT.709)."
+            )
+        if f.props.get("_FieldBased", 0):
+            warn("the clip is interlaced and scored as it is; deinterlace it first")
+        transfer = HDR_TRANSFERS.get(int(f.props.get("_Transfer", 2)))
+        if transfer:
+            warn(f"HDR ({transfer}) is scored as it is stored, without tone mapping")
+        return f
+
+    return check

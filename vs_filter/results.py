@@ -1,0 +1,130 @@
+"""From scored clips to tables, and to zones for encoders."""
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pandas as pd
+import vapoursynth as vs
+
+from vs_filter.filter import DIFFERENCE_PROPS, PROPS
+
+BY = ("overall", "technical", "aesthetic")
+
+
+class Range(NamedTuple):
+    """Frames [start, end) of low quality, and the lowest score among their segments."""
+
+    start: int
+    end: int
+    score: float
+
+
+def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
+    """Score a clip and return one row per segment; for use from Python, not in a script.
+
+    Args:
+        clip: what dover_segments gave, at the cost of one decode; or what dover or dover_compare
+            gave, every frame of which is read.
+        progress: show a bar on standard error.
+
+    Returns:
+        Columns are the properties' names; as many rows as segments.
+
+    Raises:
+        vapoursynth.Error: a frame cannot be read or scored, or carries no scores.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    rows: list[dict[str, object]] = []
+    frames = clip.frames(close=True)
+    watched = track(
+        frames,
+        "scoring",
+        total=clip.num_frames,
+        console=Console(stderr=True),
+        disable=not progress,
+        transient=True,
+    )
+    for frame in watched:
+        if "DoverSegment" not in frame.props:
+            raise vs.Error(
+                "dover: collect got a clip without scores. Give it dover_segments(clip)."
+            )
+        if not rows or frame.props["DoverSegment"] != rows[-1]["DoverSegment"]:
+            names = [name for name in (*PROPS, *DIFFERENCE_PROPS) if name in frame.props]
+            rows.append({name: _plain(frame.props[name]) for name in names})
+    return pd.DataFrame(rows)
+
+
+def low_quality(
+    clip: vs.VideoNode,
+    *,
+    below: float,
+    by: Literal["overall", "technical", "aesthetic"] = "overall",
+    progress: bool = False,
+) -> list[Range]:
+    """Frames whose segment scores below a threshold; neighbouring segments are joined.
+
+    Args:
+        clip: as for collect.
+        below: in [0, 1].
+        by: which score.
+        progress: show a bar on standard error.
+
+    Raises:
+        vapoursynth.Error: see collect; or a threshold or score that does not exist.
+    """
+    if by not in BY:
+        raise vs.Error(f"dover: by={by!r} names no score. Choose from {', '.join(BY)}.")
+    if not 0 <= below <= 1:
+        raise vs.Error(f"dover: below={below} is no score. Give a number from 0 to 1.")
+    ranges: list[Range] = []
+    for row in collect(clip, progress=progress).to_dict("records"):
+        score = float(row[f"Dover{by.capitalize()}"])
+        start, end = int(row["DoverSegmentStart"]), int(row["DoverSegmentEnd"])
+        if score >= below:
+            continue
+        if ranges and ranges[-1].end == start:
+            last = ranges.pop()
+            ranges.append(Range(last.start, end, min(last.score, score)))
+        else:
+            ranges.append(Range(start, end, score))
+    return ranges
+
+
+def write_ranges(
+    ranges: Sequence[Range],
+    path: str | PathLike[str],
+    kind: Literal["json", "x264", "x265", "av1an"] = "json",
+    options: str = "b=1.5",
+) -> None:
+    """Write ranges for an encoder.
+
+    Args:
+        ranges: of low_quality.
+        path: the file.
+        kind: "json" lists start, end (exclusive) and score. "x264" and "x265" write what goes
+            after their --zones. "av1an" writes a file for its --zones, one range a line.
+        options: what the encoder shall do there: a bitrate factor or quantiser for x264 and x265
+            ("b=1.5", "q=18"), the encoder and its options for av1an ("svt-av1 --crf 22").
+
+    Raises:
+        vapoursynth.Error: another kind.
+    """
+    if kind == "json":
+        text = json.dumps([r._asdict() for r in ranges], indent=2)
+    elif kind in ("x264", "x265"):  # their last frame is part of the zone
+        text = "/".join(f"{r.start},{r.end - 1},{options}" for r in ranges)
+    elif kind == "av1an":
+        text = "\n".join(f"{r.start} {r.end} {options}" for r in ranges)
+    else:
+        raise vs.Error(f"dover: kind={kind!r} is unknown. Choose json, x264, x265 or av1an.")
+    Path(path).write_text(text + "\n")
+
+
+def _plain(value: object) -> object:
+    return value.decode() if isinstance(value, bytes) else value
