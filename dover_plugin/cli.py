@@ -88,6 +88,7 @@ def score(
         Path | None, typer.Option(help="A file of weights in place of the published ones.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="float32, or on CUDA float16 or bfloat16.")
     ] = "float32",
@@ -144,6 +145,7 @@ def score(
             fusion=fusion,
             seed=seed,
             repeats=repeats,
+            engine=engine,
             precision=precision,
             decoder=decoder,
         )

@@ -14,8 +14,7 @@ from statistics import fmean, stdev
 from dover_plugin import calibration
 from dover_plugin import weights as published
 from dover_plugin.calibration import Fusion
-from dover_plugin.engines import Engine
-from dover_plugin.engines.torch_engine import TorchEngine
+from dover_plugin.engines import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.sampling import CLIP_LEN, VIEW, draws
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
@@ -37,6 +36,7 @@ class Scorer:
             the model has.
         seed: draw frames and fragments at random, reproducibly; None takes the centred ones.
         repeats: average this many random draws; the seed is 0 unless given.
+        engine: "auto" or "torch".
         precision: "float32", or on CUDA "float16" or "bfloat16".
         decoder: "auto", "decord" or "pyav".
 
@@ -55,13 +55,14 @@ class Scorer:
         fusion: Fusion = None,
         seed: int | None = None,
         repeats: int = 1,
+        engine: str = "auto",
         precision: str = "float32",
         decoder: str = "auto",
     ) -> None:
         _check_settings(seed, repeats, decoder)
         self.calibration = calibration.choose(fusion, published.published(model).model)
         network, sha256 = published.load_network(model, published.find(model, weights))
-        self.engine: Engine = TorchEngine(network, device, precision)
+        self.engine: Engine = make_engine(engine, network, device, precision)
         self.decoder = decoder
         self.settings = Settings(
             version=version("dover-plugin"),

@@ -197,7 +197,7 @@ def _enlarge(frame: Picture, height: int, width: int) -> Picture:
             f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
             f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
         )
-    x = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+    x = torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
     x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
     enlarged: Picture = x[0].to(torch.uint8).permute(1, 2, 0).numpy()
     return enlarged

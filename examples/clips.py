@@ -1,6 +1,7 @@
 """Make a short clip to try things on: dusk over hills, with a moving sun, in any quality."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 
 import av
@@ -35,14 +36,19 @@ def dusk(num_frames: int, height: int, width: int) -> Iterator[NDArray[np.uint8]
 
 
 def write_clip(
-    path: Path, num_frames: int = 120, size: tuple[int, int] = (540, 960), crf: int = 18
+    path: Path,
+    num_frames: int = 120,
+    size: tuple[int, int] = (540, 960),
+    crf: int = 18,
+    loop: int = 1,
 ) -> Path:
-    """Encode ``dusk`` as H.264; a higher ``crf`` (0..51) is a worse picture."""
+    """Encode ``dusk``, ``loop`` times over, as H.264; a higher ``crf`` (0..51) looks worse."""
     height, width = size
+    pictures = list(dusk(num_frames, height, width)) if loop > 1 else dusk(num_frames, *size)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=24, options={"crf": str(crf)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for picture in dusk(num_frames, height, width):
+        for picture in chain.from_iterable(repeat(pictures, loop)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         container.mux(stream.encode(None))
     return path

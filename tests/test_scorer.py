@@ -203,6 +203,7 @@ def test_an_own_source(mobile: Scorer) -> None:
         ({"device": "cuda:99"}, "cuda:99' is not here"),
         ({"device": "gpu"}, "No device is named 'gpu'"),
         ({"device": "meta"}, "not supported"),
+        ({"engine": "tensorflow"}, "No engine is named 'tensorflow'. Choose from auto, torch"),
         ({"precision": "float8"}, "No precision is named"),
         ({"device": "cpu", "precision": "float16"}, "needs a CUDA device"),
         ({"decoder": "opencv"}, "No decoder is named"),

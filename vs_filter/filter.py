@@ -66,6 +66,7 @@ def dover(
     model: str = DEFAULT_MODEL,
     weights: Weights = None,
     device: str = "auto",
+    engine: str = "auto",
     precision: str = "float32",
     fusion: Fusion = None,
     seed: int | None = None,
@@ -84,6 +85,7 @@ def dover(
         model: "dover", "dover-mobile" or "dover++".
         weights: a file in place of the published weights.
         device: "auto", "cpu", "cuda", ...
+        engine: "auto" or "torch".
         precision: "float32", or on CUDA "float16" or "bfloat16".
         fusion: "matched", "reference", or a calibration.
         seed: draw frames at random, reproducibly; None takes the centred ones.
@@ -101,7 +103,9 @@ def dover(
         vapoursynth.Error: settings, weights or a format that do not work.
     """
     _check_props(props)
-    scorer = scorer or _make_scorer(model, device, weights, fusion, seed, repeats, precision)
+    scorer = scorer or _make_scorer(
+        model, device, weights, fusion, seed, repeats, engine, precision
+    )
     check_clip(clip, matrix)
     segments = find_segments(clip, segment)
     return _broadcast(clip, _score(clip, segments, scorer, matrix), segments, props)
@@ -114,6 +118,7 @@ def dover_segments(
     model: str = DEFAULT_MODEL,
     weights: Weights = None,
     device: str = "auto",
+    engine: str = "auto",
     precision: str = "float32",
     fusion: Fusion = None,
     seed: int | None = None,
@@ -129,7 +134,9 @@ def dover_segments(
     Returns:
         16x16 GRAY8, as many frames as segments.
     """
-    scorer = scorer or _make_scorer(model, device, weights, fusion, seed, repeats, precision)
+    scorer = scorer or _make_scorer(
+        model, device, weights, fusion, seed, repeats, engine, precision
+    )
     check_clip(clip, matrix)
     return _score(clip, find_segments(clip, segment), scorer, matrix)
 
@@ -142,6 +149,7 @@ def dover_compare(
     model: str = DEFAULT_MODEL,
     weights: Weights = None,
     device: str = "auto",
+    engine: str = "auto",
     precision: str = "float32",
     fusion: Fusion = None,
     seed: int | None = None,
@@ -158,7 +166,9 @@ def dover_compare(
         ``after`` with its properties and, after minus before, DoverOverallDifference,
         DoverTechnicalDifference and DoverAestheticDifference: below 0 where quality was lost.
     """
-    scorer = scorer or _make_scorer(model, device, weights, fusion, seed, repeats, precision)
+    scorer = scorer or _make_scorer(
+        model, device, weights, fusion, seed, repeats, engine, precision
+    )
     for clip in (before, after):
         check_clip(clip, matrix)
     if before.num_frames != after.num_frames:
@@ -187,6 +197,7 @@ def _make_scorer(
     fusion: Fusion,
     seed: int | None,
     repeats: int,
+    engine: str,
     precision: str,
 ) -> Scorer:
     return Scorer(
@@ -196,6 +207,7 @@ def _make_scorer(
         fusion=fusion,
         seed=seed,
         repeats=repeats,
+        engine=engine,
         precision=precision,
     )
 

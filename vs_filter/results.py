@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pandas as pd
 import vapoursynth as vs
 
+from dover_plugin.errors import DoverError
+from dover_plugin.files import write_text
 from vs_filter.filter import DIFFERENCE_PROPS, PROPS
 
 BY = ("overall", "technical", "aesthetic")
@@ -113,8 +114,10 @@ def write_ranges(
             ("b=1.5", "q=18"), the encoder and its options for av1an ("svt-av1 --crf 22").
 
     Raises:
-        vapoursynth.Error: another kind.
+        vapoursynth.Error: another kind, no range where the encoder wants one, or no such place.
     """
+    if not ranges and kind in ("x264", "x265"):
+        raise vs.Error("dover: there is no range of low quality, so leave --zones out.")
     if kind == "json":
         text = json.dumps([r._asdict() for r in ranges], indent=2)
     elif kind in ("x264", "x265"):  # their last frame is part of the zone
@@ -123,7 +126,10 @@ def write_ranges(
         text = "\n".join(f"{r.start} {r.end} {options}" for r in ranges)
     else:
         raise vs.Error(f"dover: kind={kind!r} is unknown. Choose json, x264, x265 or av1an.")
-    Path(path).write_text(text + "\n")
+    try:
+        write_text(path, text)
+    except DoverError as error:
+        raise vs.Error(f"dover: {error}") from None
 
 
 def _plain(value: object) -> object:

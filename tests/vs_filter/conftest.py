@@ -6,9 +6,7 @@ from vs_helpers import Counting
 
 @pytest.fixture(scope="module")
 def _counting(seeded: dict[str, Any]) -> Counting:
-    scorer = Counting("dover-mobile", "cpu", weights=seeded["dover-mobile"])
-    scorer.seen = []
-    return scorer
+    return Counting("dover-mobile", "cpu", weights=seeded["dover-mobile"])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 import vapoursynth as vs
 from vs_helpers import Counting, moving
 
+from dover_plugin import Scores
 from vs_filter import collect, dover, dover_segments
 
 core = vs.core
@@ -49,10 +50,15 @@ def rgb() -> vs.VideoNode:
     return moving(4, 240, 320)
 
 
-def views(clip: vs.VideoNode, monkeypatch: pytest.MonkeyPatch, scorer: Counting) -> Any:
-    """What the networks would see; they themselves know no formats."""
-    result = scorer.score(np.zeros((1, 240, 320, 3), np.uint8))
-    scorer.seen.clear()
+@pytest.fixture(scope="module")
+def result(_counting: Counting) -> Scores:
+    return _counting.score(np.zeros((1, 240, 320, 3), np.uint8))
+
+
+def views(
+    clip: vs.VideoNode, monkeypatch: pytest.MonkeyPatch, scorer: Counting, result: Scores
+) -> Any:
+    """What the networks would see; they themselves know no formats, and need not run."""
 
     def remember(info: Any, views: Any) -> Any:
         scorer.seen.append((info, views))
@@ -66,13 +72,17 @@ def views(clip: vs.VideoNode, monkeypatch: pytest.MonkeyPatch, scorer: Counting)
 
 @pytest.mark.parametrize("form", formats(), ids=lambda f: f.name)
 def test_every_format(
-    form: Any, rgb: vs.VideoNode, scorer: Counting, monkeypatch: pytest.MonkeyPatch
+    form: Any,
+    rgb: vs.VideoNode,
+    scorer: Counting,
+    result: Scores,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     true = rgb
     if form.color_family == vs.GRAY:
         true = rgb.resize.Bicubic(format=vs.GRAY8, matrix_s="709").resize.Bicubic(format=vs.RGB24)
-    expected = views(true, monkeypatch, scorer)
-    found = views(convert(rgb, form), monkeypatch, scorer)
+    expected = views(true, monkeypatch, scorer, result)
+    found = views(convert(rgb, form), monkeypatch, scorer, result)
     difference = np.abs(found.aesthetic.astype(int) - expected.aesthetic)
     assert difference.mean() < (6 if form.subsampling_w + form.subsampling_h > 2 else 4)
 

@@ -1,6 +1,7 @@
 """A counting scorer and test clips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import vapoursynth as vs
@@ -14,7 +15,9 @@ from dover_plugin.views import Views
 class Counting(Scorer):
     """A real scorer that remembers what it was given."""
 
-    seen: list[tuple[VideoInfo, Sequence[Views]]]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.seen: list[tuple[VideoInfo, Sequence[Views]]] = []
 
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         self.seen.append((info, views))

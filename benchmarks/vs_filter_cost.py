@@ -1,0 +1,96 @@
+"""What the VapourSynth filter costs beside decoding: ``python benchmarks/vs_filter_cost.py``.
+
+Prints a table. Times are of this machine; what carries over are the ratios.
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import vapoursynth as vs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+from clips import write_clip
+
+from dover_plugin import Scorer
+from dover_plugin.networks import DOVER_MOBILE
+from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin.views import Views
+from vs_filter import collect, dover, dover_segments
+
+FRAMES = 240
+
+
+def read(clip: vs.VideoNode) -> float:
+    """Seconds to read every frame."""
+    start = time.perf_counter()
+    for _ in clip.frames(close=True):
+        pass
+    return time.perf_counter() - start
+
+
+def measure(path: str, weights: str) -> None:
+    """One row, in a process of its own so that its peak memory is its own."""
+    core = vs.core
+    scorer = Scorer("dover-mobile", "cpu", weights=weights)
+    scorer.engine.run(Views.blank())
+    start = time.perf_counter()
+    scorer.engine.run(Views.blank())
+    network = time.perf_counter() - start
+
+    def source() -> vs.VideoNode:
+        core.clear_cache()
+        return core.bs.VideoSource(path, cachemode=0)
+
+    clip = source()
+    decode = read(source())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    props = read(dover(source(), scorer=scorer, segment=FRAMES))
+    start = time.perf_counter()
+    collect(dover_segments(source(), scorer=scorer, segment=FRAMES))
+    segments = time.perf_counter() - start
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10 - before
+    print(
+        f"{clip.width:>5}x{clip.height:<5}{network:9.2f}{decode:9.2f}{props:9.2f}{segments:11.2f}"
+        f"{(props - network) / decode:21.2f}{before:13.0f}{more:10.0f}"
+    )
+
+
+def graph(weights: str) -> None:
+    core = vs.core
+    scorer = Scorer("dover-mobile", "cpu", weights=weights)
+    long = core.std.BlankClip(width=64, height=64, format=vs.GRAY8, length=216_000, keep=True)
+    start = time.perf_counter()
+    dover(long, scorer=scorer)
+    print(f"graph of 216,000 frames: {time.perf_counter() - start:.2f} s")
+    few = long[: 100 * FRAMES]
+    scored = dover(few, scorer=scorer, segment=len(few))
+    scored.get_frame(0)
+    bare, broadcast = read(few), read(scored)
+    print(f"broadcast: {(broadcast - bare) / len(few) * 1e6:.1f} us a frame")
+
+
+def main() -> None:
+    if sys.argv[1:]:
+        measure(*sys.argv[1:])
+        return
+    print(
+        "       size  network   decode    props   segments  (props-network)/decode  MB decoding  "
+        "MB more"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        weights = f"{folder}/w.pth"
+        torch.save(seeded_state_dict(DOVER_MOBILE), weights)
+        for size in ((360, 640), (720, 1280), (1080, 1920), (2160, 3840)):
+            path = write_clip(Path(folder) / f"{size[0]}.mp4", FRAMES // 10, size, loop=10)
+            subprocess.run([sys.executable, __file__, str(path), weights], check=True)
+        graph(weights)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The scripts in examples/ run as their first lines say."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+from clips import write_clip
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BIN = Path(sys.executable).parent
+ENV = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def vspipe(folder: Path, script: str, *args: object) -> None:
+    command = [BIN / "vspipe", *map(str, args), EXAMPLES / script]
+    target = ["--"] if "--json" in args else ["-c", "y4m", "out.y4m"]
+    command += target
+    done = subprocess.run(command, cwd=folder, env=ENV, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, seeded: dict[str, Path]) -> list[str]:
+    source = write_clip(tmp_path / "clip.mp4", 80, (120, 160))
+    return ["-a", f"source={source}", "-a", f"weights={seeded['dover-mobile']}"]
+
+
+def test_score_clip(tmp_path: Path, arguments: list[str]) -> None:
+    vspipe(tmp_path, "score_clip.vpy", *arguments, "-o", 1, "--json", "scores.json")
+    assert "DoverOverall" in (tmp_path / "scores.json").read_text()
+    json.loads((tmp_path / "scores.json").read_text())
+
+
+def test_compare_encode(tmp_path: Path, arguments: list[str]) -> None:
+    encode = write_clip(tmp_path / "encode.mp4", 80, (90, 120), options={"crf": "45"})
+    vspipe(tmp_path, "compare_encode.vpy", *arguments, "-a", f"encode={encode}")
+    with av.open(str(tmp_path / "out.y4m")) as container:
+        frames = list(container.decode(video=0))
+    assert (len(frames), frames[0].width, frames[0].height) == (80, 240, 90)
+
+
+def test_zones_from_quality(tmp_path: Path, arguments: list[str]) -> None:
+    zones = tmp_path / "zones.txt"
+    vspipe(tmp_path, "zones_from_quality.vpy", *arguments, "-a", f"zones={zones}", "-a", "below=1")
+    assert zones.read_text() == "0,79,b=1.5\n"
+    assert (tmp_path / "out.y4m").stat().st_size > 80 * 120 * 160
