@@ -1,16 +1,20 @@
 """Draw the pictures of the documentation: ``python docs/make_pictures.py``; needs matplotlib."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
-from clips import dusk
+from clips import dusk, write_clip
 
+from dover_plugin.networks import DOVER
+from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.sampling import FRAGMENT, GRID, draw
 from dover_plugin.views import aesthetic_picture, technical_mosaic
 
@@ -62,6 +66,24 @@ def two_views() -> None:
     plt.close(figure)
 
 
+def vapoursynth() -> None:
+    """A frame with its scores written over it by text.FrameProps, of untrained weights."""
+    import vapoursynth as vs
+
+    from vs_filter import dover
+
+    core = vs.core
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(seeded_state_dict(DOVER), f"{folder}/w.pth")
+        path = write_clip(Path(folder) / "clip.mp4", 48, (540, 960))
+        clip = core.bs.VideoSource(str(path), cachemode=0)
+        scored = dover(clip, model="dover", device="cpu", weights=f"{folder}/w.pth", segment="2s")
+        shown = ["DoverOverall", "DoverTechnical", "DoverAesthetic", "DoverSegment", "DoverModel"]
+        rgb = scored.text.FrameProps(props=shown, scale=2).resize.Bicubic(format=vs.RGB24)
+        frame = rgb.get_frame(24)
+        plt.imsave(IMAGES / "vapoursynth.png", np.dstack([np.asarray(frame[p]) for p in range(3)]))
+
+
 def _arrow(start: tuple[float, float], end: tuple[float, float], colour: str) -> FancyArrowPatch:
     return FancyArrowPatch(
         start,
@@ -75,6 +97,6 @@ def _arrow(start: tuple[float, float], end: tuple[float, float], colour: str) ->
 
 
 if __name__ == "__main__":
-    np.seterr(all="raise")
     IMAGES.mkdir(exist_ok=True)
     two_views()
+    vapoursynth()

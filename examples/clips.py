@@ -46,7 +46,9 @@ def write_clip(
     height, width = size
     pictures = list(dusk(num_frames, height, width)) if loop > 1 else dusk(num_frames, *size)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=24, options={"crf": str(crf)})
+        stream = container.add_stream(
+            "libx264", rate=24, options={"crf": str(crf), "preset": "veryfast"}
+        )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in chain.from_iterable(repeat(pictures, loop)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
