@@ -79,7 +79,9 @@ def vapoursynth() -> None:
         clip = core.bs.VideoSource(str(path), cachemode=0)
         scored = dover(clip, model="dover", device="cpu", weights=f"{folder}/w.pth", segment="2s")
         shown = ["DoverOverall", "DoverTechnical", "DoverAesthetic", "DoverSegment", "DoverModel"]
-        rgb = scored.text.FrameProps(props=shown, scale=2).resize.Bicubic(format=vs.RGB24)
+        rgb = scored.text.FrameProps(props=shown, scale=2).resize.Bicubic(
+            format=vs.RGB24, matrix_in_s="470bg"
+        )
         frame = rgb.get_frame(24)
         plt.imsave(IMAGES / "vapoursynth.png", np.dstack([np.asarray(frame[p]) for p in range(3)]))
 
