@@ -1,9 +1,8 @@
 """A video as frames by index, whatever it is stored in.
 
-``open_source`` is the way in. Files are read by decord, or by PyAV where decord is not installed,
-cannot open the file, or is not wanted; the result says which. Both give the same RGB: swscale's,
-with the tagged matrix and range honoured, untagged video taken as BT.601, rotation applied, and
-no tone mapping.
+``open_source`` is the way in. Files are read by decord where it numbers their frames correctly (see
+scan.py), else by PyAV; the result says which. Both give the same RGB: swscale's, with the tagged
+matrix and range honoured, untagged video taken as BT.601, rotation applied, and no tone mapping.
 """
 
 from collections.abc import Iterator, Sequence
@@ -105,7 +104,7 @@ def open_source(video: Video, decoder: str = "auto") -> FrameSource:
 
     Args:
         video: a path, a (T, H, W, 3) uint8 RGB array, or a FrameSource.
-        decoder: for files: "decord", "pyav", or "auto" (decord, else PyAV with a warning).
+        decoder: for files: "decord", "pyav", or "auto" (decord where it can be trusted).
 
     Raises:
         SettingsError: an unknown or missing decoder.

@@ -1,0 +1,55 @@
+"""docs/vapoursynth.md says what the filter does."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vapoursynth as vs
+from clips import write_clip
+
+from dover_plugin import weights
+from vs_filter import PROPS, dover, dover_compare, dover_segments
+from vs_filter.filter import DEFAULT_SEGMENT, DIFFERENCE_PROPS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/vapoursynth.md").read_text()
+
+
+def test_every_property_is_explained() -> None:
+    table = PAGE.split("## Properties")[1].split("##")[0]
+    assert tuple(re.findall(r"`(Dover\w+)`", table)) == (*PROPS, *DIFFERENCE_PROPS)
+
+
+def test_every_parameter_is_explained() -> None:
+    table = PAGE.split("## `dover(clip, ...)`")[1].split("**Lazy.**")[0]
+    first_cells = " ".join(re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE))
+    parameters = inspect.signature(dover).parameters
+    assert sorted(re.findall(r"`(\w+)`", first_cells)) == sorted(set(parameters) - {"clip"})
+    assert f"| `segment` | {DEFAULT_SEGMENT} |" in table
+    for other in (dover_segments, dover_compare):
+        names = set(inspect.signature(other).parameters) - {"before", "after"}
+        assert names | {"clip", "props"} == set(parameters)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/vapoursynth.md"])
+def test_python_examples_run(
+    page: str, seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    mine = [example for example in examples if "vs_filter" in example]
+    assert mine
+    source = write_clip(tmp_path / "clip.mp4", 60, (120, 160))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weights, "find", lambda model, path: seeded[model])
+    for example in mine:
+        scope: dict[str, Any] = {}
+        if "VideoSource" not in example:
+            scope["clip"] = vs.core.bs.VideoSource(str(source), cachemode=0)
+        exec(example.replace("below=0.4", "below=1"), scope)
+        if "segments" not in scope:
+            assert 0 <= scope["clip"].get_frame(0).props["DoverOverall"] <= 1
+        else:
+            assert (tmp_path / "zones.txt").read_text() == "0,59,b=1.5\n"
+    vs.clear_outputs()
