@@ -42,7 +42,7 @@ def main(extras):
     target = ROOT + ("[" + ",".join(extras) + "]" if extras else "")
     constraints = os.path.join(ROOT, "constraints.txt")
     print("Installing into .venv (the first time takes a few minutes) ...", flush=True)
-    _run([*_installer(), "-c", constraints, "-e", target])
+    _install(["-c", constraints, "-e", target])
     with open(STAMP, "w") as file:
         json.dump({"fingerprint": fingerprint, "extras": list(extras)}, file)
 
@@ -71,14 +71,19 @@ def _make_venv():
         sys.exit("That Python cannot make a .venv. Install its venv module, or uv, and run again.")
 
 
-def _installer():
-    uv = shutil.which("uv") or os.path.join(BIN, "uv")
+def _install(arguments):
+    """With uv, which pip may bring; with pip where there is no uv, or uv cannot."""
     pip = [VENV_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    uv = shutil.which("uv") or os.path.join(BIN, "uv")
     if not os.path.exists(uv):
         subprocess.run([*pip, "uv"])
     if os.path.exists(uv):
-        return [uv, "pip", "install", "--quiet", "--python", VENV_PYTHON]
-    return pip
+        command = [uv, "pip", "install", "--quiet", "--python", VENV_PYTHON, *arguments]
+        if subprocess.run(command).returncode == 0:
+            return
+        print("uv could not install it; trying pip ...", flush=True)
+        subprocess.run([VENV_PYTHON, "-m", "ensurepip", "--upgrade"], stdout=subprocess.DEVNULL)
+    _run([*pip, *arguments])
 
 
 def _find_python():
