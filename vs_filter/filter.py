@@ -22,7 +22,7 @@ from dover_plugin.scores import Scores
 from dover_plugin.video import VideoInfo
 from dover_plugin.views import Sample, Views, samples
 from dover_plugin.weights import DEFAULT_MODEL
-from vs_filter.frames import Matrix, check_clip, gather_pictures
+from vs_filter.frames import Matrix, Notices, check_clip, gather_pictures, select
 from vs_filter.segments import Segment, Segmentation, find_segments
 
 PROPS = (
@@ -102,12 +102,12 @@ def dover(
     Raises:
         vapoursynth.Error: settings, weights or a format that do not work.
     """
-    _check_props(props)
+    props = _check_props(props)
+    check_clip(clip, matrix)
+    segments = find_segments(clip, segment)
     scorer = scorer or _make_scorer(
         model, device, weights, fusion, seed, repeats, engine, precision
     )
-    check_clip(clip, matrix)
-    segments = find_segments(clip, segment)
     return _broadcast(clip, _score(clip, segments, scorer, matrix), segments, props)
 
 
@@ -134,11 +134,12 @@ def dover_segments(
     Returns:
         16x16 GRAY8, as many frames as segments.
     """
+    check_clip(clip, matrix)
+    segments = find_segments(clip, segment)
     scorer = scorer or _make_scorer(
         model, device, weights, fusion, seed, repeats, engine, precision
     )
-    check_clip(clip, matrix)
-    return _score(clip, find_segments(clip, segment), scorer, matrix)
+    return _score(clip, segments, scorer, matrix)
 
 
 @_vs_errors
@@ -166,9 +167,6 @@ def dover_compare(
         ``after`` with its properties and, after minus before, DoverOverallDifference,
         DoverTechnicalDifference and DoverAestheticDifference: below 0 where quality was lost.
     """
-    scorer = scorer or _make_scorer(
-        model, device, weights, fusion, seed, repeats, engine, precision
-    )
     for clip in (before, after):
         check_clip(clip, matrix)
     if before.num_frames != after.num_frames:
@@ -177,6 +175,9 @@ def dover_compare(
             "segments would not show the same. Cut them alike with std.Trim."
         )
     segments = find_segments(before, segment)
+    scorer = scorer or _make_scorer(
+        model, device, weights, fusion, seed, repeats, engine, precision
+    )
     nodes = [_score(clip, segments, scorer, matrix) for clip in (before, after)]
 
     def subtract(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
@@ -212,10 +213,13 @@ def _make_scorer(
     )
 
 
-def _check_props(props: Iterable[str]) -> None:
-    unknown = [name for name in props if name not in PROPS]
-    if unknown:
-        raise ValueError(f"props names {unknown[0]!r}. Choose from {', '.join(PROPS)}.")
+def _check_props(props: Iterable[str]) -> tuple[str, ...]:
+    names = (props,) if isinstance(props, str) else tuple(props)
+    unknown = [name for name in names if name not in PROPS]
+    if unknown or not names:
+        got = repr(unknown[0]) if unknown else "nothing"
+        raise ValueError(f"props names {got}. Choose from {', '.join(PROPS)}.")
+    return names
 
 
 class _Pick(NamedTuple):
@@ -230,7 +234,7 @@ def _score(
     clip: vs.VideoNode, segments: Sequence[Segment], scorer: Scorer, matrix: Matrix
 ) -> vs.VideoNode:
     """One tiny frame per segment, its properties the scores."""
-    core = vs.core
+    core, notice = vs.core, Notices()
 
     @cache  # most segments are equally long
     def picks(num_frames: int) -> list[_Pick]:
@@ -251,7 +255,7 @@ def _score(
         chosen = picks(segment.end - segment.start)[i % per_segment]
         return chosen.sample, chosen.draw
 
-    gathered = gather_pictures(clip, frames, pick, matrix)
+    gathered = gather_pictures(clip, frames, pick, matrix, notice)
     columns = [
         core.std.SelectEvery(gathered, cycle=per_segment, offsets=[i], modify_duration=False)
         for i in range(per_segment)
@@ -270,7 +274,7 @@ def _score(
                     for plane in range(3):
                         place[..., plane] = np.asarray(frame[plane])
                 info = VideoInfo(
-                    None,
+                    f"frames {segment.start} to {segment.end - 1}",
                     segment.end - segment.start,
                     clip.height,
                     clip.width,
@@ -278,9 +282,12 @@ def _score(
                     "vapoursynth",
                 )
                 try:
-                    done[n] = _props(n, segment, scorer.score_views(info, views))
+                    scores = scorer.score_views(info, views)
                 except DoverError as error:
                     raise vs.Error(f"dover: {error}") from None
+                for warning in scores.warnings:
+                    notice(warning)
+                done[n] = _props(n, segment, scores)
         return remember(n, f[0])
 
     def remember(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
@@ -320,14 +327,8 @@ def _broadcast(
     props: Sequence[str],
 ) -> vs.VideoNode:
     """Copy the properties of each segment's tiny frame to all its frames."""
-    core = vs.core
-    if len(segments) == 1:
-        scores = scores + scores  # SelectEvery wants a cycle of two or more
     segment_of_frame = [n for n, s in enumerate(segments) for _ in range(s.start, s.end)]
-    spread = core.std.SelectEvery(
-        scores, cycle=scores.num_frames, offsets=segment_of_frame, modify_duration=False
-    )
-    return core.std.CopyFrameProps(clip, spread, props=list(props))
+    return vs.core.std.CopyFrameProps(clip, select(scores, segment_of_frame), props=list(props))
 
 
 def _number(value: object) -> float:

@@ -10,16 +10,30 @@ from typing import Literal
 import numpy as np
 import vapoursynth as vs
 
-from dover_plugin.sampling import VIEW, Draw
-from dover_plugin.views import Sample, picture
+from dover_plugin.sampling import VIEW, Draw, fragment_size
+from dover_plugin.views import MAX_ENLARGED_PIXELS, Sample, picture
 
 RESIZE_BITS = 16  # integer formats above this are beyond VapourSynth's resize
 HD_HEIGHT = 720
-UNREADABLE_MATRICES = (0, 3, 10, 11, 12, 13, 14, 15)  # for YUV; codes of ITU-T H.273
+READABLE_MATRICES = (1, 2, 4, 5, 6, 7, 8, 9)  # of YUV, by resize; codes of ITU-T H.273
+PIECE = 10_000  # SelectEvery takes time with the square of its offsets
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 type Matrix = Literal["decord", "resolution"]
 type Pick = tuple[Sample, Draw]
+
+
+class Notices:
+    """Says each thing once, as a message of VapourSynth's log."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Say ``text`` unless it was said."""
+        if text not in self._said:
+            self._said.add(text)
+            vs.core.log_message(vs.MESSAGE_TYPE_WARNING, f"dover: {text}")
 
 
 def check_clip(clip: vs.VideoNode, matrix: str) -> None:
@@ -31,6 +45,12 @@ def check_clip(clip: vs.VideoNode, matrix: str) -> None:
             "the clip's format or size varies. Make it constant first, as with "
             "core.resize.Bicubic(clip, 1920, 1080, format=vs.YUV420P8), or score its parts."
         )
+    height, width = fragment_size(clip.height, clip.width)
+    if height * width > MAX_ENLARGED_PIXELS:
+        raise ValueError(
+            f"frames of {clip.width}x{clip.height} are too narrow a strip: enlarged to a short "
+            f"side of {VIEW} they would be {width}x{height}. Crop or scale the clip first."
+        )
     if matrix not in ("decord", "resolution"):
         raise ValueError(f"matrix={matrix!r} means nothing. Choose 'decord' or 'resolution'.")
 
@@ -40,6 +60,7 @@ def gather_pictures(
     frames: Sequence[int],
     pick: Callable[[int], Pick],
     matrix: Matrix,
+    notice: Notices,
 ) -> vs.VideoNode:
     """A node whose frame i is the picture that ``pick(i)`` describes, made of ``frames[i]``.
 
@@ -49,6 +70,7 @@ def gather_pictures(
         pick: what to make of each.
         matrix: for frames that carry none: "decord" is BT.601, "resolution" is BT.709 from 720
             rows on.
+        notice: told what may surprise.
 
     Returns:
         224x224, RGB24, as many frames as asked for.
@@ -56,12 +78,8 @@ def gather_pictures(
     core = vs.core
     if getattr(clip, "gpu_resident", False):
         clip = core.std.GPUDownload(clip)
-    if clip.num_frames == 1:
-        clip = clip + clip  # SelectEvery wants a cycle of two or more
-    gathered = core.std.SelectEvery(
-        clip, cycle=clip.num_frames, offsets=list(frames), modify_duration=False
-    )
-    rgb = _to_rgb(core.std.ModifyFrame(gathered, gathered, _checker()), matrix)
+    gathered = select(clip, frames)
+    rgb = _to_rgb(core.std.ModifyFrame(gathered, gathered, _checker(notice)), matrix)
     blank = core.std.BlankClip(
         width=VIEW, height=VIEW, format=vs.RGB24, length=len(frames), keep=True
     )
@@ -77,11 +95,31 @@ def gather_pictures(
     return core.std.ModifyFrame(blank, [rgb, blank], reduce)
 
 
+def select(clip: vs.VideoNode, frames: Sequence[int]) -> vs.VideoNode:
+    """A node of any frames of a clip, in any order."""
+    core = vs.core
+    if clip.num_frames == 1:
+        clip = clip + clip  # SelectEvery wants a cycle of two or more
+    return core.std.Splice(
+        [
+            core.std.SelectEvery(
+                clip,
+                cycle=clip.num_frames,
+                offsets=list(frames[start : start + PIECE]),
+                modify_duration=False,
+            )
+            for start in range(0, len(frames), PIECE)
+        ]
+    )
+
+
 def _to_rgb(clip: vs.VideoNode, matrix: Matrix) -> vs.VideoNode:
     core, form = vs.core, clip.format
     progressive = core.std.SetFieldBased(clip, 0)  # fields are scored woven, as decord reads them
     if form.sample_type == vs.INTEGER and form.bits_per_sample > RESIZE_BITS:
         progressive = _shorten(progressive)
+    if form.color_family != vs.YUV:
+        progressive = core.std.RemoveFrameProps(progressive, "_Matrix")  # says nothing here
     if form.color_family == vs.RGB:
         return core.resize.Bicubic(progressive, format=vs.RGB24)
     hd = matrix == "resolution" and clip.height >= HD_HEIGHT
@@ -101,35 +139,27 @@ def _shorten(clip: vs.VideoNode) -> vs.VideoNode:
         out = f[1].copy()
         for plane in range(form.num_planes):
             np.asarray(out[plane])[:] = np.asarray(f[0][plane]) >> shift
-        for name, value in f[0].props.items():
-            out.props[name] = value
         return out
 
-    return vs.core.std.ModifyFrame(blank, [clip, blank], cut)
+    return vs.core.std.CopyFrameProps(vs.core.std.ModifyFrame(blank, [clip, blank], cut), clip)
 
 
-def _checker() -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
-    """Refuses frames that cannot be converted; says once what may surprise."""
-    said: set[str] = set()
-
-    def warn(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            vs.core.log_message(vs.MESSAGE_TYPE_WARNING, f"dover: {text}")
+def _checker(notice: Notices) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
+    """Refuses frames that cannot be converted; says what may surprise."""
 
     def check(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         del n
         matrix = f.props.get("_Matrix", 2)
-        if f.format.color_family == vs.YUV and matrix in UNREADABLE_MATRICES:
+        if f.format.color_family == vs.YUV and matrix not in READABLE_MATRICES:
             raise vs.Error(
                 f"dover: a YUV frame has _Matrix={matrix}, which cannot become RGB. Set the "
                 "true one with core.std.SetFrameProps(clip, _Matrix=1) (1 is BT.709)."
             )
         if f.props.get("_FieldBased", 0):
-            warn("the clip is interlaced and scored as it is; deinterlace it first")
+            notice("the clip is interlaced and scored as it is; deinterlace it first")
         transfer = HDR_TRANSFERS.get(int(f.props.get("_Transfer", 2)))
         if transfer:
-            warn(f"HDR ({transfer}) is scored as it is stored, without tone mapping")
+            notice(f"HDR ({transfer}) is scored as it is stored, without tone mapping")
         return f
 
     return check

@@ -12,6 +12,7 @@ from dover_plugin.errors import DoverError
 from dover_plugin.files import write_text
 from vs_filter.filter import DIFFERENCE_PROPS, PROPS
 
+HOW = "Give what dover_segments(clip) returns, or dover(clip) with all its props."
 BY = ("overall", "technical", "aesthetic")
 
 
@@ -52,9 +53,7 @@ def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
     )
     for frame in watched:
         if "DoverSegment" not in frame.props:
-            raise vs.Error(
-                "dover: collect got a clip without scores. Give it dover_segments(clip)."
-            )
+            raise vs.Error(f"dover: the clip carries no DoverSegment. {HOW}")
         if not rows or frame.props["DoverSegment"] != rows[-1]["DoverSegment"]:
             names = [name for name in (*PROPS, *DIFFERENCE_PROPS) if name in frame.props]
             rows.append({name: _plain(frame.props[name]) for name in names})
@@ -84,8 +83,13 @@ def low_quality(
     if not 0 <= below <= 1:
         raise vs.Error(f"dover: below={below} is no score. Give a number from 0 to 1.")
     ranges: list[Range] = []
-    for row in collect(clip, progress=progress).to_dict("records"):
-        score = float(row[f"Dover{by.capitalize()}"])
+    name = f"Dover{by.capitalize()}"
+    table = collect(clip, progress=progress)
+    missing = {name, "DoverSegmentStart", "DoverSegmentEnd"} - set(table.columns)
+    if missing:
+        raise vs.Error(f"dover: the clip carries no {min(missing)}. {HOW}")
+    for row in table.to_dict("records"):
+        score = float(row[name])
         start, end = int(row["DoverSegmentStart"]), int(row["DoverSegmentEnd"])
         if score >= below:
             continue
@@ -101,7 +105,7 @@ def write_ranges(
     ranges: Sequence[Range],
     path: str | PathLike[str],
     kind: Literal["json", "x264", "x265", "av1an"] = "json",
-    options: str = "b=1.5",
+    options: str | None = None,
 ) -> None:
     """Write ranges for an encoder.
 
@@ -111,17 +115,20 @@ def write_ranges(
         kind: "json" lists start, end (exclusive) and score. "x264" and "x265" write what goes
             after their --zones. "av1an" writes a file for its --zones, one range a line.
         options: what the encoder shall do there: a bitrate factor or quantiser for x264 and x265
-            ("b=1.5", "q=18"), the encoder and its options for av1an ("svt-av1 --crf 22").
+            ("q=18"; "b=1.5" unless given), the encoder and its options for av1an
+            ("svt-av1 --crf 22"), which has no default.
 
     Raises:
         vapoursynth.Error: another kind, no range where the encoder wants one, or no such place.
     """
     if not ranges and kind in ("x264", "x265"):
         raise vs.Error("dover: there is no range of low quality, so leave --zones out.")
+    if kind == "av1an" and not options:
+        raise vs.Error("dover: av1an wants an encoder, as options='svt-av1 --crf 22'.")
     if kind == "json":
         text = json.dumps([r._asdict() for r in ranges], indent=2)
     elif kind in ("x264", "x265"):  # their last frame is part of the zone
-        text = "/".join(f"{r.start},{r.end - 1},{options}" for r in ranges)
+        text = "/".join(f"{r.start},{r.end - 1},{options or 'b=1.5'}" for r in ranges)
     elif kind == "av1an":
         text = "\n".join(f"{r.start} {r.end} {options}" for r in ranges)
     else:

@@ -1,9 +1,11 @@
 """Where the segments of a clip begin and end."""
 
 import json
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from operator import index
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -27,41 +29,47 @@ def find_segments(clip: vs.VideoNode, segmentation: Segmentation) -> list[Segmen
 
     Args:
         clip: of any format.
-        segmentation: frames per segment; "5s" or "240f"; "scenes", from ``_SceneChangePrev``; first
-            frames of segments; or a file: an av1an scenes JSON, a list of keyframes, a qpfile.
+        segmentation: frames per segment; "5s", "240f" or "240"; "scenes", from the property
+            ``_SceneChangePrev``; first frames of segments; or a file: an av1an scenes JSON, a list
+            of keyframes, a qpfile.
 
     Raises:
         ValueError: it means nothing, or no frame carries a scene change.
     """
     total = clip.num_frames
-    if isinstance(segmentation, bool):
-        raise ValueError(f"segment={segmentation} means nothing. Give frames, '5s' or 'scenes'.")
-    if isinstance(segmentation, int):
-        return _fixed(total, segmentation)
-    if isinstance(segmentation, str) and (
-        match := re.fullmatch(r"([\d.]+)\s*([sf])", segmentation)
-    ):
-        return _fixed(total, _length(match[1], match[2], clip.fps))
-    if segmentation == "scenes":
-        return _from_starts(total, _scene_changes(clip), "the scene changes of the clip")
-    if isinstance(segmentation, str | PathLike):
-        return _from_starts(total, _read_starts(Path(segmentation)), f"'{segmentation}'")
-    return _from_starts(total, segmentation, "the list of first frames")
+    if isinstance(segmentation, PathLike):
+        return _from_starts(total, _read_starts(Path(segmentation), total), f"'{segmentation}'")
+    if isinstance(segmentation, str):
+        if match := re.fullmatch(r"([\d.]+)\s*([sf]?)", segmentation.strip()):
+            return _fixed(total, _length(match[1], match[2] or "f", clip.fps))
+        if segmentation == "scenes":
+            return _from_starts(total, _scene_changes(clip), "the scene changes of the clip")
+        return _from_starts(total, _read_starts(Path(segmentation), total), f"'{segmentation}'")
+    try:
+        if isinstance(segmentation, bool | bytes):
+            raise TypeError
+        if not isinstance(segmentation, Iterable):
+            return _fixed(total, index(segmentation))
+        starts = [index(start) for start in segmentation]
+    except TypeError:
+        raise ValueError(
+            f"segment={segmentation!r} means nothing. Give whole frames, '5s', 'scenes', first "
+            "frames or a file."
+        ) from None
+    return _from_starts(total, starts, "the list of first frames")
 
 
 def _length(number: str, unit: str, fps: Fraction) -> int:
     try:
-        value = float(number)
+        value = Fraction(number)
     except ValueError:
         raise ValueError(f"segment='{number}{unit}' is no length. Try '5s' or '240f'.") from None
-    if unit == "f":
-        return int(value)
-    if not fps:
+    if unit == "s" and not fps:
         raise ValueError(
             f"segment='{number}s' needs a frame rate, and this clip has none. Give frames, or set "
             "one with std.AssumeFPS."
         )
-    return max(1, round(value * float(fps)))
+    return round(value * fps) if unit == "s" else int(value)
 
 
 def _fixed(total: int, length: int) -> list[Segment]:
@@ -103,21 +111,29 @@ def _scene_changes(clip: vs.VideoNode) -> list[int]:
     return changes
 
 
-def _read_starts(path: Path) -> list[int]:
-    if not path.is_file():
+def _read_starts(path: Path, total: int) -> list[int]:
+    """First frames of an av1an scenes file, a keyframe list or a qpfile."""
+    if not os.path.isfile(path):  # noqa: PTH113, which raises for names that are too long
         raise ValueError(
             f"segment='{path}' is neither a file nor a length. Try 240, '5s', 'scenes', or a file."
         )
-    text = path.read_text(errors="replace")
+    text = path.read_text("utf-8-sig", errors="replace")
     if text.lstrip().startswith(("{", "[")):
         try:
-            scenes = json.loads(text)["scenes"]
-            return [int(scene["start_frame"]) for scene in scenes]
-        except (ValueError, KeyError, TypeError) as error:
+            data = json.loads(text)
+            frames, starts = data.get("frames", total), [s["start_frame"] for s in data["scenes"]]
+            starts = [index(start) for start in starts]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"'{path}' is not an av1an scenes file ({error!r}). It holds scenes, each with a "
                 "start_frame."
             ) from None
+        if frames != total or not starts:
+            raise ValueError(
+                f"'{path}' holds {len(starts)} scenes of {frames} frames, but the clip has "
+                f"{total}. Was it made from another clip?"
+            )
+        return starts
     # a keyframe list ("# keyframe format v1", "fps 0", then numbers) or a qpfile ("120 I -1")
     numbers = [re.match(r"\s*(\d+)(\s+[IKi].*)?\s*$", line) for line in text.splitlines()]
     starts = [int(match[1]) for match in numbers if match]

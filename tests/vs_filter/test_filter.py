@@ -1,4 +1,5 @@
 import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +67,44 @@ def test_seeds_and_repeats_are_those_of_the_core(seeded: dict[str, Path]) -> Non
     assert collect(own)["DoverTechnicalRaw"].tolist() == [expected.technical]
 
 
+def distance(scorer: Counting, path: Path, clip: vs.VideoNode) -> float:
+    """Mean difference, in levels, of the views from those of the file; scores within 0.02 raw."""
+    _, (expected,) = scorer.read(path)
+    raw = scorer.score(path).raw
+    scorer.seen.clear()
+    (row,) = collect(dover_segments(clip, scorer=scorer, segment=1000)).to_dict("records")
+    assert row["DoverTechnicalRaw"] == pytest.approx(raw.technical, abs=0.02)
+    assert row["DoverAestheticRaw"] == pytest.approx(raw.aesthetic, abs=0.02)
+    ((_, (found,)),) = scorer.seen
+    pairs = zip(
+        (found.technical, found.aesthetic), (expected.technical, expected.aesthetic), strict=True
+    )
+    return max(float(np.abs(a.astype(int) - b).mean()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize("colour", [None, "bt709", "bt601"])
-def test_a_file_has_the_score_that_the_core_gives_it(
-    colour: str | None, scorer: Counting, tmp_path: Path
+def test_a_file_has_the_views_that_the_core_sees(
+    colour: str | None, full_range: bool, scorer: Counting, tmp_path: Path
 ) -> None:
-    path = write_clip(tmp_path / "a.mp4", 64, (288, 512), colour=colour)
-    expected = scorer.score(path).raw
+    path = write_clip(tmp_path / "a.mp4", 64, (288, 512), colour=colour, full_range=full_range)
     clip = core.bs.VideoSource(str(path), cachemode=0)
-    (row,) = collect(dover_segments(clip, scorer=scorer, segment=100)).to_dict("records")
-    assert row["DoverTechnicalRaw"] == pytest.approx(expected.technical, abs=0.02)
-    assert row["DoverAestheticRaw"] == pytest.approx(expected.aesthetic, abs=0.02)
+    assert distance(scorer, path, clip) < 2
 
 
 @pytest.mark.parametrize("name", ["1724.mp4", "eWgy8eG3stA_000164_000174.mp4"])
 def test_real_files_agree(name: str, scorer: Counting, shared_clips: Path) -> None:
-    expected = scorer.score(shared_clips / name).raw
     clip = core.bs.VideoSource(str(shared_clips / name), cachemode=0)
-    (row,) = collect(dover_segments(clip, scorer=scorer, segment=1000)).to_dict("records")
-    assert row["DoverTechnicalRaw"] == pytest.approx(expected.technical, abs=0.02)
-    assert row["DoverAestheticRaw"] == pytest.approx(expected.aesthetic, abs=0.02)
+    assert distance(scorer, shared_clips / name, clip) < 2
+
+
+@pytest.mark.parametrize("wrong", [{"_Matrix": 1}, {"_Range": 1}])
+def test_a_wrong_matrix_or_range_would_be_seen(
+    wrong: dict[str, int], scorer: Counting, tmp_path: Path
+) -> None:
+    path = write_clip(tmp_path / "a.mp4", 64, (288, 512), colour="bt601")
+    clip = core.bs.VideoSource(str(path), cachemode=0).std.SetFrameProps(**wrong)
+    assert distance(scorer, path, clip) > 3
 
 
 def test_pixels_and_other_properties_stay(scorer: Counting) -> None:
@@ -100,8 +120,8 @@ def test_pixels_and_other_properties_stay(scorer: Counting) -> None:
 def test_chosen_properties(scorer: Counting) -> None:
     scored = dover(moving(40), scorer=scorer, props=["DoverOverall"])
     assert [p for p in scored.get_frame(0).props if p.startswith("Dover")] == ["DoverOverall"]
-    with pytest.raises(vs.Error, match="props names 'DoverAll'"):
-        dover(moving(40), scorer=scorer, props=["DoverAll"])
+    one = dover(moving(40), scorer=scorer, props="DoverOverall")
+    assert [p for p in one.get_frame(0).props if p.startswith("Dover")] == ["DoverOverall"]
 
 
 def test_tagged_matrix_holds_and_untagged_follows_the_rule(scorer: Counting) -> None:
@@ -217,14 +237,53 @@ def test_low_quality_ranges(scorer: Counting) -> None:
 
 
 def test_collect_wants_scores() -> None:
-    with pytest.raises(vs.Error, match="without scores"):
+    with pytest.raises(vs.Error, match="carries no DoverSegment"):
         collect(moving(3))
 
 
-def test_nothing_is_left_behind(scorer: Counting) -> None:
-    scored = dover(moving(40), scorer=scorer)
-    scored.get_frame(0)
-    del scored
+def test_nothing_is_left_behind(seeded: dict[str, Path]) -> None:
+    own = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"])
+    alive = weakref.ref(own)
+    scored = dover(moving(40), scorer=own)
+    scored.get_frame(0).close()
+    del scored, own
     gc.collect()
-    core.clear_cache()
-    assert 0 <= dover(moving(40), scorer=scorer).get_frame(39).props["DoverOverall"] <= 1
+    assert alive() is None
+
+
+def test_what_the_core_warns_of_is_said_once(scorer: Counting) -> None:
+    said: list[str] = []
+    handle = core.add_log_handler(lambda kind, text: said.append(text))
+    try:
+        collect(dover_segments(moving(40, 120, 160), scorer=scorer, segment=20))
+    finally:
+        core.remove_log_handler(handle)
+    for part in ("dover-mobile is uncalibrated", "only 20 frames", "are enlarged to"):
+        assert len([text for text in said if part in text]) == 1
+
+
+@pytest.mark.parametrize("props", [[], "Dover", ["DoverAll"]])
+def test_properties_that_do_not_exist(props: Any, scorer: Counting) -> None:
+    with pytest.raises(vs.Error, match=r"dover: props names .*Choose from DoverOverall"):
+        dover(moving(3), scorer=scorer, props=props)
+
+
+def test_low_quality_wants_all_properties(scorer: Counting) -> None:
+    scored = dover(moving(40), scorer=scorer, props=["DoverSegment", "DoverOverall"])
+    with pytest.raises(vs.Error, match="dover: the clip carries no DoverSegmentEnd"):
+        low_quality(scored, below=0.5)
+
+
+def test_a_strip_is_refused_at_once(scorer: Counting) -> None:
+    with pytest.raises(vs.Error, match=r"dover: frames of 2000x1 are too narrow"):
+        dover(core.std.BlankClip(width=2000, height=1, format=vs.GRAY8), scorer=scorer)
+
+
+def test_frames_on_a_gpu(scorer: Counting) -> None:
+    clip = moving(40)
+    try:
+        uploaded = clip.std.GPUUpload()
+        uploaded.get_frame(0).close()
+    except vs.Error as error:
+        pytest.skip(f"no GPU for VapourSynth ({error})")
+    assert 0 <= dover(uploaded, scorer=scorer).get_frame(0).props["DoverOverall"] <= 1

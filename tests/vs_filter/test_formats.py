@@ -83,8 +83,10 @@ def test_every_format(
         true = rgb.resize.Bicubic(format=vs.GRAY8, matrix_s="709").resize.Bicubic(format=vs.RGB24)
     expected = views(true, monkeypatch, scorer, result)
     found = views(convert(rgb, form), monkeypatch, scorer, result)
-    difference = np.abs(found.aesthetic.astype(int) - expected.aesthetic)
-    assert difference.mean() < (6 if form.subsampling_w + form.subsampling_h > 2 else 4)
+    limit = 6 if form.subsampling_w + form.subsampling_h > 2 else 4
+    for branch in ("technical", "aesthetic"):
+        difference = getattr(found, branch).astype(int) - getattr(expected, branch)
+        assert np.abs(difference).mean() < limit
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_varying_format_or_size_is_refused(scorer: Counting) -> None:
         dover(varying, scorer=scorer)
 
 
-@pytest.mark.parametrize("matrix", [0, 3, 10, 11, 12, 13, 14, 15])
+@pytest.mark.parametrize("matrix", [0, 3, 10, 11, 12, 13, 14, 15, 16, 255])
 def test_a_matrix_that_cannot_be_converted(matrix: int, scorer: Counting) -> None:
     clip = core.std.BlankClip(width=64, height=64, format=vs.YUV420P8, length=2)
     scored = dover(clip.std.SetFrameProps(_Matrix=matrix), scorer=scorer)
@@ -149,9 +151,39 @@ def test_what_may_surprise_is_said_once(props: dict[str, int], says: str, scorer
     assert len([text for text in said if says in text and text.startswith("dover: ")]) == 1
 
 
-def test_two_hours_and_a_half(scorer: Counting) -> None:
+@pytest.mark.parametrize("family", [vs.RGB24, vs.GRAY8])
+@pytest.mark.parametrize("matrix", [0, 1])
+def test_a_matrix_says_nothing_of_rgb_and_grey(family: Any, matrix: int, scorer: Counting) -> None:
+    clip = core.std.BlankClip(width=64, height=64, format=family, length=2)
+    props = dover(clip.std.SetFrameProps(_Matrix=matrix), scorer=scorer).get_frame(0).props
+    assert 0 <= props["DoverOverall"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("form", "limited", "white"),
+    [
+        (vs.YUV444P8, True, 255),
+        (vs.YUV444P8, False, 235),
+        (vs.GRAY8, True, 255),
+        (vs.GRAY8, False, 235),
+        (vs.RGB24, None, 235),
+    ],
+)
+def test_ranges(form: Any, limited: bool | None, white: int, scorer: Counting) -> None:
+    colour = {vs.YUV444P8: [235, 128, 128], vs.GRAY8: [235], vs.RGB24: [235] * 3}[form]
+    clip = core.std.BlankClip(width=64, height=64, format=form, length=2, color=colour)
+    clip = clip.std.SetFrameProps(_Matrix=6)
+    if limited is not None:
+        clip = clip.std.SetFrameProps(_Range=0 if limited else 1)
+    collect(dover_segments(clip, scorer=scorer))
+    assert (scorer.seen[0][1][0].aesthetic == white).all()
+
+
+@pytest.mark.parametrize("segment", [240, 24])
+@pytest.mark.timeout(60)
+def test_two_hours_and_a_half(segment: int, scorer: Counting) -> None:
     clip = core.std.BlankClip(width=640, height=360, format=vs.YUV420P8, length=216_000)
-    scored = dover(clip, scorer=scorer)
+    scored = dover(clip, scorer=scorer, segment=segment)
     assert scored.num_frames == 216_000
-    assert scored.get_frame(150_000).props["DoverSegment"] == 625
+    assert scored.get_frame(150_000).props["DoverSegment"] == 150_000 // segment
     assert len(scorer.seen) == 1

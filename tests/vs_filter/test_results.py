@@ -14,12 +14,12 @@ RANGES = [Range(0, 240, 0.21), Range(480, 600, 0.34)]
 @pytest.mark.parametrize(
     ("kind", "options", "expected"),
     [
-        ("x264", "b=1.5", "0,239,b=1.5/480,599,b=1.5\n"),
+        ("x264", None, "0,239,b=1.5/480,599,b=1.5\n"),
         ("x265", "q=18", "0,239,q=18/480,599,q=18\n"),
         ("av1an", "svt-av1 --crf 22", "0 240 svt-av1 --crf 22\n480 600 svt-av1 --crf 22\n"),
     ],
 )
-def test_zones(kind: str, options: str, expected: str, tmp_path: Path) -> None:
+def test_zones(kind: str, options: str | None, expected: str, tmp_path: Path) -> None:
     write_ranges(RANGES, tmp_path / "zones", kind, options)  # type: ignore[arg-type]
     assert (tmp_path / "zones").read_text() == expected
 
@@ -33,6 +33,8 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(vs.Error, match="av1an wants an encoder"):
+        write_ranges(RANGES, tmp_path / "zones", "av1an")
     with pytest.raises(vs.Error, match="Choose json, x264, x265 or av1an"):
         write_ranges(RANGES, tmp_path / "zones", "vp9")  # type: ignore[arg-type]
     with pytest.raises(vs.Error, match="dover: Cannot write"):

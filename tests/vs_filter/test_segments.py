@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import vapoursynth as vs
 from hypothesis import given
@@ -26,6 +27,10 @@ def clip(num_frames: int, fpsnum: int = 25) -> vs.VideoNode:
         (1, 240, [(0, 1)]),
         (100, "2s", [(0, 50), (50, 100)]),
         (100, "50f", [(0, 50), (50, 100)]),
+        (100, "50", [(0, 50), (50, 100)]),
+        (100, np.int64(50), [(0, 50), (50, 100)]),
+        (100, np.array([0, 50]), [(0, 50), (50, 100)]),
+        (100, "9" * 400 + "s", [(0, 100)]),
         (100, [30, 60], [(0, 30), (30, 60), (60, 100)]),
         (100, [60, 0, 60], [(0, 60), (60, 100)]),
     ],
@@ -54,6 +59,7 @@ def test_files(tmp_path: Path) -> None:
         "scenes.json": json.dumps(scenes | {"frames": 90}),
         "keyframes.txt": "# keyframe format v1\nfps 0\n0\n40\n",
         "qpfile": "0 I -1\n40 I -1\n",
+        "bom.txt": "\ufeff0\n40\n",
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
@@ -67,6 +73,14 @@ def test_files(tmp_path: Path) -> None:
         (0, "too short"),
         (-5, "too short"),
         (True, "means nothing"),
+        (None, "means nothing"),
+        (2.5, "means nothing"),
+        (b"240", "means nothing"),
+        ([30.5], "means nothing"),
+        (["30"], "means nothing"),
+        ("0s", "too short"),
+        ("0.001s", "too short"),
+        ("x" * 300, "neither a file nor a length"),
         ("1..5s", "is no length"),
         ("scenes", "_SceneChangePrev"),
         ("scens", "neither a file nor a length"),
@@ -83,6 +97,13 @@ def test_segmentations_that_mean_nothing(segmentation: Any, says: str) -> None:
 def test_seconds_need_a_frame_rate() -> None:
     with pytest.raises(ValueError, match="needs a frame rate"):
         find_segments(clip(100, fpsnum=0), "2s")
+
+
+def test_scenes_of_another_clip(tmp_path: Path) -> None:
+    for data in ({"scenes": [{"start_frame": 0}], "frames": 50}, {"scenes": [], "frames": 100}):
+        (tmp_path / "scenes.json").write_text(json.dumps(data))
+        with pytest.raises(ValueError, match=r"but the clip has 100\. Was it made from another"):
+            find_segments(clip(100), tmp_path / "scenes.json")
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "[1, 2]", "{", "hello", ""])

@@ -39,6 +39,10 @@ def scripts(source: Path, seeded: dict[str, Path]) -> dict[str, Path]:
     texts = {
         "plain": plain + OUTPUT,
         "scored": plain + FILTER.format(weights=str(seeded["dover-mobile"])) + OUTPUT,
+        "long": plain
+        + "clip = clip * 50\n"
+        + FILTER.format(weights=str(seeded["dover-mobile"]))
+        + OUTPUT,
     }
     for name, text in texts.items():
         source.with_name(f"{name}.vpy").write_text(text)
@@ -118,11 +122,11 @@ ENCODERS = {
     "encoder", [pytest.param(e, marks=pytest.mark.program(e)) for e in ENCODERS]
 )
 def test_encodes(encoder: str, scripts: dict[str, Path], tmp_path: Path) -> None:
-    pipe = subprocess.Popen(
+    with subprocess.Popen(
         [BIN / "vspipe", "-c", "y4m", scripts["scored"], "-"], env=ENV, stdout=subprocess.PIPE
-    )
-    subprocess.run(ENCODERS[encoder], stdin=pipe.stdout, cwd=tmp_path, check=True, timeout=120)
-    assert pipe.wait(30) == 0
+    ) as pipe:
+        done = subprocess.run(ENCODERS[encoder], stdin=pipe.stdout, cwd=tmp_path, timeout=120)
+    assert done.returncode == pipe.returncode == 0
     (made,) = tmp_path.iterdir()
     with av.open(str(made)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 96
@@ -145,19 +149,28 @@ def test_an_error_in_the_script_is_clear(scripts: dict[str, Path], tmp_path: Pat
     )
 
 
+def test_an_error_in_the_middle_is_clear(source: Path, seeded: dict[str, Path]) -> None:
+    text = SCRIPT.format(path=str(source)) + "clip = clip.std.SetFrameProps(_Matrix=0)\n"
+    script = source.with_name("middle.vpy")
+    script.write_text(text + FILTER.format(weights=str(seeded["dover-mobile"])) + OUTPUT)
+    done = vspipe("-c", "y4m", script, "-")
+    assert done.returncode != 0
+    says = "dover: a YUV frame has _Matrix=0"
+    (line,) = [line for line in done.stderr.decode().splitlines() if says in line]
+    assert "std.SetFrameProps(clip, _Matrix=1)" in line
+
+
 def test_an_interrupt_leaves_no_process(scripts: dict[str, Path]) -> None:
     process = subprocess.Popen(
-        [BIN / "vspipe", "-c", "y4m", scripts["scored"], "-"],
+        [BIN / "vspipe", "-o", "1", "-c", "y4m", scripts["long"], "--"],
         env=ENV,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert process.stdout
-    process.stdout.read(1000)  # it is at work
+    time.sleep(6)  # torch is loaded and segments are being scored
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
-    process.stdout.close()
     process.wait(60)
-    time.sleep(0.5)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
