@@ -15,11 +15,7 @@ from dover_plugin import weights
 from dover_plugin.errors import DoverError
 
 OPTIONAL = {  # distribution -> what it is for, extra that brings it
-    "fiftyone": ("FiftyOne plugin", "fiftyone"),
     "vapoursynth": ("VapourSynth filter", "vapoursynth"),
-    "openvino": ("faster on CPUs", "openvino"),
-    "onnxruntime": ("ONNX Runtime", "onnx"),
-    "ray": ("clusters", "ray"),
 }
 
 
@@ -55,12 +51,6 @@ def examine() -> Iterator[Check]:
         except PackageNotFoundError:
             remedy = f"pip install 'dover-plugin[{extra}]'"
             yield Check(name, "off", f"not installed ({purpose})", remedy)
-    ffmpeg = shutil.which("ffmpeg")
-    yield (
-        Check("ffmpeg", "ok", ffmpeg)
-        if ffmpeg
-        else Check("ffmpeg", "off", "not on the PATH", "install ffmpeg; only FiftyOne needs it")
-    )
 
 
 def _torch() -> Iterator[Check]:
@@ -88,7 +78,7 @@ def _decoders() -> Iterator[Check]:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         with av.open(str(clip), "w") as container:
-            stream = container.add_stream("mpeg4", rate=25)
+            stream = container.add_stream("libx264", rate=25)
             stream.width = stream.height = 64
             stream.pix_fmt = "yuv420p"
             for _ in range(3):

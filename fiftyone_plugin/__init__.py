@@ -1,1 +1,1 @@
-"""DOVER for FiftyOne."""
+"""DOVER for FiftyOne; not built yet."""
