@@ -6,6 +6,8 @@ Names are imported when first used, so that ``import dover_plugin`` does not wai
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from dover_plugin.calibration import Calibration
     from dover_plugin.errors import (
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from dover_plugin.ranks import Rank, ReferenceSet
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
+    from dover_plugin.segments import Segment, SegmentScores
     from dover_plugin.video import ArraySource, FrameSource, VideoInfo
 
 _HOMES = {
@@ -34,6 +37,7 @@ _HOMES = {
     "ranks": ("Rank", "ReferenceSet"),
     "scorer": ("Scorer",),
     "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
+    "segments": ("Segment", "SegmentScores"),
     "video": ("ArraySource", "FrameSource", "VideoInfo"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -53,6 +57,8 @@ __all__ = [
     "Result",
     "Scorer",
     "Scores",
+    "Segment",
+    "SegmentScores",
     "Settings",
     "SettingsError",
     "VideoError",

@@ -63,9 +63,9 @@ def main() -> None:
 
 def _version(show: bool) -> None:
     if show:
-        from importlib.metadata import version
+        from dover_plugin import __version__
 
-        typer.echo(f"dover {version('dover-plugin')}")
+        typer.echo(f"dover {__version__}")
         raise typer.Exit
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from dover_plugin import weights
+from dover_plugin import __version__, weights
 from dover_plugin.errors import DoverError
 
 OPTIONAL = {  # distribution -> what it is for, extra that brings it
@@ -38,7 +38,7 @@ class Check:
 
 def examine() -> Iterator[Check]:
     """Look at everything, quickest first."""
-    yield Check("dover-plugin", "ok", version("dover-plugin"))
+    yield Check("dover-plugin", "ok", __version__)
     yield Check("Python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield from _torch()
     yield from _decoders()

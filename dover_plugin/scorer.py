@@ -7,19 +7,20 @@ make the two views, run the networks, calibrate.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.metadata import version
+from dataclasses import replace
 from os import PathLike, fspath
 from statistics import fmean, stdev
 
-from dover_plugin import calibration
+from dover_plugin import __version__, calibration
 from dover_plugin import weights as published
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError
-from dover_plugin.sampling import CLIP_LEN, VIEW, draws
+from dover_plugin.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
+from dover_plugin.segments import SegmentScores, by_seconds
 from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
-from dover_plugin.views import Views, build_views
+from dover_plugin.views import Views, build_views, stream_views
 
 MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos whose views (19 MB each) may wait while the networks run
@@ -65,7 +66,7 @@ class Scorer:
         self.engine: Engine = make_engine(engine, network, device, precision)
         self.decoder = decoder
         self.settings = Settings(
-            version=version("dover-plugin"),
+            version=__version__,
             model=model,
             weights_sha256=sha256,
             device=self.engine.device,
@@ -112,6 +113,29 @@ class Scorer:
                 for _, future in queue:
                     future.cancel()
 
+    def timeline(self, video: Video, *, seconds: float = 10.0) -> Iterator[SegmentScores]:
+        """Score a video segment by segment, in one pass and in flat memory.
+
+        Args:
+            video: a path, frames (T, H, W, 3) uint8 RGB, or a FrameSource.
+            seconds: length of a segment. A rest shorter than half of it joins the last one.
+
+        Yields:
+            The segments in order, each scored as a video of its length.
+
+        Raises:
+            VideoError: it cannot be read.
+            SettingsError: no such length, or a video without a frame rate.
+            EngineError: the network's output is not a number.
+        """
+        source = open_source(video, self.decoder)
+        segments = by_seconds(source.info, seconds)
+        parts = [replace(source.info, num_frames=s.end - s.start) for s in segments]
+        choices = [(s.start, self._draws(p)) for s, p in zip(segments, parts, strict=True)]
+        views = stream_views(source, choices)
+        for segment, part, view in zip(segments, parts, views, strict=True):
+            yield SegmentScores.of(segment, self.score_views(part, view))
+
     def read(self, video: Video) -> tuple[VideoInfo, list[Views]]:
         """The first half of ``score``: what the networks are to look at, one Views per draw.
 
@@ -119,15 +143,7 @@ class Scorer:
             VideoError: the video cannot be read.
         """
         source = open_source(video, self.decoder)
-        info = source.info
-        choice = draws(
-            info.num_frames,
-            info.height,
-            info.width,
-            seed=self.settings.seed,
-            repeats=self.settings.repeats,
-        )
-        return info, build_views(source, choice)
+        return source.info, build_views(source, self._draws(source.info))
 
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         """The second half of ``score``.
@@ -159,6 +175,10 @@ class Scorer:
             warnings=(*info.warnings, *self._warnings(info)),
             maps=maps[0],
         )
+
+    def _draws(self, info: VideoInfo) -> list[Draw]:
+        seed, repeats = self.settings.seed, self.settings.repeats
+        return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
     def _finish(self, video: Video, reading: Future[tuple[VideoInfo, list[Views]]]) -> Result:
         try:

@@ -5,7 +5,7 @@ technical_mosaic and aesthetic_picture. 32 of them make a clip.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -153,33 +153,49 @@ def normalise(clips: Tensor) -> Tensor:
 
 
 def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
-    """Read each needed frame once and reduce it at once to all pictures made of it.
+    """The views of a whole video, one per draw; see stream_views."""
+    (views,) = stream_views(source, [(0, draws)])
+    return views
+
+
+def stream_views(
+    source: FrameSource, segments: Sequence[tuple[int, Sequence[Draw]]]
+) -> Iterator[list[Views]]:
+    """Read each needed frame once, in one pass, and reduce it at once to all pictures made of it.
 
     Args:
         source: where frames come from.
-        draws: what to look at.
+        segments: the first frame of each, and its draws, which count from there.
 
-    Returns:
-        One Views per draw.
+    Yields:
+        For each segment, as soon as its last frame is read, one Views per draw.
 
     Raises:
         VideoError: a frame cannot be decoded.
     """
-    views = [Views.blank() for _ in draws]
-    wanted: dict[int, list[tuple[Views, Sample, Draw]]] = defaultdict(list)
-    for view, draw in zip(views, draws, strict=True):
-        for sample in samples(draw):
-            wanted[sample.frame].append((view, sample, draw))
+    wanted: dict[int, list[tuple[int, int, Sample]]] = defaultdict(list)
+    missing = [0] * len(segments)
+    for number, (start, draws) in enumerate(segments):
+        for repeat, draw in enumerate(draws):
+            for sample in samples(draw):
+                wanted[start + sample.frame].append((number, repeat, sample))
+                missing[number] += 1
+    unfinished: dict[int, list[Views]] = {}
     for index, frame in source.frames(sorted(wanted)):
         _check_frame(frame, index, source.info)
-        for view, sample, draw in wanted.pop(index):
-            view.place(sample)[:] = picture(frame, sample, draw)
+        for number, repeat, sample in wanted.pop(index):
+            draws = segments[number][1]
+            if number not in unfinished:
+                unfinished[number] = [Views.blank() for _ in draws]
+            unfinished[number][repeat].place(sample)[:] = picture(frame, sample, draws[repeat])
+            missing[number] -= 1
+            if not missing[number]:
+                yield unfinished.pop(number)
     if wanted:
         raise VideoError(
             f"The source of {source.info.path!r} left out frame {min(wanted)} of "
             f"{source.info.num_frames}. It must yield every frame that it is asked for."
         )
-    return views
 
 
 def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:

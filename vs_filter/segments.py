@@ -8,20 +8,12 @@ from fractions import Fraction
 from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
 
 import vapoursynth as vs
 
-SHORT_TAIL = 0.5  # a last piece below this share of a segment joins the segment before it
+from dover_plugin.segments import Segment, between, by_length
 
 type Segmentation = int | str | PathLike[str] | Sequence[int]
-
-
-class Segment(NamedTuple):
-    """Frames [start, end) of a clip."""
-
-    start: int
-    end: int
 
 
 def find_segments(clip: vs.VideoNode, segmentation: Segmentation) -> list[Segment]:
@@ -75,10 +67,7 @@ def _length(number: str, unit: str, fps: Fraction) -> int:
 def _fixed(total: int, length: int) -> list[Segment]:
     if length < 1:
         raise ValueError(f"segment={length} is too short. Give 1 frame or more; 240 is usual.")
-    starts = list(range(0, total, length))
-    if len(starts) > 1 and total - starts[-1] < SHORT_TAIL * length:
-        starts.pop()
-    return _between(starts, total)
+    return by_length(total, length)
 
 
 def _from_starts(total: int, starts: Sequence[int], source: str) -> list[Segment]:
@@ -89,11 +78,7 @@ def _from_starts(total: int, starts: Sequence[int], source: str) -> list[Segment
             f"{source} names frame {wrong}, but the clip has {total} frames. Were they made from "
             "another clip?"
         )
-    return _between(ordered, total)
-
-
-def _between(starts: list[int], total: int) -> list[Segment]:
-    return [Segment(a, b) for a, b in zip(starts, [*starts[1:], total], strict=True)]
+    return between(ordered, total)
 
 
 def _scene_changes(clip: vs.VideoNode) -> list[int]:

@@ -1,0 +1,120 @@
+"""Scores against mean opinion scores, through FiftyOne's evaluation of regressions."""
+
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import numpy as np
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.metrics import MIN_VIDEOS, agreement, rescale
+from fiftyone_plugin.fields import SCORES
+
+METRIC = "@dover/quality/agreement"
+
+
+def evaluate(
+    samples: SampleCollection, field: str, mos: str, eval_key: str, *, by: str = "overall"
+) -> Any:
+    """Evaluate scores against opinions.
+
+    FiftyOne compares labels, so it is given two: ``<eval_key>_prediction``, the scores with the
+    mean and deviation of the opinions, and ``<eval_key>_mos``. They go with the evaluation.
+
+    Args:
+        samples: those with a score and an opinion are taken.
+        field: of scores.
+        mos: field of numbers, or of Regression labels.
+        eval_key: under which the evaluation is kept; one of that name is replaced.
+        by: "overall", "technical" or "aesthetic".
+
+    Returns:
+        FiftyOne's RegressionResults; ``custom_metrics`` holds srocc, plcc, krocc and rmse.
+
+    Raises:
+        SettingsError: no such fields, too few samples, or scores of several models.
+    """
+    opinions = _opinions(samples, mos)
+    if by not in SCORES:
+        raise SettingsError(f"by={by!r} names no score. Choose from {', '.join(SCORES)}.")
+    if not samples.has_field(f"{field}.{by}"):
+        raise SettingsError(f"The field '{field}' holds no scores. Run score_videos first.")
+    if not eval_key.isidentifier():
+        raise SettingsError(f"{eval_key!r} cannot name an evaluation. Use letters and digits.")
+    view = samples.match((F(f"{field}.{by}") != None) & (F(opinions) != None))  # noqa: E711
+    models = view.distinct(f"{field}.model")
+    if len(models) > 1:
+        raise SettingsError(
+            f"The scores are of several models ({', '.join(models)}). Evaluate a view of one."
+        )
+    ids, scores, truth = view.values(["id", f"{field}.{by}", opinions])
+    if len(ids) < MIN_VIDEOS:
+        raise SettingsError(
+            f"Only {len(ids)} samples have both a score in '{field}' and an opinion in '{mos}'; "
+            f"at least {MIN_VIDEOS} are needed."
+        )
+    agreement(scores, truth)  # says what is wrong before anything is written
+    if eval_key in samples.list_evaluations():
+        samples.delete_evaluation(eval_key)
+    prediction, target = label_fields(eval_key)
+    predicted = rescale(scores, np.asarray(truth, np.float64))
+    for name, values in ((prediction, predicted), (target, truth)):
+        labels = {i: fo.Regression(value=float(v)) for i, v in zip(ids, values, strict=True)}
+        samples._dataset.add_sample_field(
+            name, fo.EmbeddedDocumentField, embedded_doc_type=fo.Regression
+        )
+        samples._dataset.set_values(name, labels, key_field="id")
+    return view.evaluate_regressions(
+        prediction,
+        gt_field=target,
+        eval_key=eval_key,
+        method="simple",
+        metric="absolute_error",
+        custom_metrics={METRIC: {}},
+        progress=False,
+    )
+
+
+def label_fields(eval_key: str) -> tuple[str, str]:
+    """Names of the labels that belong to an evaluation."""
+    return f"{eval_key}_prediction", f"{eval_key}_mos"
+
+
+class Agreement(foo.EvaluationMetric):  # type: ignore[misc]
+    """SROCC, PLCC, KROCC and RMSE of any evaluation of regressions."""
+
+    @property
+    def config(self) -> foo.EvaluationMetricConfig:
+        """Name and label."""
+        return foo.EvaluationMetricConfig(
+            name="agreement",
+            label="Agreement with opinions (SROCC, PLCC, KROCC, RMSE)",
+            eval_types=["regression"],
+            lower_is_better=False,
+            unlisted=True,
+        )
+
+    def compute(self, samples: Any, results: Any, **_: Any) -> dict[str, float]:
+        """See dover_plugin.metrics.agreement."""
+        del samples
+        return vars(agreement(results.ypred, results.ytrue))
+
+    def get_fields(self, samples: Any, config: Any, eval_key: str) -> list[str]:
+        """The labels, which are renamed and deleted with the evaluation."""
+        del samples, config
+        return list(label_fields(eval_key))
+
+
+def _opinions(samples: SampleCollection, mos: str) -> str:
+    """Path of the numbers of a field of opinions."""
+    field = samples.get_field(mos)
+    if isinstance(field, fo.FloatField | fo.IntField):
+        return mos
+    if isinstance(field, fo.EmbeddedDocumentField) and field.document_type is fo.Regression:
+        return f"{mos}.value"
+    got = type(field).__name__ if field else "nothing"
+    raise SettingsError(
+        f"Opinions must be a field of numbers or of Regression labels; '{mos}' is {got}."
+    )

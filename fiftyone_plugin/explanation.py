@@ -1,0 +1,128 @@
+"""What is to be said about one sample's quality."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import fiftyone as fo
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.maps import draw_maps, middle_frame
+from dover_plugin.ranks import ranks
+from dover_plugin.video import open_source
+from fiftyone_plugin.fields import SCORES, in_words, scored, segments_field
+
+if TYPE_CHECKING:
+    from dover_plugin.scorer import Scorer
+
+WORST_SEGMENTS = 3
+ADVICE = {  # thirds of (technical, aesthetic) -> what such videos are like
+    ("low", "low"): "Weak in both: a poor recording of something that does not look good either.",
+    ("low", "medium"): "What it shows is fine; the picture itself is damaged.",
+    ("low", "high"): "Good content in a bad copy: look for a better source or encode.",
+    ("medium", "low"): "Acceptable technically, unattractive to look at.",
+    ("medium", "medium"): "Middling in both.",
+    ("medium", "high"): "Attractive, with some technical faults.",
+    ("high", "low"): "A clean picture of something that does not look good.",
+    ("high", "medium"): "A clean picture.",
+    ("high", "high"): "Good in both.",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One score of a sample.
+
+    Attributes:
+        name: "overall", "technical" or "aesthetic".
+        score: in [0, 1].
+        word: "low", "medium" or "high".
+        better_than: share of the scored samples of the collection with a lower score, in percent.
+    """
+
+    name: str
+    score: float
+    word: str
+    better_than: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known about the quality of a sample.
+
+    Attributes:
+        path: of the video.
+        model: that scored it.
+        places: overall, technical, aesthetic.
+        advice: one sentence.
+        ranks: {set: {branch: percent of its videos that are worse}}; empty unless dover scored it.
+        worst_segments: (first frame, last frame, overall), the worst first.
+        warnings: of the scores.
+    """
+
+    path: str
+    model: str
+    places: tuple[Place, ...]
+    advice: str
+    ranks: dict[str, dict[str, float]]
+    worst_segments: tuple[tuple[int, int, float], ...]
+    warnings: tuple[str, ...]
+
+
+def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explanation:
+    """Explain a sample's scores from what is in the database.
+
+    Args:
+        samples: to rank it among; its own samples have the same settings, or ranks mislead.
+        sample: of a video.
+        field: of scores.
+
+    Raises:
+        SettingsError: the sample has no scores.
+    """
+    scores = sample[field] if sample.has_field(field) else None
+    if scores is None or scores.overall is None:
+        reason = f": {scores.error}" if scores is not None and scores.error else ""
+        raise SettingsError(f"This sample has no scores in '{field}'{reason}. Run score_videos.")
+    peers = scored(samples, field).match(F(f"{field}.model") == scores.model)
+    total = len(peers)
+    places = []
+    for name in SCORES:
+        value = getattr(scores, name)
+        worse = len(peers.match(F(f"{field}.{name}") < value))
+        share = 100 * worse / total if total else 0.0
+        places.append(Place(name, value, in_words(value), share))
+    published = {}
+    if scores.model == "dover":
+        found = ranks("dover", scores.technical_raw, scores.aesthetic_raw)
+        for name, branches in found.items():
+            published[name] = {str(b): rank.better_than for b, rank in branches.items()}
+    return Explanation(
+        path=sample.filepath,
+        model=scores.model,
+        places=tuple(places),
+        advice=ADVICE[places[1].word, places[2].word],
+        ranks=published,
+        worst_segments=_worst(sample, field),
+        warnings=tuple(scores.warnings or ()),
+    )
+
+
+def quality_map(path: str, scorer: "Scorer") -> bytes:
+    """PNG of the local quality of a video, over its middle frame.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+    maps = scorer.score(path).maps
+    assert maps is not None
+    return draw_maps(maps, middle_frame(open_source(path)))
+
+
+def _worst(sample: fo.Sample, field: str) -> tuple[tuple[int, int, float], ...]:
+    name = segments_field(field)
+    labels = sample[name] if sample.has_field(name) else None
+    parts = labels.detections if labels else []
+    ordered = sorted((p for p in parts if p.overall is not None), key=lambda p: p.overall)
+    return tuple((*part.support, part.overall) for part in ordered[:WORST_SEGMENTS])

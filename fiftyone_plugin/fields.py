@@ -1,0 +1,190 @@
+"""How scores lie in a dataset: fields, their descriptions, the sidebar, and views by them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import fiftyone as fo
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.scores import Result
+from dover_plugin.segments import SegmentScores
+
+DEFAULT_FIELD = "dover"
+FAILED_TAG = "dover:failed"
+SCORES = ("overall", "technical", "aesthetic")
+LOW, HIGH = 1 / 3, 2 / 3
+
+# The columns of a row of dover_plugin, less what a sample's own path and metadata say.
+SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
+    "overall": (fo.FloatField, "Quality in [0, 1]: technical and aesthetic, fused"),
+    "technical": (fo.FloatField, "In [0, 1]: how free of blur, noise, compression and the like"),
+    "aesthetic": (fo.FloatField, "In [0, 1]: content, composition, light and colour"),
+    "error": (fo.StringField, "Why the video has no scores"),
+    "model": (fo.StringField, "The model that scored it"),
+    "warnings": (fo.ListField, "What may surprise about the scores"),
+    "technical_raw": (fo.FloatField, "Output of the technical network, without unit or bound"),
+    "aesthetic_raw": (fo.FloatField, "Output of the aesthetic network, without unit or bound"),
+    "technical_std": (fo.FloatField, "Standard deviation of technical_raw over the repeats"),
+    "aesthetic_std": (fo.FloatField, "Standard deviation of aesthetic_raw over the repeats"),
+    "weights_sha256": (fo.StringField, "Hash of the weights"),
+    "fusion": (fo.StringField, "The calibration"),
+    "version": (fo.StringField, "Of dover-plugin"),
+    "engine": (fo.StringField, "What ran the networks"),
+    "device": (fo.StringField, "Where the networks ran"),
+    "precision": (fo.StringField, "Of the networks' arithmetic"),
+    "repeats": (fo.IntField, "Random draws that were averaged"),
+    "seed": (fo.IntField, "Of the random draws; none for centred frames"),
+    "decoder": (fo.StringField, "What read the file"),
+}
+SHOWN = (*SCORES, "error", "model", "warnings")
+INDEXED = (*SCORES, "error")
+
+
+def segments_field(field: str) -> str:
+    """Name of the field of segments that goes with a field of scores."""
+    return f"{field}_segments"
+
+
+def declare(dataset: fo.Dataset, field: str, *, segments: bool) -> None:
+    """Add what is missing of the fields, their descriptions, indexes and place in the sidebar.
+
+    Raises:
+        SettingsError: a field of that name holds something else.
+    """
+    check_field(dataset, field)
+    if not dataset.has_field(field):
+        dataset.add_sample_field(
+            field,
+            fo.EmbeddedDocumentField,
+            embedded_doc_type=fo.DynamicEmbeddedDocument,
+            description="Video quality by DOVER",
+        )
+    for name, (kind, description) in SUBFIELDS.items():
+        path = f"{field}.{name}"
+        if not dataset.has_field(path):
+            subfield = fo.StringField if kind is fo.ListField else None
+            dataset.add_sample_field(path, kind, subfield=subfield, description=description)
+    if segments:
+        _declare_segments(dataset, segments_field(field))
+    present = dataset.list_indexes()
+    for name in INDEXED:
+        if f"{field}.{name}" not in present:
+            dataset.create_index(f"{field}.{name}")
+    _add_to_sidebar(dataset, field, segments)
+
+
+def check_field(dataset: fo.Dataset, field: str) -> None:
+    """Raise SettingsError unless scores can be written to ``field``."""
+    if not field.isidentifier():
+        raise SettingsError(
+            f"{field!r} cannot name a field. Use letters, digits and underscores, as 'dover'."
+        )
+    known = dataset.get_field(field)
+    if known is not None and not is_scores(known):
+        raise SettingsError(
+            f"The field '{field}' exists and holds {type(known).__name__}, not scores. Name "
+            "another field."
+        )
+
+
+def is_scores(field: fo.Field) -> bool:
+    """Whether a field of a dataset was made by ``declare``."""
+    return isinstance(field, fo.EmbeddedDocumentField) and issubclass(
+        field.document_type, fo.DynamicEmbeddedDocument
+    )
+
+
+def score_fields(dataset: fo.Dataset) -> list[str]:
+    """Fields of a dataset that hold scores."""
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
+    return [
+        name
+        for name, field in schema.items()
+        if is_scores(field) and set(SCORES) <= set(field.get_field_schema())
+    ]
+
+
+def document(result: Result) -> fo.DynamicEmbeddedDocument:
+    """What is stored for a result."""
+    row = result.to_dict()
+    return fo.DynamicEmbeddedDocument(**{name: row[name] for name in SUBFIELDS})
+
+
+def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
+    """Segments as labels that say how good they are, with the three scores."""
+    return fo.TemporalDetections(
+        detections=[
+            fo.TemporalDetection(
+                label=in_words(part.scores.overall),
+                support=[part.segment.start + 1, part.segment.end],  # from 1, end inclusive
+                **{name: getattr(part.scores, name) for name in SCORES},
+            )
+            for part in segments
+        ]
+    )
+
+
+def in_words(score: float) -> str:
+    """The third of the scale that a score lies in."""
+    return "low" if score < LOW else "medium" if score < HIGH else "high"
+
+
+def scored(samples: SampleCollection, field: str) -> fo.DatasetView:
+    """Samples that have scores."""
+    return samples.match(F(f"{field}.overall") != None)  # noqa: E711
+
+
+def unscored(samples: SampleCollection, field: str) -> fo.DatasetView:
+    """Samples without scores, never tried or failed."""
+    return samples.match(F(f"{field}.overall") == None)  # noqa: E711
+
+
+def failed(samples: SampleCollection, field: str) -> fo.DatasetView:
+    """Samples that could not be scored."""
+    return samples.match(F(f"{field}.error") != None)  # noqa: E711
+
+
+def _declare_segments(dataset: fo.Dataset, field: str) -> None:
+    known = dataset.get_field(field)
+    if known is None:
+        dataset.add_sample_field(
+            field,
+            fo.EmbeddedDocumentField,
+            embedded_doc_type=fo.TemporalDetections,
+            description="Video quality by DOVER, segment by segment",
+        )
+    elif known.document_type is not fo.TemporalDetections:
+        raise SettingsError(f"The field '{field}' exists and holds other labels. Rename it.")
+    for name in SCORES:
+        path = f"{field}.detections.{name}"
+        if not dataset.has_field(path):
+            dataset.add_sample_field(path, fo.FloatField, description=SUBFIELDS[name][1])
+
+
+def _add_to_sidebar(dataset: fo.Dataset, field: str, segments: bool) -> None:
+    """One group of what is looked at and, folded, one of the rest."""
+    config = dataset.app_config
+    if not config.sidebar_groups:
+        config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
+    rest = [name for name in SUBFIELDS if name not in SHOWN]
+    groups = {
+        field: [f"{field}.{name}" for name in SHOWN],
+        f"{field}: how it was made": [f"{field}.{name}" for name in rest],
+    }
+    if segments:
+        groups[field].append(segments_field(field))
+    ours = {path for paths in groups.values() for path in paths} | {field}
+    kept: list[Any] = []
+    for group in config.sidebar_groups:
+        group.paths = [path for path in group.paths if path not in ours]
+        if group.name not in groups:
+            kept.append(group)
+    added = [
+        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name == field)
+        for name, paths in groups.items()
+    ]
+    at = next((i + 1 for i, group in enumerate(kept) if group.name == "metadata"), len(kept))
+    config.sidebar_groups = [*kept[:at], *added, *kept[at:]]
+    dataset.save()

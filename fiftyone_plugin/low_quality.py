@@ -1,0 +1,174 @@
+"""Find samples of low quality, mark them, and take the marks back."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import fiftyone as fo
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from fiftyone_plugin.fields import HIGH, LOW, SCORES, scored
+
+RUN = "dover_mark"  # the method under which marks are recorded
+LABEL = "low"
+
+type Rule = Literal["threshold", "quantile", "disagreement"]
+type Mark = Literal["tag", "label", "view"]
+
+
+@dataclass(frozen=True)
+class Low:
+    """What counts as low quality.
+
+    Attributes:
+        rule: "threshold": the score is below ``below``. "quantile": it is among the lowest
+            ``share`` of the samples. "disagreement": ``by`` is below ``below``, and the other
+            branch is at least ``above``.
+        by: "overall", "technical" or "aesthetic"; a branch for "disagreement".
+        below: in [0, 1].
+        above: in [0, 1].
+        share: in (0, 1].
+    """
+
+    rule: Rule = "threshold"
+    by: str = "overall"
+    below: float = LOW
+    above: float = HIGH
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("threshold", "quantile", "disagreement"):
+            raise SettingsError(
+                f"No rule is named {self.rule!r}. Choose threshold, quantile or disagreement."
+            )
+        choices = SCORES[1:] if self.rule == "disagreement" else SCORES
+        if self.by not in choices:
+            raise SettingsError(f"by={self.by!r} names no score. Choose from {', '.join(choices)}.")
+        if not (0 <= self.below <= 1 and 0 <= self.above <= 1 and 0 < self.share <= 1):
+            raise SettingsError(
+                f"Thresholds and shares lie in [0, 1], got below={self.below}, above={self.above}, "
+                f"share={self.share}."
+            )
+
+    def find(self, samples: SampleCollection, field: str) -> fo.DatasetView:
+        """The samples it hits, none without scores.
+
+        Raises:
+            SettingsError: the field holds no scores.
+        """
+        if not samples.has_field(f"{field}.overall"):
+            raise SettingsError(f"The field '{field}' holds no scores. Run score_videos first.")
+        view = scored(samples, field)
+        score = F(f"{field}.{self.by}")
+        if self.rule == "quantile":
+            limit = view.quantiles(f"{field}.{self.by}", self.share)
+            return view.match(score <= limit) if limit is not None else view.limit(0)
+        low = score < self.below
+        if self.rule == "disagreement":
+            other = "aesthetic" if self.by == "technical" else "technical"
+            low &= F(f"{field}.{other}") >= self.above
+        return view.match(low)
+
+
+def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str) -> int:
+    """Mark the samples of low quality, and record it, so that ``undo`` can take it back.
+
+    Args:
+        samples: to search.
+        field: of scores.
+        low: what counts.
+        kind: "tag" the samples, "label" them "low", or save a "view" of them.
+        name: of the tag, of the label's field, or of the saved view.
+
+    Returns:
+        How many samples are hit.
+
+    Raises:
+        SettingsError: no scores, or a name that is taken.
+    """
+    dataset = samples._dataset
+    hits = low.find(samples, field)
+    count = len(hits)
+    _check_name(dataset, kind, name)
+    if kind == "tag":
+        changed = hits.match_tags(name, bool=False).values("id")
+        dataset.select(changed).tag_samples(name)
+    elif kind == "label":
+        if not dataset.has_field(name):
+            dataset.add_sample_field(
+                name,
+                fo.EmbeddedDocumentField,
+                embedded_doc_type=fo.Classification,
+                description=_description(field),
+            )
+        changed = hits.match(F(name) == None).values("id")  # noqa: E711
+        labels = {i: fo.Classification(label=LABEL) for i in changed}
+        dataset.set_values(name, labels, key_field="id")
+    else:
+        changed = []
+        dataset.save_view(name, hits, description=_description(field))
+    key = f"{RUN}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
+    settings = {"field": field, "kind": kind, "name": name, "count": count, **vars(low)}
+    samples.register_run(key, samples.init_run(method=RUN, **settings))
+    dataset.save_run_results(key, dataset.init_run_results(key, changed=changed))
+    return count
+
+
+def marks(dataset: fo.Dataset) -> list[str]:
+    """Keys of the marks that can be undone, the latest first."""
+    return sorted(dataset.list_runs(method=RUN), reverse=True)
+
+
+def describe(dataset: fo.Dataset, key: str) -> str:
+    """A recorded mark in words."""
+    config = dataset.get_run_info(key).config
+    return f"{config.kind} '{config.name}' on {config.count:,} samples"
+
+
+def undo(dataset: fo.Dataset, key: str | None = None) -> str:
+    """Take back a mark, the latest by default; what was marked before it stays marked.
+
+    Returns:
+        What was undone, in words.
+
+    Raises:
+        SettingsError: there is nothing to undo.
+    """
+    known = marks(dataset)
+    if key is None and known:
+        key = known[0]
+    if key not in known:
+        raise SettingsError("There is nothing to undo: no mark of tag_low_quality is recorded.")
+    config = dataset.get_run_info(key).config
+    what = describe(dataset, key)
+    changed = dataset.select(dataset.load_run_results(key).changed)
+    if config.kind == "tag":
+        changed.untag_samples(config.name)
+    elif config.kind == "label":
+        if dataset.has_field(config.name):
+            changed.set_field(config.name, None).save(config.name)
+            if not dataset.count(config.name):
+                dataset.delete_sample_field(config.name)
+    elif dataset.has_saved_view(config.name):
+        dataset.delete_saved_view(config.name)
+    dataset.delete_run(key)
+    return what
+
+
+def _check_name(dataset: fo.Dataset, kind: Mark, name: str) -> None:
+    if not name:
+        raise SettingsError(f"The {kind} has no name. Give one, as 'low_quality'.")
+    if kind == "view" and dataset.has_saved_view(name):
+        raise SettingsError(f"A saved view is named {name!r} already. Choose another name.")
+    if kind == "label" and not name.isidentifier():
+        raise SettingsError(f"{name!r} cannot name a field. Use letters, digits and underscores.")
+    if kind == "label" and dataset.has_field(name):
+        description = dataset.get_field(name).description or ""
+        if not description.startswith(_description("")):
+            raise SettingsError(f"The field '{name}' exists and holds something else. Rename it.")
+
+
+def _description(field: str) -> str:
+    return f"Low quality by DOVER {field}".strip()

@@ -1,0 +1,52 @@
+"""What to show where the packages that scoring needs are not installed."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+NEEDED = {  # module -> package; what the core imports
+    "torch": "torch",
+    "av": "av",
+    "safetensors": "safetensors",
+    "httpx": "httpx",
+    "tenacity": "tenacity",
+    "filelock": "filelock",
+    "platformdirs": "platformdirs",
+}
+
+
+def missing_packages() -> list[str]:
+    """Packages that cannot be imported."""
+    return [package for module, package in NEEDED.items() if find_spec(module) is None]
+
+
+class Setup(foo.Operator):  # type: ignore[misc]
+    """Says what to install; registered only where something is missing."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Name and label."""
+        return foo.OperatorConfig(name="setup", label="DOVER: what to install", dynamic=True)
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """The instruction."""
+        del ctx
+        packages = missing_packages()
+        inputs = types.Object()
+        if packages:
+            inputs.view(
+                "missing",
+                types.Error(
+                    label=f"DOVER cannot run: {', '.join(packages)} missing",
+                    description="In the environment of FiftyOne run 'fiftyone plugins requirements "
+                    "@dover/quality --install', then start the App again.",
+                ),
+            )
+        return types.Property(inputs, view=types.View(label="DOVER"))
+
+    def execute(self, ctx: Any) -> dict[str, list[str]]:
+        """Name what is missing."""
+        del ctx
+        return {"missing": missing_packages()}

@@ -1,0 +1,44 @@
+"""DOVER as a FiftyOne model: ``dataset.apply_model(DoverModel(), "dover")``."""
+
+from typing import Any
+
+import fiftyone.core.models as fom
+
+from dover_plugin.scorer import Scorer
+from fiftyone_plugin.fields import SCORES
+
+
+class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]
+    """Scores whole videos. apply_model writes <label_field>_overall, _technical and _aesthetic.
+
+    FiftyOne opens each video with ffmpeg before it asks the model, one after the other, and keeps
+    no errors; the operator score_videos reads ahead, and writes errors and settings too.
+
+    Args:
+        scorer: that scores.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        fom.SamplesMixin.__init__(self)
+        self.scorer = scorer
+
+    @property
+    def media_type(self) -> str:
+        """What apply_model may give it."""
+        return "video"
+
+    def predict(self, arg: Any, sample: Any = None) -> dict[str, float]:
+        """Score one video.
+
+        Args:
+            arg: an eta VideoReader.
+            sample: in place of whose file the reader's is taken where there is none.
+
+        Returns:
+            {"overall", "technical", "aesthetic"}, each in [0, 1].
+
+        Raises:
+            VideoError: it cannot be read.
+        """
+        scores = self.scorer.score(sample.filepath if sample is not None else arg.inpath)
+        return {name: getattr(scores, name) for name in SCORES}

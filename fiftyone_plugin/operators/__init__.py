@@ -1,0 +1,20 @@
+"""The operators: forms and results, thin over the modules beside this package."""
+
+from fiftyone_plugin.evaluation import Agreement
+from fiftyone_plugin.operators.compare import CompareTranscodes, GroupTranscodes
+from fiftyone_plugin.operators.evaluate import EvaluateScores
+from fiftyone_plugin.operators.explain import Explain
+from fiftyone_plugin.operators.mark import TagLowQuality, UndoLowQuality
+from fiftyone_plugin.operators.score import ScoreVideos, StopScoring
+
+OPERATORS = (
+    ScoreVideos,
+    StopScoring,
+    TagLowQuality,
+    UndoLowQuality,
+    CompareTranscodes,
+    GroupTranscodes,
+    Explain,
+    EvaluateScores,
+    Agreement,
+)

@@ -1,0 +1,117 @@
+"""evaluate_scores: agreement with mean opinion scores."""
+
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from fiftyone_plugin.evaluation import METRIC, evaluate
+from fiftyone_plugin.fields import DEFAULT_FIELD, SCORES
+from fiftyone_plugin.operators import forms
+
+EVAL_KEY = "dover_eval"
+METRICS = {
+    "srocc": "SROCC, rank correlation",
+    "plcc": "PLCC, linear correlation",
+    "krocc": "KROCC, pairs in the right order",
+    "rmse": "RMSE, in the unit of the opinions",
+}
+
+
+class EvaluateScores(foo.Operator):  # type: ignore[misc]
+    """Compares scores with mean opinion scores."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Name and label."""
+        return forms.config(
+            "evaluate_scores", "evaluate against opinions", "SROCC, PLCC, KROCC and RMSE"
+        )
+
+    @forms.guarded
+    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+        """Which score against which opinions."""
+        inputs.view_target(ctx, action_description="Evaluate")
+        field = forms.field_input(ctx, inputs)
+        if field is not None:
+            forms.dropdown(inputs, "by", {s: s for s in SCORES}, "overall", "Score")
+            known = _opinion_fields(ctx.dataset, field)
+            if not known:
+                raise SettingsError(
+                    "No field holds opinions. Add one of numbers, or of Regression labels, as "
+                    "'mos'."
+                )
+            default = "mos" if "mos" in known else known[0]
+            names = {name: name for name in known}
+            forms.dropdown(inputs, "mos", names, default, "Mean opinion scores")
+            inputs.str("eval_key", default=EVAL_KEY, required=True, label="Name of the evaluation")
+            key = ctx.params.get("eval_key", EVAL_KEY)
+            if key in ctx.dataset.list_evaluations():
+                forms.warning(inputs, "replaces", f"The evaluation '{key}' will be replaced")
+        return forms.form(inputs, "evaluate against opinions", "Evaluate")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Evaluate."""
+        params = ctx.params
+        field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
+        by, mos = params.get("by", "overall"), params.get("mos", "mos")
+        found = self(
+            ctx.target_view(),
+            field=field,
+            mos=mos,
+            eval_key=params.get("eval_key") or EVAL_KEY,
+            by=by,
+        )
+        ctx.trigger("reload_dataset")
+        return {**found, "by": by, "mos": mos}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """The four numbers."""
+        found = ctx.results
+        outputs = types.Object()
+        what = f"'{found['by']}' against '{found['mos']}' on {found['videos']:,} videos"
+        rows = "\n".join(f"| {label} | {found[key]:.3f} |" for key, label in METRICS.items())
+        outputs.view("words", types.MarkdownView(), default=f"{what}\n\n| | |\n|---|---|\n{rows}")
+        return types.Property(outputs, view=types.View(label="DOVER: evaluation"))
+
+    def __call__(
+        self,
+        sample_collection: SampleCollection,
+        *,
+        mos: str,
+        field: str = DEFAULT_FIELD,
+        by: str = "overall",
+        eval_key: str = EVAL_KEY,
+    ) -> dict[str, float]:
+        """Evaluate from Python; ``load_evaluation_results(eval_key)`` has all of it.
+
+        Args:
+            sample_collection: those with a score and an opinion are taken.
+            mos: field of numbers, or of Regression labels.
+            field: of scores.
+            by: "overall", "technical" or "aesthetic".
+            eval_key: under which the evaluation is kept.
+
+        Returns:
+            videos, srocc, plcc, krocc, rmse.
+
+        Raises:
+            SettingsError: no such fields, too few samples, or scores of several models.
+        """
+        results = evaluate(sample_collection, field, mos, eval_key, by=by)
+        found: dict[str, float] = results.custom_metrics[METRIC]["value"]
+        return found
+
+
+def _opinion_fields(dataset: fo.Dataset, field: str) -> list[str]:
+    schema = dataset.get_field_schema()
+    return [
+        name
+        for name, kind in schema.items()
+        if isinstance(kind, fo.FloatField | fo.IntField)
+        or (isinstance(kind, fo.EmbeddedDocumentField) and kind.document_type is fo.Regression)
+        if not name.startswith(f"{field}_")
+    ]

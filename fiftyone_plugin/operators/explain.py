@@ -1,0 +1,131 @@
+"""explain: one sample's quality in words and a picture."""
+
+from base64 import b64encode
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.weights import find
+from fiftyone_plugin.explanation import Explanation, explain, quality_map
+from fiftyone_plugin.fields import DEFAULT_FIELD
+from fiftyone_plugin.operators import forms
+from fiftyone_plugin.scoring import make_scorer, videos
+
+
+class Explain(foo.Operator):  # type: ignore[misc]
+    """Explains the scores of the sample that is open, or selected."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Name and label."""
+        return forms.config("explain", "explain", "Why this video has the scores it has")
+
+    def resolve_placement(self, ctx: Any) -> types.Placement:
+        """A button in the open sample."""
+        del ctx
+        button = types.Button(label="Explain video quality", icon=forms.ICON, prompt=True)
+        return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
+
+    @forms.guarded
+    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+        """Whether to draw the map."""
+        _current(ctx)
+        if forms.field_input(ctx, inputs) is not None:
+            inputs.bool(
+                "map",
+                default=True,
+                label="Draw the quality map",
+                description="Runs the model on this video, for seconds",
+                view=types.SwitchView(),
+            )
+            if ctx.params.get("map", True):
+                inputs.str(
+                    "weights",
+                    label="Weights",
+                    description="The file it was scored with, where these were your own",
+                )
+        return forms.form(inputs, "explain", "Explain")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Explain, and draw."""
+        params = ctx.params
+        field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
+        sample = ctx.dataset[_current(ctx)]
+        found = explain(videos(ctx.dataset), sample, field)
+        picture = None
+        if params.get("map", True):
+            weights = str(find(found.model, params.get("weights") or None))
+            scorer = make_scorer(model=found.model, weights=weights)
+            if scorer.settings.weights_sha256 != sample[field].weights_sha256:
+                raise SettingsError(
+                    "These are not the weights that the sample was scored with. Name the file "
+                    "under Weights, or leave out the map."
+                )
+            png = quality_map(sample.filepath, scorer)
+            picture = "data:image/png;base64," + b64encode(png).decode()
+        return {"words": in_markdown(found), "map": picture}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Words, then the map."""
+        outputs = types.Object()
+        outputs.str("words", view=types.MarkdownView())
+        if ctx.results.get("map"):
+            outputs.str(
+                "map",
+                label="Where the picture is good and where not, within this video",
+                view=types.ImageView(),
+            )
+        return types.Property(outputs, view=types.View(label="DOVER: this video"))
+
+    def __call__(
+        self, sample_collection: SampleCollection, sample_id: str, *, field: str = DEFAULT_FIELD
+    ) -> Explanation:
+        """Explain from Python; see fiftyone_plugin.explanation, also for the map.
+
+        Args:
+            sample_collection: to rank it among.
+            sample_id: of the sample.
+            field: of scores.
+
+        Raises:
+            SettingsError: the sample has no scores.
+        """
+        flat = videos(sample_collection)
+        return explain(flat, flat[sample_id], field)
+
+
+def in_markdown(found: Explanation) -> str:
+    """The explanation as text with tables."""
+    lines = [
+        f"**{found.advice}** Scored with {found.model}.",
+        "",
+        "| | score | | better than |",
+        "|---|---|---|---|",
+    ]
+    for p in found.places:
+        lines.append(f"| {p.name} | {p.score:.3f} | {p.word} | {p.better_than:.0f} % of these |")
+    if found.ranks:
+        lines += ["", "| better than | technical | aesthetic |", "|---|---|---|"]
+        for name, branches in found.ranks.items():
+            shares = " | ".join(f"{branches[b]:.0f} %" for b in ("technical", "aesthetic"))
+            lines.append(f"| of {name} | {shares} |")
+    if found.worst_segments:
+        parts = (
+            f"frames {first:,} to {last:,} ({score:.3f})"
+            for first, last, score in found.worst_segments
+        )
+        lines += ["", f"Worst segments: {', '.join(parts)}."]
+    lines += ["", *(f"Note: {warning}." for warning in found.warnings)]
+    return "\n".join(lines)
+
+
+def _current(ctx: Any) -> str:
+    """Id of the sample that is open, or the one that is selected."""
+    if ctx.current_sample:
+        return str(ctx.current_sample)
+    if len(ctx.selected or ()) == 1:
+        return str(ctx.selected[0])
+    raise SettingsError("Which video? Open one, or select one, and try again.")

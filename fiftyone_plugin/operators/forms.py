@@ -1,0 +1,99 @@
+"""Parts that the operators' forms share."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from dover_plugin.errors import DoverError
+from fiftyone_plugin.fields import DEFAULT_FIELD, score_fields
+
+ICON = "/fiftyone_plugin/icon.svg"
+PREFIX = "DOVER: "
+
+
+def config(name: str, label: str, description: str, **options: Any) -> foo.OperatorConfig:
+    """An operator's config with the icon, whose form follows what is typed."""
+    return foo.OperatorConfig(
+        name=name, label=PREFIX + label, description=description, dynamic=True, icon=ICON, **options
+    )
+
+
+def form(inputs: types.Object, label: str, button: str) -> types.Property:
+    """A form with a title and a button."""
+    view = types.PromptView(label=PREFIX + label, submit_button_label=button)
+    return types.Property(inputs, view=view)
+
+
+def problem(inputs: types.Object, message: str) -> None:
+    """Show why the form cannot be submitted, and keep it from being so."""
+    summary, _, fix = message.partition(". ")
+    view = types.Error(label=summary.rstrip("."), description=fix)
+    inputs.view("problem", view)
+    inputs.properties["problem"].invalid = True
+
+
+def notice(inputs: types.Object, name: str, label: str, description: str = "") -> None:
+    """Show a fact."""
+    inputs.view(name, types.Notice(label=label, description=description))
+
+
+def warning(inputs: types.Object, name: str, label: str, description: str = "") -> None:
+    """Show what may go wrong."""
+    inputs.view(name, types.Warning(label=label, description=description))
+
+
+def guarded(
+    resolve: Callable[[Any, Any, types.Object], types.Property],
+) -> Callable[[Any, Any], types.Property]:
+    """Turn the core's errors into a form that shows them.
+
+    ``resolve`` fills the given inputs and returns the form; it may raise DoverError half-way.
+    """
+
+    @wraps(resolve)
+    def call(self: Any, ctx: Any) -> types.Property:
+        inputs = types.Object()
+        try:
+            return resolve(self, ctx, inputs)
+        except DoverError as error:
+            problem(inputs, str(error))
+            return types.Property(inputs, view=types.View(label=self.config.label))
+
+    return call
+
+
+def field_input(ctx: Any, inputs: types.Object) -> str | None:
+    """Ask for a field of scores; None, said in the form, where there is none."""
+    fields = score_fields(ctx.dataset)
+    if not fields:
+        problem(inputs, "This dataset has no scores yet. Run 'DOVER: score videos' first.")
+        return None
+    default = DEFAULT_FIELD if DEFAULT_FIELD in fields else fields[0]
+    if len(fields) > 1:
+        inputs.enum("field", fields, default=default, label="Scores", view=types.DropdownView())
+    chosen: str = ctx.params.get("field") or default
+    return chosen if chosen in fields else default
+
+
+def dropdown(
+    inputs: types.Object, name: str, choices: dict[str, str], default: str, label: str, **more: Any
+) -> None:
+    """Ask for one of several: {value: what is shown}."""
+    view = types.DropdownView()
+    for value, shown in choices.items():
+        view.add_choice(value, label=shown)
+    inputs.enum(name, list(choices), default=default, label=label, view=view, **more)
+
+
+def slider(inputs: types.Object, name: str, default: float, label: str, **more: Any) -> None:
+    """Ask for a number from 0 to 1."""
+    view = types.SliderView()
+    inputs.float(name, default=default, min=0, max=1, label=label, view=view, **more)
+
+
+def plural(count: int, noun: str) -> str:
+    """As '1 sample' or '1,200 samples'."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

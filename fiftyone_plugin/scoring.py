@@ -1,0 +1,265 @@
+"""Score the samples of a view: batched writes, failures as documents, a record of the run."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import fiftyone as fo
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.scores import Failure, Result, Scores
+from dover_plugin.segments import SegmentScores
+from fiftyone_plugin.fields import (
+    FAILED_TAG,
+    declare,
+    detections,
+    document,
+    segments_field,
+    unscored,
+)
+
+if TYPE_CHECKING:
+    from dover_plugin.scorer import Scorer
+
+WRITE_EVERY = 64  # results, or
+WRITE_SECONDS = 5.0  # what a crash may lose
+REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
+SHOWN_FAILURES = 100
+RUN = "dover"  # the method under which runs are recorded
+
+
+@dataclass
+class Summary:
+    """What a run has done so far.
+
+    Attributes:
+        total: samples to score.
+        skipped: samples left out, since they have scores.
+        scored: samples that got scores.
+        failed: samples that got an error.
+        failures: path and error of the first hundred.
+        stopped: whether it was stopped before its end.
+        run_key: of the record in the dataset; None where there was nothing to do.
+    """
+
+    total: int
+    skipped: int
+    scored: int = 0
+    failed: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    stopped: bool = False
+    run_key: str | None = None
+
+    @property
+    def done(self) -> int:
+        """Samples dealt with."""
+        return self.scored + self.failed
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@lru_cache(maxsize=1)
+def _scorer(settings: tuple[tuple[str, Any], ...], weights_changed: float) -> "Scorer":
+    del weights_changed  # part of the key
+    from dover_plugin.scorer import Scorer  # imports torch
+
+    return Scorer(**dict(settings))
+
+
+def make_scorer(**settings: Any) -> "Scorer":
+    """A Scorer with these settings; the last one is kept between runs.
+
+    Raises:
+        DoverError: settings or weights that do not work.
+    """
+    weights = settings.get("weights")
+    changed = Path(weights).stat().st_mtime if weights and Path(weights).is_file() else 0.0
+    return _scorer(tuple(sorted(settings.items())), changed)
+
+
+def videos(samples: SampleCollection) -> SampleCollection:
+    """The samples as single videos: of a grouped dataset every slice that holds videos.
+
+    Raises:
+        SettingsError: there is no video, or the samples are parts of videos.
+    """
+    if samples.media_type == "group":
+        slices = [s for s, kind in samples.group_media_types.items() if kind == "video"]
+        if not slices:
+            raise SettingsError("No slice of this grouped dataset holds videos.")
+        return samples.select_group_slices(slices)
+    if samples._dataset._is_generated:
+        raise SettingsError(
+            "This view shows parts of videos. Scores belong to whole videos: clear the view first."
+        )
+    if samples.media_type != "video" and len(samples):
+        raise SettingsError(
+            f"DOVER scores videos, and this dataset holds {samples.media_type}s. Open a dataset of "
+            "videos."
+        )
+    return samples
+
+
+def waiting(samples: SampleCollection, name: str, *, segments: bool) -> SampleCollection:
+    """Samples that have no scores yet, or lack the segments that are asked for."""
+    if not samples.has_field(name):
+        return samples
+    if not segments:
+        return unscored(samples, name)
+    if not samples.has_field(segments_field(name)):
+        return samples
+    return samples.match(
+        (F(f"{name}.overall") == None) | (F(segments_field(name)) == None)  # noqa: E711
+    )
+
+
+def score(
+    samples: SampleCollection,
+    scorer: "Scorer",
+    name: str,
+    *,
+    overwrite: bool = False,
+    segment_seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Summary]:
+    """Score samples and write what comes out, in batches.
+
+    What is written stays when the run is stopped, killed or closed, and a later run goes on there.
+
+    Args:
+        samples: see ``videos``.
+        scorer: that scores them.
+        name: of the field.
+        overwrite: score also what has scores.
+        segment_seconds: also score segments of this length; None leaves them out.
+        stop: asked at each write.
+
+    Yields:
+        The one summary, after each sample and once at the end.
+
+    Raises:
+        SettingsError: samples that are no videos, or a field that holds something else.
+    """
+    target = videos(samples)
+    segments = segment_seconds is not None
+    todo = target if overwrite else waiting(target, name, segments=segments)
+    ids, paths = todo.values(["id", "filepath"])
+    summary = Summary(total=len(ids), skipped=len(target) - len(ids))
+    dataset = samples._dataset
+    declare(dataset, name, segments=segments)
+    if not ids:
+        yield summary
+        return
+    summary.run_key = _record(samples, scorer, name, overwrite, segment_seconds)
+    writer = _Writer(dataset, name)
+    try:
+        results = _results(paths, scorer)
+        for sample_id, path, result in zip(ids, paths, results, strict=True):
+            parts = None
+            if segment_seconds is not None and isinstance(result, Scores):
+                try:
+                    parts = list(scorer.timeline(path, seconds=segment_seconds))
+                except DoverError as error:
+                    result = Failure(path, str(error), scorer.settings)
+            if isinstance(result, Failure):
+                summary.failed += 1
+                if len(summary.failures) < SHOWN_FAILURES:
+                    summary.failures.append((path, result.error))
+            else:
+                summary.scored += 1
+            if writer.add(sample_id, result, parts) and stop():
+                summary.stopped = summary.done < summary.total
+                if summary.stopped:
+                    break
+            yield summary
+    finally:
+        writer.flush()
+        _close_record(dataset, summary)
+    yield summary
+
+
+def _results(paths: list[str], scorer: "Scorer") -> Iterator[Result]:
+    """One result a path, in order; what lies in a cloud is not opened."""
+    local = scorer.score_many(path for path in paths if not re.search(REMOTE, path))
+    for path in paths:
+        if re.search(REMOTE, path):
+            reason = f"'{path}' lies in a cloud. Download it, and set filepath to the local file."
+            yield Failure(path, reason, scorer.settings)
+        else:
+            yield next(local)
+
+
+class _Writer:
+    """Collects results and writes them together."""
+
+    def __init__(self, dataset: fo.Dataset, name: str) -> None:
+        self._dataset = dataset
+        self._name = name
+        self._results: dict[str, Result] = {}
+        self._segments: dict[str, fo.TemporalDetections] = {}
+        self._written = monotonic()
+
+    def add(self, sample_id: str, result: Result, parts: list[SegmentScores] | None) -> bool:
+        """Keep a result; True where this wrote."""
+        self._results[sample_id] = result
+        if parts is not None:
+            self._segments[sample_id] = detections(parts)
+        late = monotonic() - self._written > WRITE_SECONDS
+        if late or len(self._results) >= WRITE_EVERY:
+            self.flush()
+            return True
+        return False
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        if self._results:
+            documents = {i: document(result) for i, result in self._results.items()}
+            self._dataset.set_values(self._name, documents, key_field="id")
+            self._tag()
+        if self._segments:
+            field = segments_field(self._name)
+            self._dataset.set_values(field, self._segments, key_field="id")
+        self._results, self._segments = {}, {}
+        self._written = monotonic()
+
+    def _tag(self) -> None:
+        failed = [i for i, result in self._results.items() if result.error]
+        written = self._dataset.select(list(self._results))
+        written.match_tags(FAILED_TAG).untag_samples(FAILED_TAG)
+        if failed:
+            self._dataset.select(failed).tag_samples(FAILED_TAG)
+
+
+def _record(
+    samples: SampleCollection,
+    scorer: "Scorer",
+    name: str,
+    overwrite: bool,
+    segment_seconds: float | None,
+) -> str:
+    """Register the run with its settings and its view; returns its key."""
+    key = f"{RUN}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
+    config = samples.init_run(
+        method=RUN,
+        field=name,
+        overwrite=overwrite,
+        segment_seconds=segment_seconds,
+        **asdict(scorer.settings),
+    )
+    samples.register_run(key, config)
+    return key
+
+
+def _close_record(dataset: fo.Dataset, summary: Summary) -> None:
+    record = summary.to_dict()
+    key = record.pop("run_key")
+    dataset.save_run_results(key, dataset.init_run_results(key, **record))
