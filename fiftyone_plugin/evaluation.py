@@ -12,7 +12,7 @@ from dover_plugin.errors import SettingsError
 from dover_plugin.metrics import MIN_VIDEOS, agreement, rescale
 from fiftyone_plugin.fields import SCORES
 
-METRIC = "@dover/quality/agreement"
+PLUGIN = "@dover/quality"
 
 
 def evaluate(
@@ -31,7 +31,8 @@ def evaluate(
         by: "overall", "technical" or "aesthetic".
 
     Returns:
-        FiftyOne's RegressionResults; ``custom_metrics`` holds srocc, plcc, krocc and rmse.
+        FiftyOne's RegressionResults; ``metrics()`` holds srocc, plcc, krocc beside its own, such as
+        root_mean_squared_error.
 
     Raises:
         SettingsError: no such fields, too few samples, or scores of several models.
@@ -72,7 +73,7 @@ def evaluate(
         eval_key=eval_key,
         method="simple",
         metric="absolute_error",
-        custom_metrics={METRIC: {}},
+        custom_metrics={f"{PLUGIN}/{metric.name}": {} for metric in METRICS},
         progress=False,
     )
 
@@ -82,29 +83,54 @@ def label_fields(eval_key: str) -> tuple[str, str]:
     return f"{eval_key}_prediction", f"{eval_key}_mos"
 
 
-class Agreement(foo.EvaluationMetric):  # type: ignore[misc]
-    """SROCC, PLCC, KROCC and RMSE of any evaluation of regressions."""
+class _Correlation(foo.EvaluationMetric):  # type: ignore[misc]
+    """One number of dover_plugin.metrics.agreement, for any evaluation of regressions."""
+
+    name: str
+    label: str
 
     @property
     def config(self) -> foo.EvaluationMetricConfig:
         """Name and label."""
         return foo.EvaluationMetricConfig(
-            name="agreement",
-            label="Agreement with opinions (SROCC, PLCC, KROCC, RMSE)",
+            name=type(self).name,
+            label=self.label,
             eval_types=["regression"],
             lower_is_better=False,
             unlisted=True,
         )
 
-    def compute(self, samples: Any, results: Any, **_: Any) -> dict[str, float]:
-        """See dover_plugin.metrics.agreement."""
+    def compute(self, samples: Any, results: Any, **_: Any) -> float:
+        """The number."""
         del samples
-        return vars(agreement(results.ypred, results.ytrue))
+        found: float = getattr(agreement(results.ypred, results.ytrue), type(self).name)
+        return found
+
+
+class Srocc(_Correlation):
+    """Spearman's rank correlation; owns the labels, which go where the evaluation goes."""
+
+    name, label = "srocc", "SROCC (rank correlation)"
 
     def get_fields(self, samples: Any, config: Any, eval_key: str) -> list[str]:
-        """The labels, which are renamed and deleted with the evaluation."""
-        del samples, config
-        return list(label_fields(eval_key))
+        """The labels of ``evaluate``, where it made them."""
+        del config
+        return [name for name in label_fields(eval_key) if samples.has_field(name)]
+
+
+class Plcc(_Correlation):
+    """Pearson's linear correlation."""
+
+    name, label = "plcc", "PLCC (linear correlation)"
+
+
+class Krocc(_Correlation):
+    """Kendall's rank correlation."""
+
+    name, label = "krocc", "KROCC (pairs in the right order)"
+
+
+METRICS = (Srocc, Plcc, Krocc)
 
 
 def _opinions(samples: SampleCollection, mos: str) -> str:

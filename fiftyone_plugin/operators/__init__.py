@@ -1,6 +1,6 @@
 """The operators: forms and results, thin over the modules beside this package."""
 
-from fiftyone_plugin.evaluation import Agreement
+from fiftyone_plugin.evaluation import METRICS
 from fiftyone_plugin.operators.compare import CompareTranscodes, GroupTranscodes
 from fiftyone_plugin.operators.evaluate import EvaluateScores
 from fiftyone_plugin.operators.explain import Explain
@@ -16,5 +16,5 @@ OPERATORS = (
     GroupTranscodes,
     Explain,
     EvaluateScores,
-    Agreement,
+    *METRICS,
 )

@@ -25,8 +25,8 @@ from fiftyone_plugin.transcodes import (
 
 PAIRINGS = {
     "group": "slices of a group",
-    "field": "samples that agree in a field",
     "name": "file names",
+    "field": "samples that agree in a field",
 }
 VIEW = "lost quality"
 
@@ -54,7 +54,7 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
             pair_by = default if grouped else ctx.params.get("pair_by", default)
             _pairing_inputs(ctx, inputs, pair_by)
             forms.slider(inputs, "threshold", 0.05, "A loss is a fall of overall by more than")
-            inputs.str("view_name", default=VIEW, required=True, label="Save as view")
+            inputs.str("view_name", default=VIEW, label="Save as view")
             _say_pairs(inputs, *_pairs(ctx.dataset, ctx.params))
         return forms.form(inputs, "compare transcodes", "Compare")
 
@@ -98,7 +98,7 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
             sample_collection: a dataset or view that holds sources and transcodes, scored.
             field: of scores.
             pair_by: "group", "field" or "name".
-            before: the sources' slice, tag, or pattern of names such as "{key}.mov".
+            before: the sources' slice, tag, or pattern of names such as "{key}.mp4".
             after: the transcodes' slice, or pattern of names; unused for "field".
             key: the field to pair by, for "field".
             threshold: a fall of overall by more than this counts as a loss.
@@ -175,7 +175,7 @@ def _pairing_inputs(ctx: Any, inputs: types.Object, pair_by: str) -> None:
         inputs.str("before_tag", default=BEFORE, label="Tag of the sources")
     else:
         hint = "{key} is what a pair shares; * is anything"
-        inputs.str("before_name", default="{key}.mov", label="Sources' names", description=hint)
+        inputs.str("before_name", default="{key}.mp4", label="Sources' names", description=hint)
         inputs.str("after_name", default="{key}_*.mp4", label="Transcodes' names")
 
 
@@ -184,12 +184,12 @@ def _pairs(samples: SampleCollection, params: dict[str, Any]) -> tuple[list[Pair
         before, after = params.get("before_slice", BEFORE), params.get("after_slice", AFTER)
         return pairs_by_group(samples, before, after)
     flat = videos(samples)
-    if params.get("pair_by", "field") == "field":
+    if params.get("pair_by", "name") == "field":
         key = params.get("key") or _first_key(flat)
         return pairs_by_field(flat, key, params.get("before_tag") or BEFORE)
-    if params["pair_by"] == "group":
+    if params.get("pair_by") == "group":
         return pairs_by_group(samples, params["before_slice"], params["after_slice"])
-    before = params.get("before_name", "{key}.mov")
+    before = params.get("before_name", "{key}.mp4")
     return pairs_by_name(flat, before, params.get("after_name", "{key}_*.mp4"))
 
 

@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from fiftyone_plugin.evaluation import METRIC, evaluate
+from fiftyone_plugin.evaluation import evaluate
 from fiftyone_plugin.fields import DEFAULT_FIELD, SCORES
 from fiftyone_plugin.operators import forms
 
@@ -47,7 +47,7 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
             default = "mos" if "mos" in known else known[0]
             names = {name: name for name in known}
             forms.dropdown(inputs, "mos", names, default, "Mean opinion scores")
-            inputs.str("eval_key", default=EVAL_KEY, required=True, label="Name of the evaluation")
+            inputs.str("eval_key", default=EVAL_KEY, label="Name of the evaluation")
             key = ctx.params.get("eval_key", EVAL_KEY)
             if key in ctx.dataset.list_evaluations():
                 forms.warning(inputs, "replaces", f"The evaluation '{key}' will be replaced")
@@ -102,8 +102,15 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
             SettingsError: no such fields, too few samples, or scores of several models.
         """
         results = evaluate(sample_collection, field, mos, eval_key, by=by)
-        found: dict[str, float] = results.custom_metrics[METRIC]["value"]
-        return found
+        found = results.metrics()
+        names = {
+            "srocc": "srocc",
+            "plcc": "plcc",
+            "krocc": "krocc",
+            "root_mean_squared_error": "rmse",
+        }
+        numbers = {short: float(found[name]) for name, short in names.items()}
+        return {"videos": len(results.ytrue), **numbers}
 
 
 def _opinion_fields(dataset: fo.Dataset, field: str) -> list[str]:

@@ -105,8 +105,10 @@ def in_markdown(found: Explanation) -> str:
         "| | score | | better than |",
         "|---|---|---|---|",
     ]
-    for p in found.places:
-        lines.append(f"| {p.name} | {p.score:.3f} | {p.word} | {p.better_than:.0f} % of these |")
+    lines += [
+        f"| {p.name} | {p.score:.3f} | {p.word} | {p.better_than:.0f} % of these |"
+        for p in found.places
+    ]
     if found.ranks:
         lines += ["", "| better than | technical | aesthetic |", "|---|---|---|"]
         for name, branches in found.ranks.items():

@@ -43,7 +43,7 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
             forms.notice(inputs, "count", count)
             forms.dropdown(inputs, "kind", KINDS, "tag", "Do")
             kind = ctx.params.get("kind", "tag")
-            inputs.str(f"{kind}_name", default=NAMES[kind], required=True, label="Name")
+            inputs.str(f"{kind}_name", default=NAMES[kind], label="Name")
         return forms.form(inputs, "tag low quality", "Mark")
 
     def execute(self, ctx: Any) -> dict[str, Any]:

@@ -49,31 +49,30 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
         target = videos(ctx.target_view())
         if not len(target):
             raise SettingsError("There are no videos in this view. Choose another target.")
-        rows = {model: published(model) for model in MODELS}
-        shown = {model: f"{model}: {row.note}" for model, row in rows.items()}
+        shown = {model: f"{model}: {published(model).note}" for model in MODELS}
         forms.dropdown(inputs, "model", shown, DEFAULT_MODEL, "Model")
-        inputs.str("field", default=DEFAULT_FIELD, label="Field", description="To write to")
+        settings = _settings(ctx.params)
+        _say_licence(inputs, settings, bool(ctx.params.get("accept_license")))
+        name = ctx.params.get("field") or DEFAULT_FIELD
+        inputs.str("field", default=DEFAULT_FIELD, label="Field to write to")
+        check_field(ctx.dataset, name)
+        _say_counts(ctx, inputs, target, name)
         inputs.bool("segments", default=False, label="Score segments too", view=types.SwitchView())
         if ctx.params.get("segments"):
             inputs.float("seconds", default=10.0, min=0.5, label="Seconds per segment")
         inputs.bool("advanced", default=False, label="More settings", view=types.SwitchView())
         if ctx.params.get("advanced"):
             _more_settings(inputs)
-        settings = _settings(ctx.params)
-        _say_licence(inputs, settings)
-        choose(settings["fusion"] or None, settings["model"])
-        name = ctx.params.get("field") or DEFAULT_FIELD
-        check_field(ctx.dataset, name)
-        _say_counts(ctx, inputs, target, name)
+        choose(settings["fusion"], settings["model"])
         return forms.form(inputs, "score videos", "Score")
 
     def execute(self, ctx: Any) -> Any:
         """Score; a generator in the App, so that progress is seen and no timeout strikes."""
         return self._delegated(ctx) if ctx.delegated else self._in_app(ctx)
 
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """Counts, and a table of failures."""
-        return _output(ctx.results)
+    def resolve_output(self, ctx: Any) -> types.Property | None:
+        """Counts, and a table of failures; in the App the run itself shows them."""
+        return _output(ctx.results) if "scored" in (ctx.results or {}) else None
 
     def __call__(
         self,
@@ -206,7 +205,7 @@ def _more_settings(inputs: types.Object) -> None:
     )
 
 
-def _say_licence(inputs: types.Object, settings: dict[str, Any]) -> None:
+def _say_licence(inputs: types.Object, settings: dict[str, Any], accepted: bool) -> None:
     """Where weights must be downloaded, ask for consent to their licence."""
     if settings["weights"]:
         find(settings["model"], settings["weights"])
@@ -220,7 +219,13 @@ def _say_licence(inputs: types.Object, settings: dict[str, Any]) -> None:
         f"The weights of {row.model} ({row.size / 1e6:.0f} MB) are not on this machine",
         f"Their licence: {row.licence}",
     )
-    inputs.bool("accept_license", required=True, label="Accept the licence, and download them")
+    inputs.bool(
+        "accept_license",
+        default=False,
+        label="Accept the licence, and download them",
+        invalid=not accepted,
+        error_message="Needed to go on, unless 'More settings' names a file of weights",
+    )
 
 
 def _accepted_elsewhere(row: Published) -> bool:
@@ -283,7 +288,7 @@ def _warn_of_files(inputs: types.Object, todo: SampleCollection) -> None:
         forms.warning(
             inputs,
             "remote",
-            f"{forms.plural(remote, 'video')} lie in a cloud and will fail",
+            f"In a cloud, and will fail: {forms.plural(remote, 'video')}",
             "Download them first, and set filepath to the local files.",
         )
     paths = todo.limit(CHECKED_FILES).values("filepath")
@@ -293,7 +298,7 @@ def _warn_of_files(inputs: types.Object, todo: SampleCollection) -> None:
         forms.warning(
             inputs,
             "missing",
-            f"{forms.plural(len(missing), 'file')}{of} do not exist and will fail",
+            f"Not there, and will fail: {forms.plural(len(missing), 'file')}{of}",
             f"As '{missing[0]}'.",
         )
 

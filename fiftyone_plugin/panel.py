@@ -1,0 +1,243 @@
+"""The panel "Video quality": what a dataset looks like, and the way to its best and worst."""
+
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import DoverError, SettingsError
+from fiftyone_plugin import plots, statistics
+from fiftyone_plugin.fields import DEFAULT_FIELD, SCORES, failed, score_fields, unscored
+from fiftyone_plugin.operators import forms
+from fiftyone_plugin.scoring import videos
+
+CLICKED = 100  # samples of a cell that a click selects
+PADDED = {"gridContainer": {"sx": {"padding": "12px"}}}
+CONFIG = {"displaylogo": False, "responsive": True, "scrollZoom": False}
+NO_TIMELINE = "Open or select one video whose segments are scored, to see it over time."
+HELP = """
+Click a point to select the video; draw a lasso to see only these videos. Dotted lines mark the
+thirds of the videos. Open a video, or select one, to see its segments over time.
+"""
+
+
+class VideoQuality(foo.Panel):  # type: ignore[misc]
+    """Histograms, technical against aesthetic, and the timeline of the current sample."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        """Name, label and where it may be shown."""
+        return foo.PanelConfig(
+            name="video_quality",
+            label="Video quality",
+            icon=forms.ICON,
+            surfaces="grid modal",
+            help_markdown=HELP,
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        """Start with the first field of scores."""
+        fields = score_fields(ctx.dataset)
+        default = DEFAULT_FIELD if DEFAULT_FIELD in fields else next(iter(fields), None)
+        ctx.panel.state.field = default
+        self._refresh(ctx)
+        self._show_timeline(ctx)
+
+    def on_change_view(self, ctx: Any) -> None:
+        """Follow the view, unless it is the panel's own lasso."""
+        if ctx.panel.state.own_view:
+            ctx.panel.state.own_view = False
+            return
+        ctx.panel.state.base = None
+        self._refresh(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        """Start again."""
+        ctx.panel.state.base = None
+        self.on_load(ctx)
+
+    def on_change_current_sample(self, ctx: Any) -> None:
+        """Show the open sample's segments."""
+        self._show_timeline(ctx)
+
+    def on_change_selected(self, ctx: Any) -> None:
+        """Show the selected sample's segments."""
+        self._show_timeline(ctx)
+
+    def on_field(self, ctx: Any) -> None:
+        """Show another field."""
+        ctx.panel.state.field = ctx.params["value"]
+        self._refresh(ctx)
+        self._show_timeline(ctx)
+
+    def on_point(self, ctx: Any) -> None:
+        """Select the clicked sample, or the samples of the clicked cell."""
+        clicked = ctx.params.get("id")
+        if clicked is None:
+            return
+        ids = [clicked]
+        if ctx.panel.state.cells:
+            cell = statistics.in_cells(_samples(ctx), ctx.panel.state.field, ids)
+            ids = cell.limit(CLICKED).values("id")
+        ctx.ops.set_selected_samples(ids)
+
+    def on_lasso(self, ctx: Any) -> None:
+        """Show only the samples inside."""
+        ids = [point["id"] for point in ctx.params.get("data") or [] if point.get("id")]
+        if ids:
+            base = _samples(ctx)
+            inside = (
+                statistics.in_cells(base, ctx.panel.state.field, ids)
+                if ctx.panel.state.cells
+                else base.select(ids)
+            )
+            self._narrow(ctx, inside)
+
+    def on_bar(self, ctx: Any) -> None:
+        """Show only the samples of a bar."""
+        bar, trace = ctx.params.get("idx"), ctx.params.get("trace_idx")
+        if bar is None or trace is None:
+            return
+        name = SCORES[trace]
+        edges = ctx.panel.state.edges[name]
+        low, high = edges[bar], edges[bar + 1]
+        score = F(f"{ctx.panel.state.field}.{name}")
+        self._narrow(ctx, _samples(ctx).match((score >= low) & (score < high)))
+
+    def on_failed(self, ctx: Any) -> None:
+        """Show what could not be scored."""
+        self._narrow(ctx, failed(_samples(ctx), ctx.panel.state.field))
+
+    def on_unscored(self, ctx: Any) -> None:
+        """Show what has no scores."""
+        self._narrow(ctx, unscored(_samples(ctx), ctx.panel.state.field))
+
+    def on_back(self, ctx: Any) -> None:
+        """Show what was shown before the lasso."""
+        base = _base(ctx)
+        if base is not None:
+            ctx.panel.state.own_view = True
+            ctx.panel.state.base = None
+            ctx.ops.set_view(view=base)
+
+    def on_score(self, ctx: Any) -> None:
+        """Open the form of score_videos."""
+        ctx.prompt("@dover/quality/score_videos")
+
+    def render(self, ctx: Any) -> types.Property:
+        """Lay out what was computed last."""
+        panel = types.Object()
+        state = ctx.panel.state
+        if state.problem:
+            panel.message("problem", state.problem)
+            panel.btn("score", label="Score video quality", on_click=self.on_score)
+            return _column(panel)
+        if ctx.current_sample is None:
+            self._render_dataset(panel, state)
+        if state.timeline:
+            panel.plot("timeline", height=240, width="100%", layout=state.timeline, config=CONFIG)
+        else:
+            panel.md(f"*{NO_TIMELINE}*", name="no_timeline")
+        return _column(panel)
+
+    def _render_dataset(self, panel: types.Object, state: Any) -> None:
+        if len(state.fields) > 1:
+            view = types.DropdownView()
+            for name in state.fields:
+                view.add_choice(name, label=name)
+            panel.enum(
+                "field", state.fields, default=state.field, view=view, on_change=self.on_field
+            )
+        panel.md(state.summary, name="summary")
+        buttons = panel.btn_group("buttons")
+        for name, label, action in (
+            ("back", "Back to all", self.on_back),
+            ("failed", "Show failed", self.on_failed),
+            ("unscored", "Show unscored", self.on_unscored),
+        ):
+            if name in state.buttons or (name == "back" and state.base):
+                buttons.btn(name, label=label, on_click=action, variant="outlined")
+        if not state.scatter:
+            return
+        panel.plot(
+            "bars",
+            height=170,
+            width="100%",
+            layout=state.bars,
+            config=CONFIG,
+            on_click=self.on_bar,
+        )
+        panel.plot(
+            "scatter",
+            height=400,
+            width="100%",
+            layout=state.scatter,
+            config=CONFIG,
+            on_click=self.on_point,
+            on_selected=self.on_lasso,
+        )
+
+    def _refresh(self, ctx: Any) -> None:
+        """Compute what shows the samples of the view."""
+        state, field = ctx.panel.state, ctx.panel.state.field
+        state.fields, state.problem = score_fields(ctx.dataset), None
+        try:
+            if field is None:
+                raise SettingsError("This dataset has no scores yet")
+            samples = _samples(ctx)
+        except DoverError as error:
+            state.problem = str(error)
+            return
+        found = statistics.counts(samples, field)
+        state.summary = (
+            f"**{found.scored:,}** scored · **{found.failed:,}** failed · "
+            f"**{found.unscored:,}** not scored"
+        )
+        state.buttons = [name for name in ("failed", "unscored") if getattr(found, name)]
+        state.scatter = None
+        if not found.scored:
+            return
+        histograms = statistics.histograms(samples, field)
+        state.edges = {name: list(each.edges) for name, each in histograms.items()}
+        ctx.panel.data.bars, state.bars = plots.histograms(histograms)
+        points = statistics.points(samples, field)
+        dots, state.scatter = plots.scatter(points, statistics.thirds(samples, field))
+        state.cells = points.counts is not None
+        ctx.panel.data.scatter = dots
+
+    def _show_timeline(self, ctx: Any) -> None:
+        state = ctx.panel.state
+        selected = ctx.selected or []
+        sample = ctx.current_sample or (selected[0] if len(selected) == 1 else None)
+        found = None
+        if sample is not None and state.field:
+            found = statistics.timeline(ctx.dataset, sample, state.field)
+        if found is None:
+            state.timeline = None
+            return
+        ctx.panel.data.timeline, state.timeline = plots.timeline(found)
+
+    def _narrow(self, ctx: Any, view: fo.DatasetView) -> None:
+        """Show fewer samples, while the panel goes on to show all it showed."""
+        if not ctx.panel.state.base:
+            ctx.panel.state.base = ctx.view._serialize()
+        ctx.panel.state.own_view = True
+        ctx.ops.set_view(view=view)
+
+
+def _samples(ctx: Any) -> SampleCollection:
+    """What the panel shows: the view, or what was shown before the panel narrowed it."""
+    return videos(_base(ctx) or ctx.view)
+
+
+def _base(ctx: Any) -> fo.DatasetView | None:
+    stages = ctx.panel.state.base
+    return fo.DatasetView._build(ctx.dataset, stages) if stages is not None else None
+
+
+def _column(panel: types.Object) -> types.Property:
+    view = types.GridView(orientation="vertical", gap=2, width="100%", componentsProps=PADDED)
+    return types.Property(panel, view=view)
