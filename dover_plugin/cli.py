@@ -34,6 +34,8 @@ weights_app = typer.Typer(
     no_args_is_help=True, help="List, download, verify and convert model weights."
 )
 app.add_typer(weights_app, name="weights")
+fiftyone_app = typer.Typer(no_args_is_help=True, help="Put the FiftyOne plugin in place.")
+app.add_typer(fiftyone_app, name="fiftyone")
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="dover, dover-mobile or dover++.", show_default=True)
@@ -242,6 +244,24 @@ def convert_weights(
 
     convert(find(model, source), target, model)
     typer.echo(f"{target}")
+
+
+@fiftyone_app.command("install")
+def install_fiftyone_plugin(
+    plugins_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where FiftyOne looks.", show_default="FiftyOne's plugins_dir"),
+    ] = None,
+) -> None:
+    """Install the plugin @dover/quality for FiftyOne's App; again after an upgrade."""
+    from fiftyone_plugin.install import install
+
+    typer.echo(f"{install(plugins_dir)}")
+
+
+@fiftyone_app.callback()
+def _fiftyone() -> None:
+    pass
 
 
 def _consent(accepted: bool) -> "Consent":

@@ -15,6 +15,7 @@ from dover_plugin import __version__, weights
 from dover_plugin.errors import DoverError
 
 OPTIONAL = {  # distribution -> what it is for, extra that brings it
+    "fiftyone": ("FiftyOne plugin", "fiftyone"),
     "vapoursynth": ("VapourSynth filter", "vapoursynth"),
 }
 

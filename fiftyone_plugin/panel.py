@@ -1,5 +1,7 @@
 """The panel "Video quality": what a dataset looks like, and the way to its best and worst."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 import fiftyone as fo
@@ -15,8 +17,11 @@ from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import videos
 
 CLICKED = 100  # samples of a cell that a click selects
-PADDED = {"gridContainer": {"sx": {"padding": "12px"}}}
-CONFIG = {"displaylogo": False, "responsive": True, "scrollZoom": False}
+STILL = {"displayModeBar": False, "scrollZoom": False}
+TOOLS = {
+    "scrollZoom": False,
+    "modeBarButtonsToRemove": ["toImage", "zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+}
 NO_TIMELINE = "Open or select one video whose segments are scored, to see it over time."
 HELP = """
 Click a point to select the video; draw a lasso to see only these videos. Dotted lines mark the
@@ -47,9 +52,12 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         self._show_timeline(ctx)
 
     def on_change_view(self, ctx: Any) -> None:
-        """Follow the view, unless it is the panel's own lasso."""
-        if ctx.panel.state.own_view:
-            ctx.panel.state.own_view = False
+        """Follow the view, unless the panel itself narrowed it.
+
+        The App also calls this when nothing has changed, and again whenever this changes a state.
+        """
+        shown = _fingerprint(ctx.view)
+        if shown in (ctx.panel.state.shown, ctx.panel.state.narrowed):
             return
         ctx.panel.state.base = None
         self._refresh(ctx)
@@ -107,6 +115,10 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         score = F(f"{ctx.panel.state.field}.{name}")
         self._narrow(ctx, _samples(ctx).match((score >= low) & (score < high)))
 
+    def on_refresh(self, ctx: Any) -> None:
+        """Look at the database again, as after scoring."""
+        self.on_load(ctx)
+
     def on_failed(self, ctx: Any) -> None:
         """Show what could not be scored."""
         self._narrow(ctx, failed(_samples(ctx), ctx.panel.state.field))
@@ -119,7 +131,6 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         """Show what was shown before the lasso."""
         base = _base(ctx)
         if base is not None:
-            ctx.panel.state.own_view = True
             ctx.panel.state.base = None
             ctx.ops.set_view(view=base)
 
@@ -138,7 +149,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         if ctx.current_sample is None:
             self._render_dataset(panel, state)
         if state.timeline:
-            panel.plot("timeline", height=240, width="100%", layout=state.timeline, config=CONFIG)
+            panel.plot("timeline", layout=state.timeline, config=STILL, **_height(240))
         else:
             panel.md(f"*{NO_TIMELINE}*", name="no_timeline")
         return _column(panel)
@@ -157,31 +168,31 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             ("back", "Back to all", self.on_back),
             ("failed", "Show failed", self.on_failed),
             ("unscored", "Show unscored", self.on_unscored),
+            ("refresh", "Refresh", self.on_refresh),
         ):
-            if name in state.buttons or (name == "back" and state.base):
+            if name == "refresh" or name in state.buttons or (name == "back" and state.base):
                 buttons.btn(name, label=label, on_click=action, variant="outlined")
         if not state.scatter:
             return
         panel.plot(
             "bars",
-            height=170,
-            width="100%",
             layout=state.bars,
-            config=CONFIG,
+            config=STILL,
+            **_height(170),
             on_click=self.on_bar,
         )
         panel.plot(
             "scatter",
-            height=400,
-            width="100%",
             layout=state.scatter,
-            config=CONFIG,
+            config=TOOLS,
+            **_height(400),
             on_click=self.on_point,
             on_selected=self.on_lasso,
         )
 
     def _refresh(self, ctx: Any) -> None:
         """Compute what shows the samples of the view."""
+        ctx.panel.state.shown = _fingerprint(ctx.view)
         state, field = ctx.panel.state, ctx.panel.state.field
         state.fields, state.problem = score_fields(ctx.dataset), None
         try:
@@ -223,8 +234,8 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def _narrow(self, ctx: Any, view: fo.DatasetView) -> None:
         """Show fewer samples, while the panel goes on to show all it showed."""
         if not ctx.panel.state.base:
-            ctx.panel.state.base = ctx.view._serialize()
-        ctx.panel.state.own_view = True
+            ctx.panel.state.base = {"stages": ctx.view._serialize()}
+        ctx.panel.state.narrowed = _fingerprint(view)
         ctx.ops.set_view(view=view)
 
 
@@ -234,10 +245,21 @@ def _samples(ctx: Any) -> SampleCollection:
 
 
 def _base(ctx: Any) -> fo.DatasetView | None:
-    stages = ctx.panel.state.base
-    return fo.DatasetView._build(ctx.dataset, stages) if stages is not None else None
+    base = ctx.panel.state.base
+    return fo.DatasetView._build(ctx.dataset, base["stages"]) if base else None
+
+
+def _fingerprint(view: SampleCollection) -> str:
+    """The same for two views of the same stages, whose ids are drawn anew each time."""
+    stages = [{k: v for k, v in stage.items() if k != "_uuid"} for stage in view._serialize()]
+    return sha256(json.dumps(stages, default=str).encode()).hexdigest()
 
 
 def _column(panel: types.Object) -> types.Property:
-    view = types.GridView(orientation="vertical", gap=2, width="100%", componentsProps=PADDED)
+    view = types.GridView(orientation="vertical", columns=1, gap=2, pad=2)
     return types.Property(panel, view=view)
+
+
+def _height(pixels: int) -> dict[str, Any]:
+    """A plot fills its place, so the place is given a height."""
+    return {"componentsProps": {"item": {"sx": {"height": f"{pixels}px", "width": "100%"}}}}

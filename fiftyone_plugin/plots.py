@@ -6,10 +6,10 @@ from typing import Any
 from fiftyone_plugin.fields import SCORES
 from fiftyone_plugin.statistics import Histogram, Points, Timeline
 
-COLOURS = {"overall": "#8a8f98", "technical": "#2b8cbe", "aesthetic": "#e08214"}
+COLOURS = {"overall": "#7f8c9b", "technical": "#2b8cbe", "aesthetic": "#e08214"}
 INK = "#8a8f98"  # lettering and lines, on white and on black alike
 FAINT = "rgba(138,143,152,0.25)"
-SCALE = "Cividis"
+SCALE = [[0, "#a6509e"], [0.5, "#b5b5b5"], [1, "#3f9b4f"]]  # for the colour-blind too
 GAP = 0.1  # between histograms, as a share of the width
 MIN_SIZE, MAX_SIZE = 6, 22  # of cells, in pixels
 
@@ -91,7 +91,7 @@ def scatter(found: Points, thirds: dict[str, tuple[float, float]]) -> tuple[Data
         "<br>overall %{marker.color:.3f}<extra></extra>",
         "name": "videos",
     }
-    layout = _layout(x=_axis(title="technical"), y=_axis(title="aesthetic"), top=12)
+    layout = _layout(x=_axis(title="technical"), y=_axis(title="aesthetic"), top=30)
     layout["dragmode"] = "lasso"
     dotted = {"type": "line", "line": {"color": INK, "width": 1, "dash": "dot"}, "layer": "below"}
     layout["shapes"] = [
