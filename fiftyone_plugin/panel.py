@@ -124,8 +124,10 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         self._narrow(ctx, failed(_samples(ctx), ctx.panel.state.field))
 
     def on_unscored(self, ctx: Any) -> None:
-        """Show what has no scores."""
-        self._narrow(ctx, unscored(_samples(ctx), ctx.panel.state.field))
+        """Show what nobody has tried to score."""
+        field = ctx.panel.state.field
+        untried = unscored(_samples(ctx), field).match(F(f"{field}.error") == None)  # noqa: E711
+        self._narrow(ctx, untried)
 
     def on_back(self, ctx: Any) -> None:
         """Show what was shown before the lasso."""
@@ -241,7 +243,8 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
 
 def _samples(ctx: Any) -> SampleCollection:
     """What the panel shows: the view, or what was shown before the panel narrowed it."""
-    return videos(_base(ctx) or ctx.view)
+    base = _base(ctx)
+    return videos(ctx.view if base is None else base)
 
 
 def _base(ctx: Any) -> fo.DatasetView | None:

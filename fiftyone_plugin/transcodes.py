@@ -212,7 +212,7 @@ def group_folders(before: str, after: str, name: str, *, persistent: bool = True
     groups: dict[PurePath, dict[str, str]] = defaultdict(dict)
     for slice_name, folder in ((BEFORE, before), (AFTER, after)):
         for path in _videos_of(folder):
-            key = PurePath(path).relative_to(PurePath(folder).absolute()).with_suffix("")
+            key = PurePath(path).relative_to(Path(folder).absolute()).with_suffix("")
             if slice_name in groups[key]:
                 raise SettingsError(f"'{folder}' holds two videos named '{key}'. Rename one.")
             groups[key][slice_name] = path

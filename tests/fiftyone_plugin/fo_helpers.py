@@ -31,8 +31,8 @@ def form(name: str, dataset: Any, params: dict[str, Any] | None = None, **contex
         "target": "inputs",
         **context,
     }
-    if view := request.get("view"):
-        request["view"] = view._serialize()
+    if "view" in request:
+        request["view"] = request["view"]._serialize()
     found = asyncio.run(resolve_type(OperatorRegistry(), f"{PLUGIN}/{name}", request))
     return found.to_json()["type"]["properties"]
 

@@ -1,0 +1,80 @@
+"""explain: words, ranks, segments, the map."""
+
+import base64
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from fo_helpers import execute, form, operator, problem
+from PIL import Image
+
+from dover_plugin.errors import SettingsError
+
+
+def test_places_among_the_dataset(scored_once: Any) -> None:
+    best = scored_once.sort_by("dover.overall", reverse=True).first()
+    found = operator("explain")(scored_once, best.id)
+    places = {place.name: place for place in found.places}
+    assert places["overall"].better_than == pytest.approx(100 * 5 / 6)
+    assert places["overall"].score == best.dover.overall
+    worst_first = [score for *_, score in found.worst_segments]
+    assert worst_first == sorted(d.overall for d in best.dover_segments.detections)
+    assert found.ranks == {}, "only dover has published sets"
+
+
+def test_ranks_of_dover_in_the_published_sets(scored: Any) -> None:
+    from dover_plugin.ranks import ranks
+
+    sample = scored.match_tags("dover:failed", bool=False).first()
+    sample.dover.model = "dover"
+    sample.save()
+    found = operator("explain")(scored, sample.id)
+    expected = ranks("dover", sample.dover.technical_raw, sample.dover.aesthetic_raw)
+    for name, branches in expected.items():
+        assert found.ranks[name]["technical"] == branches["technical"].better_than
+    assert len(found.ranks) == 6
+    assert found.places[0].better_than == 0, "it is ranked among samples of its own model"
+
+
+def test_the_operator_explains_and_draws(scored_once: Any, weights: str) -> None:
+    sample = scored_once.match_tags("dover:failed", bool=False).first()
+    context = {"current_sample": sample.id}
+    result = execute("explain", scored_once, {"weights": weights}, **context)
+    assert f"| overall | {sample.dover.overall:.3f} |" in result["words"]
+    assert "Worst segments: frames" in result["words"]
+    png = base64.b64decode(result["map"].removeprefix("data:image/png;base64,"))
+    assert np.asarray(Image.open(BytesIO(png)).convert("RGB")).std() > 20
+    assert execute("explain", scored_once, {"map": False}, **context)["map"] is None
+
+
+def test_the_map_is_of_the_weights_that_scored(
+    scored_once: Any, seeded: Any, tmp_path: Any
+) -> None:
+    import torch
+
+    other = {
+        key: tensor * 1.001 if tensor.is_floating_point() else tensor
+        for key, tensor in torch.load(seeded["dover-mobile"], weights_only=True).items()
+    }
+    torch.save(other, tmp_path / "other.pth")
+    sample = scored_once.match_tags("dover:failed", bool=False).first()
+    with pytest.raises(Exception, match="not the weights that the sample was scored with"):
+        execute(
+            "explain",
+            scored_once,
+            {"weights": str(tmp_path / "other.pth")},
+            current_sample=sample.id,
+        )
+
+
+def test_which_sample(scored_once: Any, dataset: Any) -> None:
+    assert "Which video?" in problem(form("explain", scored_once))
+    ids = scored_once.values("id")
+    assert "Which video?" in problem(form("explain", scored_once, selected=ids[:2]))
+    assert "problem" not in form("explain", scored_once, selected=ids[:1])
+    bad = scored_once.match_tags("dover:failed").first()
+    with pytest.raises(SettingsError, match="cannot be read as a video"):
+        operator("explain")(scored_once, bad.id)
+    with pytest.raises(SettingsError, match="has no scores"):
+        operator("explain")(dataset, dataset.first().id)
