@@ -183,11 +183,16 @@ def stream_views(
     unfinished: dict[int, list[Views]] = {}
     for index, frame in source.frames(sorted(wanted)):
         _check_frame(frame, index, source.info)
+        made: dict[object, Picture] = {}  # short videos and repeats use a frame more than once
         for number, repeat, sample in wanted.pop(index):
             draws = segments[number][1]
             if number not in unfinished:
                 unfinished[number] = [Views.blank() for _ in draws]
-            unfinished[number][repeat].place(sample)[:] = picture(frame, sample, draws[repeat])
+            technical = sample.branch == "technical"
+            same = (number, repeat, sample.clip) if technical else "aesthetic"
+            if same not in made:
+                made[same] = picture(frame, sample, draws[repeat])
+            unfinished[number][repeat].place(sample)[:] = made[same]
             missing[number] -= 1
             if not missing[number]:
                 yield unfinished.pop(number)

@@ -118,10 +118,10 @@ def timeline(found: Timeline) -> tuple[Data, Layout]:
         }
         for i, name in enumerate(SCORES)
     ]
-    layout = _layout(x=_axis(title=found.unit), y=_axis(title="score"), top=8)
+    layout = _layout(x=_axis(title=found.unit), y=_axis(title="score"), top=28)
     layout["hovermode"] = "x unified"
     layout["showlegend"] = True
-    layout["legend"] = {"orientation": "h", "y": 1.15, "font": {"color": INK}}
+    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.2, "font": {"color": INK}}
     return data, layout
 
 

@@ -53,7 +53,7 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
                 forms.dropdown(inputs, "pair_by", pairings, default, "Pair by")
             pair_by = default if grouped else ctx.params.get("pair_by", default)
             _pairing_inputs(ctx, inputs, pair_by)
-            forms.slider(inputs, "threshold", 0.05, "A loss is a fall of overall by more than")
+            forms.share(inputs, "threshold", 0.05, "A loss is a fall of overall by more than")
             inputs.str("view_name", default=VIEW, label="Save as view")
             _say_pairs(inputs, *_pairs(ctx.dataset, ctx.params))
         return forms.form(inputs, "compare transcodes", "Compare")

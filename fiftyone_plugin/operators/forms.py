@@ -88,10 +88,9 @@ def dropdown(
     inputs.enum(name, list(choices), default=default, label=label, view=view, **more)
 
 
-def slider(inputs: types.Object, name: str, default: float, label: str, **more: Any) -> None:
+def share(inputs: types.Object, name: str, default: float, label: str, **more: Any) -> None:
     """Ask for a number from 0 to 1."""
-    view = types.SliderView()
-    inputs.float(name, default=default, min=0, max=1, label=label, view=view, **more)
+    inputs.float(name, default=default, min=0, max=1, label=label, **more)
 
 
 def plural(count: int, noun: str) -> str:

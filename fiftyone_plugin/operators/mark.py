@@ -147,14 +147,14 @@ def _rule_inputs(inputs: types.Object, rule: str) -> None:
     names = {score: score for score in scores}
     if rule == "disagreement":
         forms.dropdown(inputs, "low_branch", names, "technical", "Low branch")
-        forms.slider(inputs, "below", round(LOW, 2), "Low is below")
-        forms.slider(inputs, "above", round(HIGH, 2), "The other is at least")
+        forms.share(inputs, "below", round(LOW, 2), "Low is below")
+        forms.share(inputs, "above", round(HIGH, 2), "The other is at least")
         return
     forms.dropdown(inputs, "by", names, "overall", "Score")
     if rule == "quantile":
-        forms.slider(inputs, "share", 0.1, "Share of the scored videos")
+        forms.share(inputs, "share", 0.1, "Share of the scored videos")
     else:
-        forms.slider(inputs, "below", round(LOW, 2), "Low is below")
+        forms.share(inputs, "below", round(LOW, 2), "Low is below")
 
 
 def _low(params: dict[str, Any]) -> Low:

@@ -1,0 +1,140 @@
+"""The real App in a real, headless Chromium."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+SERVE = """
+import sys
+import fiftyone as fo
+session = fo.launch_app(
+    fo.load_dataset(sys.argv[1]), remote=True, port=int(sys.argv[2]), address="127.0.0.1"
+)
+session.wait(-1)
+"""
+SIZE = {"width": 1600, "height": 1000}
+WAIT = 30_000  # milliseconds
+PLOT = ".js-plotly-plot"
+
+
+class App:
+    """What a user does in the App."""
+
+    def __init__(self, page: Page, pictures: Path) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self._pictures = pictures
+        page.set_default_timeout(WAIT)
+        page.on("console", self._console)
+
+    def open(self, url: str) -> None:
+        """Open a dataset, and dismiss what is advertised."""
+        self.page.goto(url)
+        self.page.locator('[data-cy="looker"]').first.wait_for()
+        dismiss = self.page.get_by_text("Dismiss", exact=True)
+        try:
+            dismiss.click(timeout=4000)
+        except Exception:  # it is not always shown
+            assert dismiss.count() == 0
+
+    def picture(self, name: str) -> Path:
+        """Keep what the screen shows, once it has settled."""
+        self.page.wait_for_timeout(1500)
+        self._pictures.mkdir(parents=True, exist_ok=True)
+        path = self._pictures / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def operator(self, label: str) -> Any:
+        """Choose an operator in the browser of operators; returns its form."""
+        self.page.locator("body").press("Backquote")
+        search = self.page.locator('[data-cy="operators-browser-search"]')
+        search.locator("input").or_(search).last.fill(label)
+        self.page.wait_for_timeout(800)
+        self.page.keyboard.press("Enter")
+        form = self.page.locator('[data-cy="operators-prompt-modal"]')
+        form.wait_for()
+        return form
+
+    def fill(self, form: Any, label: str, text: str) -> None:
+        """Type into the field below a label."""
+        below = f'xpath=.//*[normalize-space(text())="{label}"]/following::input[1]'
+        form.locator(below).fill(text)
+
+    def submit(self, form: Any, button: str) -> None:
+        """Press the button, once the form has followed what was typed."""
+        self.page.wait_for_timeout(1500)
+        form.get_by_role("button", name=button, exact=True).click()
+
+    def done(self) -> str:
+        """Wait for the result of an operator, close it, and return what it said."""
+        button = self.page.get_by_role("button", name=re.compile("^(Done|Close)$")).last
+        text: str = self.page.locator("body").inner_text()
+        button.click()
+        button.wait_for(state="detached")
+        return text
+
+    def samples(self) -> Any:
+        """The text that counts the samples in the grid."""
+        return self.page.get_by_text(re.compile(r"^[\d,]+ samples?$")).first
+
+    def panel(self, name: str) -> None:
+        """Open a panel beside the samples."""
+        self.page.locator('[data-cy="new-panel-btn"]').first.click()
+        self.page.locator(f'[data-cy="new-panel-option-{name}"]').click()
+
+    def _console(self, message: Any) -> None:
+        outside = "ERR_NAME_NOT_RESOLVED" in message.text or "Failed to load" in message.text
+        if message.type == "error" and not outside:
+            self.errors.append(message.text)
+
+
+@contextmanager
+def serve(dataset: str) -> Iterator[str]:
+    """Serve a dataset in a process of its own; yields the address of its page."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE, dataset, str(port)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/datasets/{dataset}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def browse(pictures: Path, size: dict[str, int] | None = None) -> Iterator[App]:
+    """A browser window."""
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            yield App(browser.new_page(viewport=size or SIZE), pictures)
+        finally:
+            browser.close()
