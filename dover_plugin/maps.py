@@ -64,5 +64,5 @@ def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
         bar.set_ticks([worst, best], labels=["worst place", "best place"])
         bar.ax.tick_params(length=0, labelsize=9)
     png = BytesIO()
-    figure.savefig(png, format="png")
+    figure.savefig(png, format="png", bbox_inches="tight", pad_inches=0.15)
     return png.getvalue()

@@ -106,7 +106,7 @@ def in_markdown(found: Explanation) -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {p.name} | {p.score:.3f} | {p.word} | {p.better_than:.0f} % of these |"
+        f"| {p.name} | {p.score:.3f} | {p.word} | {p.better_than:.0f} % of this dataset |"
         for p in found.places
     ]
     if found.ranks:

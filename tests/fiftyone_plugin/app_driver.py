@@ -82,7 +82,7 @@ class App:
 
     def done(self) -> str:
         """Wait for the result of an operator, close it, and return what it said."""
-        button = self.page.get_by_role("button", name=re.compile("^(Done|Close)$")).last
+        button = self.page.locator("button").filter(has_text=re.compile("^(Done|Close)$"))
         text: str = self.page.locator("body").inner_text()
         button.click()
         button.wait_for(state="detached")

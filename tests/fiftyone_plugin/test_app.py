@@ -93,6 +93,20 @@ def test_tag_low_quality(app: App, clips: Any) -> None:
     assert clips.count_sample_tags().get("low_quality", 0) == expected > 0
 
 
+def test_explain_in_the_open_sample(app: App, clips: Any, weights: str) -> None:
+    app.page.locator('[data-cy="looker"]').nth(3).click()
+    app.page.locator('[data-cy="modal"]').wait_for()
+    form = app.operator("DOVER: explain")
+    app.fill(form, "Weights", weights)
+    app.submit(form, "Explain")
+    app.page.get_by_text("better than").first.wait_for()
+    app.page.locator('img[src^="data:image/png"]').wait_for()
+    app.picture("6-explain")
+    app.done()
+    app.page.keyboard.press("Escape")
+    app.page.locator('[data-cy="modal"]').wait_for(state="detached")
+
+
 def test_the_panel_a_click_and_a_lasso(app: App, clips: Any) -> None:
     app.panel("video_quality")
     page = app.page
@@ -100,14 +114,14 @@ def test_the_panel_a_click_and_a_lasso(app: App, clips: Any) -> None:
     points.first.wait_for()
     assert points.count() == 6
     page.get_by_text("6 scored").wait_for()
-    app.picture("6-panel")
+    app.picture("7-panel")
     box = points.first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_timeout(700)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.locator(f"{PLOT} .scatterlayer .lines path").first.wait_for(state="attached")
-    app.picture("7-click-and-timeline")
+    app.picture("8-click-and-timeline")
     area = page.locator(f"{PLOT} .nsewdrag").nth(3).bounding_box()
     assert area is not None
     left, top = area["x"] + 4, area["y"] + 4
@@ -120,23 +134,11 @@ def test_the_panel_a_click_and_a_lasso(app: App, clips: Any) -> None:
     page.get_by_text("Back to all", exact=True).wait_for()
     expect(app.samples()).not_to_have_text("7 samples")
     assert 0 < int(app.samples().inner_text().split()[0]) < 6
-    app.picture("8-lasso")
+    app.picture("9-lasso")
     page.get_by_text("Back to all", exact=True).click()
     expect(app.samples()).to_have_text("7 samples")
 
 
 def test_light_mode(app: App) -> None:
     app.page.locator('[data-testid^="LightMode"]').first.click()
-    app.picture("9-light")
-
-
-def test_explain_in_the_open_sample(app: App, clips: Any, weights: str) -> None:
-    app.page.locator('[data-cy="looker"]').first.click()
-    app.page.locator('[data-cy="modal"]').wait_for()
-    form = app.operator("DOVER: explain")
-    app.fill(form, "Weights", weights)
-    app.submit(form, "Explain")
-    app.page.get_by_text("better than").first.wait_for()
-    app.page.locator('img[src^="data:image/png"]').wait_for()
-    app.picture("10-explain")
-    app.done()
+    app.picture("10-light")
