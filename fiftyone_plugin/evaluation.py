@@ -42,8 +42,7 @@ def evaluate(
         raise SettingsError(f"by={by!r} names no score. Choose from {', '.join(SCORES)}.")
     if not samples.has_field(f"{field}.{by}"):
         raise SettingsError(f"The field '{field}' holds no scores. Run score_videos first.")
-    if not eval_key.isidentifier():
-        raise SettingsError(f"{eval_key!r} cannot name an evaluation. Use letters and digits.")
+    check_key(samples, eval_key)
     view = samples.match((F(f"{field}.{by}") != None) & (F(opinions) != None))  # noqa: E711
     models = view.distinct(f"{field}.model")
     if len(models) > 1:
@@ -58,7 +57,7 @@ def evaluate(
         )
     agreement(scores, truth)  # says what is wrong before anything is written
     if eval_key in samples.list_evaluations():
-        samples.delete_evaluation(eval_key)
+        samples.delete_evaluation(eval_key)  # one of ours
     prediction, target = label_fields(eval_key)
     predicted = rescale(scores, np.asarray(truth, np.float64))
     for name, values in ((prediction, predicted), (target, truth)):
@@ -76,6 +75,23 @@ def evaluate(
         custom_metrics={f"{PLUGIN}/{metric.name}": {} for metric in METRICS},
         progress=False,
     )
+
+
+def check_key(samples: SampleCollection, eval_key: str) -> None:
+    """Raise SettingsError unless the evaluation can be written without touching others' fields."""
+    if not eval_key.isidentifier():
+        raise SettingsError(f"{eval_key!r} cannot name an evaluation. Use letters and digits.")
+    labels = label_fields(eval_key)
+    if eval_key in samples.list_evaluations():
+        config = samples.get_evaluation_info(eval_key).config
+        if getattr(config, "pred_field", None) != labels[0]:
+            raise SettingsError(
+                f"Another evaluation is named {eval_key!r} already. Choose another name."
+            )
+        return
+    taken = [name for name in (eval_key, *labels) if samples._dataset.has_field(name)]
+    if taken:
+        raise SettingsError(f"The field '{taken[0]}' exists already. Choose another name.")
 
 
 def label_fields(eval_key: str) -> tuple[str, str]:

@@ -82,7 +82,7 @@ def check_field(dataset: fo.Dataset, field: str) -> None:
             f"{field!r} cannot name a field. Use letters, digits and underscores, as 'dover'."
         )
     known = dataset.get_field(field)
-    if known is not None and not is_scores(known):
+    if known is not None and not (is_scores(known) and _made_by_us(known)):
         raise SettingsError(
             f"The field '{field}' exists and holds {type(known).__name__}, not scores. Name "
             "another field."
@@ -91,9 +91,22 @@ def check_field(dataset: fo.Dataset, field: str) -> None:
 
 def is_scores(field: fo.Field) -> bool:
     """Whether a field of a dataset was made by ``declare``."""
-    return isinstance(field, fo.EmbeddedDocumentField) and issubclass(
-        field.document_type, fo.DynamicEmbeddedDocument
+    return (
+        isinstance(field, fo.EmbeddedDocumentField)
+        and field.document_type is fo.DynamicEmbeddedDocument
     )
+
+
+def _made_by_us(field: fo.Field) -> bool:
+    names = set(field.get_field_schema())
+    return not names or set(SCORES) <= names
+
+
+def every_sample(dataset: fo.Dataset) -> SampleCollection:
+    """All samples: of a grouped dataset those of every slice, which ``select`` alone leaves out."""
+    if dataset.media_type == "group":
+        return dataset.select_group_slices(_allow_mixed=True)
+    return dataset
 
 
 def score_fields(dataset: fo.Dataset) -> list[str]:
@@ -102,7 +115,7 @@ def score_fields(dataset: fo.Dataset) -> list[str]:
     return [
         name
         for name, field in schema.items()
-        if is_scores(field) and set(SCORES) <= set(field.get_field_schema())
+        if is_scores(field) and {*SCORES, "model", "error"} <= set(field.get_field_schema())
     ]
 
 
@@ -155,7 +168,7 @@ def _declare_segments(dataset: fo.Dataset, field: str) -> None:
             embedded_doc_type=fo.TemporalDetections,
             description="Video quality by DOVER, segment by segment",
         )
-    elif known.document_type is not fo.TemporalDetections:
+    elif getattr(known, "document_type", None) is not fo.TemporalDetections:
         raise SettingsError(f"The field '{field}' exists and holds other labels. Rename it.")
     for name in SCORES:
         path = f"{field}.detections.{name}"

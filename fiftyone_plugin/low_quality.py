@@ -9,7 +9,8 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from fiftyone_plugin.fields import HIGH, LOW, SCORES, scored
+from fiftyone_plugin.fields import HIGH, LOW, SCORES, every_sample, scored
+from fiftyone_plugin.scoring import videos
 
 RUN = "dover_mark"  # the method under which marks are recorded
 LABEL = "low"
@@ -89,12 +90,12 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
         SettingsError: no scores, or a name that is taken.
     """
     dataset = samples._dataset
-    hits = low.find(samples, field)
+    hits = low.find(videos(samples), field)
     count = len(hits)
-    _check_name(dataset, kind, name)
+    check_name(dataset, kind, name)
     if kind == "tag":
         changed = hits.match_tags(name, bool=False).values("id")
-        dataset.select(changed).tag_samples(name)
+        every_sample(dataset).select(changed).tag_samples(name)
     elif kind == "label":
         if not dataset.has_field(name):
             dataset.add_sample_field(
@@ -105,14 +106,15 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
             )
         changed = hits.match(F(name) == None).values("id")  # noqa: E711
         labels = {i: fo.Classification(label=LABEL) for i in changed}
-        dataset.set_values(name, labels, key_field="id")
+        every_sample(dataset).set_values(name, labels, key_field="id")
     else:
         changed = []
         dataset.save_view(name, hits, description=_description(field))
     key = f"{RUN}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
     settings = {"field": field, "kind": kind, "name": name, "count": count, **vars(low)}
     samples.register_run(key, samples.init_run(method=RUN, **settings))
-    dataset.save_run_results(key, dataset.init_run_results(key, changed=changed))
+    results = dataset.init_run_results(key, changed=changed, hits=hits.values("id"))
+    dataset.save_run_results(key, results)
     return count
 
 
@@ -143,21 +145,30 @@ def undo(dataset: fo.Dataset, key: str | None = None) -> str:
         raise SettingsError("There is nothing to undo: no mark of tag_low_quality is recorded.")
     config = dataset.get_run_info(key).config
     what = describe(dataset, key)
-    changed = dataset.select(dataset.load_run_results(key).changed)
+    every = every_sample(dataset)
+    changed = set(dataset.load_run_results(key).changed)
+    dataset.delete_run(key)
     if config.kind == "tag":
-        changed.untag_samples(config.name)
+        for other in marks(dataset):  # what another mark of this tag hits keeps it
+            mark_of = dataset.get_run_info(other).config
+            if (mark_of.kind, mark_of.name) == ("tag", config.name):
+                changed -= set(dataset.load_run_results(other).hits)
+        every.select(list(changed)).untag_samples(config.name)
     elif config.kind == "label":
         if dataset.has_field(config.name):
-            changed.set_field(config.name, None).save(config.name)
-            if not dataset.count(config.name):
+            ours = every.select(list(changed)).match(F(f"{config.name}.label") == LABEL)
+            every.set_values(config.name, dict.fromkeys(ours.values("id")), key_field="id")
+            if not every.count(config.name):
                 dataset.delete_sample_field(config.name)
     elif dataset.has_saved_view(config.name):
-        dataset.delete_saved_view(config.name)
-    dataset.delete_run(key)
+        description = dataset.get_saved_view_info(config.name)["description"]
+        if description == _description(config.field):
+            dataset.delete_saved_view(config.name)
     return what
 
 
-def _check_name(dataset: fo.Dataset, kind: Mark, name: str) -> None:
+def check_name(dataset: fo.Dataset, kind: Mark, name: str) -> None:
+    """Raise SettingsError unless a mark of that name can be made."""
     if not name:
         raise SettingsError(f"The {kind} has no name. Give one, as 'low_quality'.")
     if kind == "view" and dataset.has_saved_view(name):

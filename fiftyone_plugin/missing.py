@@ -1,5 +1,6 @@
 """What to show where the packages that scoring needs are not installed."""
 
+import sys
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,8 +19,9 @@ NEEDED = {  # module -> package; what the core imports
 
 
 def missing_packages() -> list[str]:
-    """Packages that cannot be imported."""
-    return [package for module, package in NEEDED.items() if find_spec(module) is None]
+    """Packages that cannot be imported, and Python itself where it is too old."""
+    old = ["Python 3.12 or later"] if tuple(sys.version_info) < (3, 12) else []
+    return old + [package for module, package in NEEDED.items() if find_spec(module) is None]
 
 
 class Setup(foo.Operator):  # type: ignore[misc]

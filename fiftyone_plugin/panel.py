@@ -47,7 +47,8 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         """Start with the first field of scores."""
         fields = score_fields(ctx.dataset)
         default = DEFAULT_FIELD if DEFAULT_FIELD in fields else next(iter(fields), None)
-        ctx.panel.state.field = default
+        if ctx.panel.state.field not in fields:
+            ctx.panel.state.field = default
         self._refresh(ctx)
         self._show_timeline(ctx)
 

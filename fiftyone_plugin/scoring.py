@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +18,11 @@ from dover_plugin.scores import Failure, Result, Scores
 from dover_plugin.segments import SegmentScores
 from fiftyone_plugin.fields import (
     FAILED_TAG,
+    check_field,
     declare,
     detections,
     document,
+    every_sample,
     segments_field,
     unscored,
 )
@@ -32,6 +34,7 @@ WRITE_EVERY = 64  # results, or
 WRITE_SECONDS = 5.0  # what a crash may lose
 REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
 SHOWN_FAILURES = 100
+COMPARABLE = ("model", "weights_sha256", "fusion", "precision", "repeats", "seed")
 RUN = "dover"  # the method under which runs are recorded
 
 
@@ -68,8 +71,8 @@ class Summary:
 
 
 @lru_cache(maxsize=1)
-def _scorer(settings: tuple[tuple[str, Any], ...], weights_changed: float) -> "Scorer":
-    del weights_changed  # part of the key
+def _scorer(settings: tuple[tuple[str, Any], ...], files_changed: tuple[float, ...]) -> "Scorer":
+    del files_changed  # part of the key
     from dover_plugin.scorer import Scorer  # imports torch
 
     return Scorer(**dict(settings))
@@ -81,8 +84,8 @@ def make_scorer(**settings: Any) -> "Scorer":
     Raises:
         DoverError: settings or weights that do not work.
     """
-    weights = settings.get("weights")
-    changed = Path(weights).stat().st_mtime if weights and Path(weights).is_file() else 0.0
+    files = [Path(name) for name in (settings.get("weights"), settings.get("fusion")) if name]
+    changed = tuple(file.stat().st_mtime for file in files if file.is_file())
     return _scorer(tuple(sorted(settings.items())), changed)
 
 
@@ -92,6 +95,8 @@ def videos(samples: SampleCollection) -> SampleCollection:
     Raises:
         SettingsError: there is no video, or the samples are parts of videos.
     """
+    if samples._is_dynamic_groups:
+        raise SettingsError("This view groups videos by a field. Clear the grouping first.")
     if samples.media_type == "group":
         slices = [s for s, kind in samples.group_media_types.items() if kind == "video"]
         if not slices:
@@ -109,17 +114,30 @@ def videos(samples: SampleCollection) -> SampleCollection:
     return samples
 
 
-def waiting(samples: SampleCollection, name: str, *, segments: bool) -> SampleCollection:
-    """Samples that have no scores yet, or lack the segments that are asked for."""
+def waiting(
+    samples: SampleCollection, name: str, segments_like: dict[str, Any] | None
+) -> SampleCollection:
+    """Samples that are to be scored unless all are to be overwritten.
+
+    Args:
+        samples: of videos.
+        name: of the field.
+        segments_like: where segments are asked for, the settings of the run. Samples without
+            segments whose scores were made so are scored again, which changes no score.
+
+    Returns:
+        Samples without scores, and those that lack the segments.
+    """
     if not samples.has_field(name):
         return samples
-    if not segments:
+    if segments_like is None:
         return unscored(samples, name)
-    if not samples.has_field(segments_field(name)):
-        return samples
-    return samples.match(
-        (F(f"{name}.overall") == None) | (F(segments_field(name)) == None)  # noqa: E711
-    )
+    lacking = F("id") != None  # noqa: E711
+    for setting, value in segments_like.items():
+        lacking &= F(f"{name}.{setting}") == value
+    if samples.has_field(segments_field(name)):
+        lacking &= F(segments_field(name)) == None  # noqa: E711
+    return samples.match((F(f"{name}.overall") == None) | lacking)  # noqa: E711
 
 
 def score(
@@ -151,7 +169,9 @@ def score(
     """
     target = videos(samples)
     segments = segment_seconds is not None
-    todo = target if overwrite else waiting(target, name, segments=segments)
+    check_field(samples._dataset, name)
+    like = {key: getattr(scorer.settings, key) for key in COMPARABLE} if segments else None
+    todo = target if overwrite else waiting(target, name, like)
     ids, paths = todo.values(["id", "filepath"])
     summary = Summary(total=len(ids), skipped=len(target) - len(ids))
     dataset = samples._dataset
@@ -168,8 +188,10 @@ def score(
             if segment_seconds is not None and isinstance(result, Scores):
                 try:
                     parts = list(scorer.timeline(path, seconds=segment_seconds))
-                except DoverError as error:
-                    result = Failure(path, str(error), scorer.settings)
+                except (DoverError, MemoryError, OSError) as error:
+                    reason = f"its segments could not be scored: {error}"
+                    result = replace(result, warnings=(*result.warnings, reason))
+                    parts = []
             if isinstance(result, Failure):
                 summary.failed += 1
                 if len(summary.failures) < SHOWN_FAILURES:
@@ -205,14 +227,15 @@ class _Writer:
         self._dataset = dataset
         self._name = name
         self._results: dict[str, Result] = {}
-        self._segments: dict[str, fo.TemporalDetections] = {}
+        self._segments: dict[str, fo.TemporalDetections | None] = {}
+        self._has_segments = dataset.has_field(segments_field(name))
         self._written = monotonic()
 
     def add(self, sample_id: str, result: Result, parts: list[SegmentScores] | None) -> bool:
         """Keep a result; True where this wrote."""
         self._results[sample_id] = result
-        if parts is not None:
-            self._segments[sample_id] = detections(parts)
+        if self._has_segments:  # none rather than those of older scores
+            self._segments[sample_id] = None if parts is None else detections(parts)
         late = monotonic() - self._written > WRITE_SECONDS
         if late or len(self._results) >= WRITE_EVERY:
             self.flush()
@@ -233,10 +256,11 @@ class _Writer:
 
     def _tag(self) -> None:
         failed = [i for i, result in self._results.items() if result.error]
-        written = self._dataset.select(list(self._results))
+        every = every_sample(self._dataset)
+        written = every.select(list(self._results))
         written.match_tags(FAILED_TAG).untag_samples(FAILED_TAG)
         if failed:
-            self._dataset.select(failed).tag_samples(FAILED_TAG)
+            every.select(failed).tag_samples(FAILED_TAG)
 
 
 def _record(

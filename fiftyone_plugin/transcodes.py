@@ -13,11 +13,11 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.files import find_videos
-from fiftyone_plugin.fields import SCORES
-from fiftyone_plugin.scoring import videos
+from fiftyone_plugin.fields import SCORES, is_scores
+from fiftyone_plugin.scoring import COMPARABLE, videos
 
 BEFORE, AFTER = "before", "after"
-COMPARED = ("model", "weights_sha256", "fusion", "precision", "repeats", "seed")
+VIEW_OF = "Greatest loss of"  # begins the description of our saved views
 
 
 class Pair(NamedTuple):
@@ -63,13 +63,23 @@ def difference_field(field: str) -> str:
     return f"{field}_difference"
 
 
+def check_view(dataset: fo.Dataset, view: str) -> None:
+    """Raise SettingsError if a saved view of that name is someone else's."""
+    if not view:
+        raise SettingsError("The saved view needs a name, as 'lost quality'.")
+    if dataset.has_saved_view(view):
+        description = dataset.get_saved_view_info(view)["description"] or ""
+        if not description.startswith(VIEW_OF):
+            raise SettingsError(f"A saved view is named {view!r} already. Choose another name.")
+
+
 def pairs_by_group(samples: SampleCollection, before: str, after: str) -> tuple[list[Pair], int]:
     """Pairs of a grouped dataset: two slices of a group; and how many groups lack one.
 
     Raises:
         SettingsError: no groups, or no such slices.
     """
-    if samples.media_type != "group":
+    if samples.media_type != "group" or samples._is_dynamic_groups:
         raise SettingsError("This dataset has no groups. Pair by a field or by file names.")
     for name in (before, after):
         if name not in samples.group_slices:
@@ -157,10 +167,11 @@ def compare(
     if not samples.has_field(f"{field}.overall"):
         raise SettingsError(f"The field '{field}' holds no scores. Run score_videos first.")
     dataset = samples._dataset
+    check_view(dataset, view)
     name = difference_field(field)
     _declare(dataset, name)
     flat = videos(samples)
-    columns = [f"{field}.{column}" for column in (*SCORES, *COMPARED)]
+    columns = [f"{field}.{column}" for column in (*SCORES, *COMPARABLE)]
     wanted = flat.select({i for pair in pairs for i in pair})
     ids, *values = wanted.values(["id", *columns])
     rows = dict(zip(ids, zip(*values, strict=True), strict=True))
@@ -175,9 +186,10 @@ def compare(
         else:
             differences = {s: new[i] - old[i] for i, s in enumerate(SCORES)}
             found[after] = fo.DynamicEmbeddedDocument(**differences, before=before)
-    flat.set_values(name, found, key_field="id")
+    old_ones = flat.match(F(name) != None).values("id")  # noqa: E711
+    flat.set_values(name, {**dict.fromkeys(old_ones), **found}, key_field="id")
     result = flat.select(list(found)).sort_by(F(f"{name}.overall"))
-    dataset.save_view(view, result, description=f"Greatest loss of {field} first", overwrite=True)
+    dataset.save_view(view, result, description=f"{VIEW_OF} {field} first", overwrite=True)
     losses = sorted(doc.overall for doc in found.values())
     return Comparison(
         pairs=len(found),
@@ -255,7 +267,10 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _declare(dataset: fo.Dataset, name: str) -> None:
-    if not dataset.has_field(name):
+    known = dataset.get_field(name)
+    if known is not None and not is_scores(known):
+        raise SettingsError(f"The field '{name}' exists and holds something else. Rename it.")
+    if known is None:
         dataset.add_sample_field(
             name,
             fo.EmbeddedDocumentField,

@@ -16,6 +16,7 @@ from fiftyone_plugin.transcodes import (
     BEFORE,
     Comparison,
     Pair,
+    check_view,
     compare,
     group_folders,
     pairs_by_field,
@@ -55,9 +56,11 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
             _pairing_inputs(ctx, inputs, pair_by)
             forms.share(inputs, "threshold", 0.05, "A loss is a fall of overall by more than")
             inputs.str("view_name", default=VIEW, label="Save as view")
+            check_view(ctx.dataset, forms.given(ctx.params, "view_name", VIEW))
             _say_pairs(inputs, *_pairs(ctx.dataset, ctx.params))
         return forms.form(inputs, "compare transcodes", "Compare")
 
+    @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Write the differences, and show the greatest losses."""
         params = ctx.params
@@ -67,12 +70,13 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
             params.get("field") or _only_field(ctx),
             pairs,
             unpaired=unpaired,
-            threshold=params.get("threshold", 0.05),
+            threshold=forms.given(params, "threshold", 0.05),
             view=params.get("view_name") or VIEW,
         )
         ctx.trigger("reload_dataset")
         return done.to_dict()
 
+    @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
         """The comparison in words."""
         outputs = types.Object()
@@ -146,12 +150,20 @@ class GroupTranscodes(foo.Operator):  # type: ignore[misc]
         inputs.str("name", required=True, label="Name of the new dataset")
         return forms.form(inputs, "group transcodes", "Make it")
 
+    @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Make it, and open it."""
         params = ctx.params
         dataset = group_folders(params["before"], params["after"], params["name"])
         ctx.trigger("open_dataset", {"dataset": dataset.name})
-        return {"dataset": dataset.name, "groups": len(dataset)}
+        return {"done": f"'{dataset.name}' holds {forms.plural(len(dataset), 'group')}"}
+
+    @forms.shown
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """What was made."""
+        outputs = types.Object()
+        outputs.view("head", types.Success(label=ctx.results["done"]))
+        return types.Property(outputs, view=types.View(label="DOVER: transcodes"))
 
     def __call__(self, before: str, after: str, name: str) -> fo.Dataset:
         """See fiftyone_plugin.transcodes.group_folders."""
@@ -189,8 +201,8 @@ def _pairs(samples: SampleCollection, params: dict[str, Any]) -> tuple[list[Pair
         return pairs_by_field(flat, key, params.get("before_tag") or BEFORE)
     if params.get("pair_by") == "group":
         return pairs_by_group(samples, params["before_slice"], params["after_slice"])
-    before = params.get("before_name", "{key}.mp4")
-    return pairs_by_name(flat, before, params.get("after_name", "{key}_*.mp4"))
+    before = forms.given(params, "before_name", "{key}.mp4")
+    return pairs_by_name(flat, before, forms.given(params, "after_name", "{key}_*.mp4"))
 
 
 def _first_key(samples: SampleCollection) -> str:

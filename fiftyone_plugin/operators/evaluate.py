@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from fiftyone_plugin.evaluation import evaluate
+from fiftyone_plugin.evaluation import check_key, evaluate
 from fiftyone_plugin.fields import DEFAULT_FIELD, SCORES
 from fiftyone_plugin.operators import forms
 
@@ -48,11 +48,13 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
             names = {name: name for name in known}
             forms.dropdown(inputs, "mos", names, default, "Mean opinion scores")
             inputs.str("eval_key", default=EVAL_KEY, label="Name of the evaluation")
-            key = ctx.params.get("eval_key", EVAL_KEY)
+            key = forms.given(ctx.params, "eval_key", EVAL_KEY)
+            check_key(ctx.dataset, key)
             if key in ctx.dataset.list_evaluations():
                 forms.warning(inputs, "replaces", f"The evaluation '{key}' will be replaced")
         return forms.form(inputs, "evaluate against opinions", "Evaluate")
 
+    @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Evaluate."""
         params = ctx.params
@@ -68,6 +70,7 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
         ctx.trigger("reload_dataset")
         return {**found, "by": by, "mos": mos}
 
+    @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
         """The four numbers."""
         found = ctx.results

@@ -7,7 +7,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.weights import find
 from fiftyone_plugin.explanation import Explanation, explain, quality_map
 from fiftyone_plugin.fields import DEFAULT_FIELD
@@ -49,25 +49,24 @@ class Explain(foo.Operator):  # type: ignore[misc]
                 )
         return forms.form(inputs, "explain", "Explain")
 
+    @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Explain, and draw."""
         params = ctx.params
         field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
-        sample = ctx.dataset[_current(ctx)]
-        found = explain(videos(ctx.dataset), sample, field)
-        picture = None
+        samples = videos(ctx.dataset)
+        sample = samples[_current(ctx)]
+        found = explain(samples, sample, field)
+        words, picture = in_markdown(found), None
         if params.get("map", True):
-            weights = str(find(found.model, params.get("weights") or None))
-            scorer = make_scorer(model=found.model, weights=weights)
-            if scorer.settings.weights_sha256 != sample[field].weights_sha256:
-                raise SettingsError(
-                    "These are not the weights that the sample was scored with. Name the file "
-                    "under Weights, or leave out the map."
-                )
-            png = quality_map(sample.filepath, scorer)
-            picture = "data:image/png;base64," + b64encode(png).decode()
-        return {"words": in_markdown(found), "map": picture}
+            try:
+                png = _map(found, sample[field].weights_sha256, params.get("weights") or None)
+                picture = "data:image/png;base64," + b64encode(png).decode()
+            except DoverError as error:
+                words += f"\n\nNo map: {error}"
+        return {"words": words, "map": picture}
 
+    @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
         """Words, then the map."""
         outputs = types.Object()
@@ -95,6 +94,17 @@ class Explain(foo.Operator):  # type: ignore[misc]
         """
         flat = videos(sample_collection)
         return explain(flat, flat[sample_id], field)
+
+
+def _map(found: Explanation, weights_sha256: str, weights: str | None) -> bytes:
+    file = str(find(found.model, weights))
+    scorer = make_scorer(model=found.model, weights=file)
+    if scorer.settings.weights_sha256 != weights_sha256:
+        raise SettingsError(
+            "These are not the weights that the sample was scored with. Name the file under "
+            "Weights, or leave out the map."
+        )
+    return quality_map(found.path, scorer)
 
 
 def in_markdown(found: Explanation) -> str:

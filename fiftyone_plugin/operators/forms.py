@@ -65,6 +65,47 @@ def guarded(
     return call
 
 
+def answered(
+    execute: Callable[[Any, Any], dict[str, Any]],
+) -> Callable[[Any, Any], dict[str, Any]]:
+    """Turn the core's errors into a result that ``shown`` shows, rather than into a traceback."""
+
+    @wraps(execute)
+    def call(self: Any, ctx: Any) -> dict[str, Any]:
+        try:
+            return execute(self, ctx)
+        except DoverError as error:
+            return {"problem": str(error)}
+
+    return call
+
+
+def shown(
+    resolve: Callable[[Any, Any], types.Property],
+) -> Callable[[Any, Any], types.Property]:
+    """The counterpart of ``answered`` for resolve_output."""
+
+    @wraps(resolve)
+    def call(self: Any, ctx: Any) -> types.Property:
+        message = (ctx.results or {}).get("problem")
+        return apology(self, message) if message else resolve(self, ctx)
+
+    return call
+
+
+def apology(operator: Any, message: str) -> types.Property:
+    """A result that says what went wrong."""
+    outputs = types.Object()
+    problem(outputs, message)
+    return types.Property(outputs, view=types.View(label=operator.config.label))
+
+
+def given(params: dict[str, Any], name: str, default: Any) -> Any:
+    """A parameter, or the default where it is absent or was cleared."""
+    value = params.get(name)
+    return default if value is None or value == "" else value
+
+
 def field_input(ctx: Any, inputs: types.Object) -> str | None:
     """Ask for a field of scores; None, said in the form, where there is none."""
     fields = score_fields(ctx.dataset)

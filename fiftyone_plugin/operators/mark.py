@@ -7,8 +7,9 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from fiftyone_plugin.fields import DEFAULT_FIELD, HIGH, LOW, SCORES, scored
-from fiftyone_plugin.low_quality import Low, Mark, describe, mark, marks, undo
+from fiftyone_plugin.low_quality import Low, Mark, check_name, describe, mark, marks, undo
 from fiftyone_plugin.operators import forms
+from fiftyone_plugin.scoring import videos
 
 RULES = {
     "threshold": "below a threshold",
@@ -37,15 +38,17 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
         if field is not None:
             forms.dropdown(inputs, "rule", RULES, "threshold", "Low quality is")
             _rule_inputs(inputs, ctx.params.get("rule", "threshold"))
-            samples = ctx.target_view()
+            samples = videos(ctx.target_view())
             hits, total = len(_low(ctx.params).find(samples, field)), len(scored(samples, field))
             count = f"Hits {hits:,} of {forms.plural(total, 'scored video')}"
             forms.notice(inputs, "count", count)
             forms.dropdown(inputs, "kind", KINDS, "tag", "Do")
             kind = ctx.params.get("kind", "tag")
             inputs.str(f"{kind}_name", default=NAMES[kind], label="Name")
+            check_name(ctx.dataset, kind, forms.given(ctx.params, f"{kind}_name", NAMES[kind]))
         return forms.form(inputs, "tag low quality", "Mark")
 
+    @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Mark."""
         params = ctx.params
@@ -56,6 +59,7 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
         ctx.trigger("reload_dataset")
         return {"done": f"{forms.plural(count, 'video')}: {kind} '{name}'"}
 
+    @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
         """What was done."""
         outputs = types.Object()
@@ -114,12 +118,14 @@ class UndoLowQuality(foo.Operator):  # type: ignore[misc]
             forms.problem(inputs, "There is nothing to undo. Nothing was marked as low quality.")
         return forms.form(inputs, "undo low-quality mark", "Undo")
 
+    @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Undo it."""
         done = undo(ctx.dataset, ctx.params.get("key"))
         ctx.trigger("reload_dataset")
         return {"done": f"Undone: {done}"}
 
+    @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
         """What was undone."""
         outputs = types.Object()
@@ -163,9 +169,9 @@ def _low(params: dict[str, Any]) -> Low:
     return Low(
         rule=rule,
         by=branch if rule == "disagreement" else score,
-        below=params.get("below", round(LOW, 2)),
-        above=params.get("above", round(HIGH, 2)),
-        share=params.get("share", 0.1),
+        below=forms.given(params, "below", round(LOW, 2)),
+        above=forms.given(params, "above", round(HIGH, 2)),
+        share=forms.given(params, "share", 0.1),
     )
 
 

@@ -12,7 +12,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.calibration import choose
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.weights import DEFAULT_MODEL, MODELS, Published, cached, find, published
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, is_scores, scored
 from fiftyone_plugin.operators import forms
@@ -56,7 +56,6 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
         name = ctx.params.get("field") or DEFAULT_FIELD
         inputs.str("field", default=DEFAULT_FIELD, label="Field to write to")
         check_field(ctx.dataset, name)
-        _say_counts(ctx, inputs, target, name)
         inputs.bool("segments", default=False, label="Score segments too", view=types.SwitchView())
         if ctx.params.get("segments"):
             inputs.float("seconds", default=10.0, min=0.5, label="Seconds per segment")
@@ -64,6 +63,7 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
         if ctx.params.get("advanced"):
             _more_settings(inputs)
         choose(settings["fusion"], settings["model"])
+        _say_counts(ctx, inputs, target, name)
         return forms.form(inputs, "score videos", "Score")
 
     def execute(self, ctx: Any) -> Any:
@@ -141,7 +141,9 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
             make_scorer(**settings),
             params.get("field") or DEFAULT_FIELD,
             overwrite=params.get("existing") == "overwrite",
-            segment_seconds=params.get("seconds", 10.0) if params.get("segments") else None,
+            segment_seconds=forms.given(params, "seconds", 10.0)
+            if params.get("segments")
+            else None,
             stop=lambda: store.get(key) is not None,
         )
 
@@ -151,15 +153,19 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
             if summary.total:
                 ctx.set_progress(summary.done / summary.total, label=_label(summary))
         assert summary is not None
-        return summary.to_dict()
+        return _rows(summary.to_dict())
 
     def _in_app(self, ctx: Any) -> Iterator[Any]:
         yield ctx.ops.set_progress(label="Loading the model", progress=0)
         summary = None
-        for summary in self._run(ctx):
-            if summary.total:
-                share = summary.done / summary.total
-                yield ctx.ops.set_progress(label=_label(summary), progress=share)
+        try:
+            for summary in self._run(ctx):
+                if summary.total:
+                    share = summary.done / summary.total
+                    yield ctx.ops.set_progress(label=_label(summary), progress=share)
+        except DoverError as error:
+            yield ctx.ops.show_output(outputs=forms.apology(self, str(error)).to_json(), results={})
+            return
         assert summary is not None
         yield ctx.trigger("reload_dataset")
         results = summary.to_dict()
@@ -237,7 +243,13 @@ def _accepted_elsewhere(row: Published) -> bool:
 def _say_counts(ctx: Any, inputs: types.Object, target: SampleCollection, name: str) -> None:
     params = ctx.params
     total = len(target)
-    todo = waiting(target, name, segments=bool(params.get("segments")))
+    settings = _settings(params)
+    like = {
+        "model": settings["model"],
+        "fusion": choose(settings["fusion"], settings["model"]).name,
+        "repeats": settings["repeats"],
+    }
+    todo = waiting(target, name, like if params.get("segments") else None)
     have = total - len(todo)
     if have:
         choices = {"skip": f"keep them, score the other {total - have:,}", "overwrite": "overwrite"}
@@ -251,7 +263,7 @@ def _say_counts(ctx: Any, inputs: types.Object, target: SampleCollection, name: 
             f"All {forms.plural(total, 'video')} have scores. Overwrite them, or name another field"
         )
     forms.notice(inputs, "count", f"{len(todo):,} of {forms.plural(total, 'video')} will be scored")
-    _warn_of_other_settings(inputs, target, name, _settings(params), params.get("existing"))
+    _warn_of_other_settings(inputs, target, name, like, params.get("existing"))
     _warn_of_files(inputs, todo)
 
 
@@ -259,7 +271,7 @@ def _warn_of_other_settings(
     inputs: types.Object,
     target: SampleCollection,
     name: str,
-    settings: dict[str, Any],
+    wanted: dict[str, Any],
     existing: str | None,
 ) -> None:
     """Scores of one field that were made differently cannot be compared."""
@@ -267,8 +279,6 @@ def _warn_of_other_settings(
     if existing == "overwrite" or field is None or not is_scores(field):
         return
     done = scored(target, name)
-    fusion = choose(settings["fusion"], settings["model"]).name
-    wanted = {"model": settings["model"], "fusion": fusion, "repeats": settings["repeats"]}
     for setting, value in wanted.items():
         others = [v for v in done.distinct(f"{name}.{setting}") if v != value]
         if others:

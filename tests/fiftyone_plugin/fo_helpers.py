@@ -1,8 +1,10 @@
 """Run operators as the App does: forms, execution, and the panel's events."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 PLUGIN = "@dover/quality"
 
 

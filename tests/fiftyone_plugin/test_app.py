@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from app_driver import PLOT, App, browse, serve
-from conftest import ROOT
+from fo_helpers import ROOT
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.program("chromium", "ffmpeg"), pytest.mark.timeout(400)]

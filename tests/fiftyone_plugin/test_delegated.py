@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conftest import ROOT
-from fo_helpers import PLUGIN
+from fo_helpers import PLUGIN, ROOT
 
 FIFTYONE = Path(sys.executable).parent / "fiftyone"
 
@@ -38,6 +37,8 @@ def test_a_scheduled_run(dataset: Any, weights: str, tmp_path: Path) -> None:
     assert operation.run_state == "completed", operation.result
     found = operation.result.result
     assert (found["scored"], found["failed"]) == (6, 1)
+    [failure] = found["failures"]
+    assert failure["path"].endswith("broken.mp4")
     assert operation.status.progress == 1
     assert operation.status.label == "7 of 7 scored, 1 failed"
     dataset.reload()

@@ -87,3 +87,28 @@ def test_opinions_that_do_not_differ(rated: Any) -> None:
 
 def test_a_dataset_without_opinions_says_so(scored_once: Any) -> None:
     assert "No field holds opinions" in problem(form("evaluate_scores", scored_once))
+
+
+@pytest.mark.parametrize("key", ["mos", "dover", "filepath"])
+def test_fields_of_that_name_are_not_touched(rated: Any, key: str) -> None:
+    before = rated.values("mos"), rated.values("dover.overall")
+    with pytest.raises(SettingsError, match="exists already"):
+        operator("evaluate_scores")(rated, mos="mos", eval_key=key)
+    assert "exists already" in problem(form("evaluate_scores", rated, {"eval_key": key}))
+    assert (rated.values("mos"), rated.values("dover.overall")) == before
+
+
+def test_the_labels_of_the_user_are_not_touched(rated: Any) -> None:
+    rated.rename_sample_field("rating", "kon_mos")
+    before = [label and label.value for label in rated.values("kon_mos")]
+    with pytest.raises(SettingsError, match="'kon_mos' exists already"):
+        operator("evaluate_scores")(rated, mos="kon_mos", eval_key="kon")
+    assert [label and label.value for label in rated.values("kon_mos")] == before
+
+
+def test_another_evaluation_of_that_name_is_not_replaced(rated: Any, fo: Any) -> None:
+    rated.clone_sample_field("rating", "copy")
+    rated.exists("rating").evaluate_regressions("copy", gt_field="rating", eval_key="theirs")
+    with pytest.raises(SettingsError, match="Another evaluation"):
+        operator("evaluate_scores")(rated, mos="mos", eval_key="theirs")
+    assert rated.list_evaluations() == ["theirs"]

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from fo_helpers import operator
+from fo_helpers import ROOT, operator
 
 PAGE = (ROOT / "docs/fiftyone.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

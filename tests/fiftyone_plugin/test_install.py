@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from conftest import ROOT
+from fo_helpers import ROOT
 from typer.testing import CliRunner
 
 from dover_plugin.cli import app

@@ -104,3 +104,39 @@ def test_what_is_refused(scored: Any, arguments: dict[str, Any], message: str) -
 def test_a_dataset_without_scores_says_so(dataset: Any) -> None:
     for name in ("tag_low_quality", "compare_transcodes", "evaluate_scores"):
         assert "no scores yet" in problem(form(name, dataset))
+
+
+def test_a_mark_that_stays_keeps_its_tags(scored: Any) -> None:
+    mark, undo = operator("tag_low_quality"), operator("undo_low_quality")
+    mark(scored, rule="quantile", share=0.1)
+    mark(scored, rule="quantile", share=0.5)
+    first = sorted(scored.list_runs(method="dover_mark"))[0]
+    undo(scored, key=first)
+    assert scored.count_sample_tags()["low_quality"] == 3, "the second mark still hits them all"
+    undo(scored)
+    assert "low_quality" not in scored.count_sample_tags()
+
+
+def test_undo_leaves_labels_that_were_changed(scored: Any, fo: Any) -> None:
+    operator("tag_low_quality")(scored, rule="quantile", share=0.5, kind="label")
+    reviewed = scored.exists("quality_label").first()
+    reviewed.quality_label = fo.Classification(label="fine")
+    reviewed.save()
+    operator("undo_low_quality")(scored)
+    assert scored.count_values("quality_label.label") == {"fine": 1, None: 6}
+
+
+def test_undo_leaves_a_view_that_was_replaced(scored: Any) -> None:
+    operator("tag_low_quality")(scored, rule="quantile", share=0.5, kind="view", name="worst")
+    scored.delete_saved_view("worst")
+    scored.save_view("worst", scored.limit(2), description="mine")
+    operator("undo_low_quality")(scored)
+    assert len(scored.load_saved_view("worst")) == 2
+
+
+def test_mistakes_are_answers_not_tracebacks(scored: Any) -> None:
+    scored.save_view("low quality", scored.limit(1))
+    params = {"kind": "view", "rule": "quantile", "share": None, "below": None}
+    assert "named 'low quality' already" in problem(form("tag_low_quality", scored, params))
+    result = execute("tag_low_quality", scored, params)
+    assert "named 'low quality' already" in result["problem"]

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from fo_helpers import ROOT
 
 from dover_plugin import Scorer
 

@@ -245,3 +245,56 @@ def test_the_app_sees_progress_and_the_failures(dataset: Any, weights: str) -> N
     shown = output["outputs"]["type"]["properties"]
     assert text(shown["head"]) == "6 videos scored, 1 failed"
     assert dataset.count("dover.overall") == 6
+
+
+def test_segments_do_not_replace_scores_made_otherwise(scored: Any, weights: str) -> None:
+    scored.set_field("dover_segments", None).save()
+    before = scored.values("dover.overall")
+    score = operator("score_videos")
+    other = score(scored, weights=weights, segment_seconds=1)  # with another fusion
+    assert (other.scored, other.skipped) == (0, 6)
+    assert scored.values("dover.overall") == before
+    assert scored.count("dover_segments.detections") == 0
+
+
+def test_segments_go_with_the_scores_they_belong_to(scored: Any, weights: str) -> None:
+    sample = scored.match_tags("dover:failed", bool=False).first()
+    operator("score_videos")(scored.select(sample.id), weights=weights, overwrite=True)
+    scored.reload()
+    assert scored[sample.id].dover_segments is None
+    assert scored.count("dover_segments.detections") == 10
+
+
+def test_scores_survive_segments_that_fail(
+    make_dataset: Callable[..., Any], folder: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dover_plugin.errors import VideoError
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise VideoError("damaged in the middle")
+
+    monkeypatch.setattr(Scorer, "timeline", fails)
+    dataset = make_dataset([folder / "320x240_crf18.mp4"])
+    summary = operator("score_videos")(dataset, weights=weights, segment_seconds=1)
+    assert (summary.scored, summary.failed) == (1, 0)
+    assert "damaged in the middle" in dataset.first().dover.warnings[-1]
+
+
+def test_labels_of_the_user_are_not_scores(scored: Any, fo: Any) -> None:
+    scored.set_values("truth", [fo.Classification(label="cat")] * 7)
+    for name in ("truth", "metadata", "dover_segments"):
+        assert "exists and holds" in problem(form("score_videos", scored, {"field": name}))
+    assert scored.values("truth.label") == ["cat"] * 7
+
+
+def test_the_form_offers_segments_for_what_is_scored(
+    make_dataset: Callable[..., Any], folder: Path, weights: str
+) -> None:
+    dataset = make_dataset([folder / "320x240_crf18.mp4"])
+    operator("score_videos")(dataset, weights=weights)
+    own = {"advanced": True, "weights": weights}
+    shown = form("score_videos", dataset, own)
+    assert "have scores" in problem(shown)
+    assert "segments" in shown
+    shown = form("score_videos", dataset, {**own, "segments": True})
+    assert "1 of 1 video" in text(shown["count"])

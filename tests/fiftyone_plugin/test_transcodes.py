@@ -125,3 +125,49 @@ def test_folders_that_cannot_be_grouped(folders: tuple[Path, Path], grouped: Any
     (folders[0] / "alone.mkv").write_bytes(b"x")
     with pytest.raises(SettingsError, match="two videos named 'alone'"):
         group(*map(str, folders), "other")
+
+
+def test_tags_reach_every_slice_of_a_group(grouped: Any) -> None:
+    from fiftyone_plugin.fields import every_sample
+
+    mark, undo = operator("tag_low_quality"), operator("undo_low_quality")
+    every = every_sample(grouped)
+    assert mark(grouped, rule="quantile", share=1.0) == 5
+    assert every.count_sample_tags()["low_quality"] == 5
+    grouped.group_slice = "before"
+    undo(grouped)
+    assert "low_quality" not in every.count_sample_tags()
+
+
+def test_a_failure_in_another_slice_is_tagged(grouped: Any, weights: str) -> None:
+    from fiftyone_plugin.fields import every_sample
+
+    assert grouped.group_slice == "after"
+    before = grouped.select_group_slices("before").first()
+    Path(before.filepath).write_bytes(b"damaged")
+    operator("score_videos")(grouped, weights=weights, overwrite=True)
+    assert every_sample(grouped).match_tags("dover:failed").values("id") == [before.id]
+
+
+def test_a_view_grouped_by_a_field_is_refused(scored: Any) -> None:
+    view = scored.group_by("filepath")
+    params = {"view_target": "CURRENT_VIEW"}
+    assert "Clear the grouping" in problem(form("score_videos", scored, params, view=view))
+
+
+def test_old_differences_go(scored: Any, weights: str) -> None:
+    names = {"pair_by": "name", "before": "{key}_crf18.mp4", "after": "{key}_crf48.mp4"}
+    compare = operator("compare_transcodes")
+    assert compare(scored, **names).pairs == 2
+    first = scored.match({"filepath": {"$regex": "320x240_crf18"}})
+    operator("score_videos")(first, weights=weights, overwrite=True)
+    assert compare(scored, **names).pairs == 1
+    assert scored.count("dover_difference") == 1
+
+
+def test_the_views_of_the_user_are_not_replaced(scored: Any) -> None:
+    scored.save_view("lost quality", scored.limit(2))
+    names = {"pair_by": "name", "before": "{key}_crf18.mp4", "after": "{key}_crf48.mp4"}
+    with pytest.raises(SettingsError, match="named 'lost quality' already"):
+        operator("compare_transcodes")(scored, **names)
+    assert len(scored.load_saved_view("lost quality")) == 2
