@@ -149,10 +149,14 @@ def undo(dataset: fo.Dataset, key: str | None = None) -> str:
     changed = set(dataset.load_run_results(key).changed)
     dataset.delete_run(key)
     if config.kind == "tag":
-        for other in marks(dataset):  # what another mark of this tag hits keeps it
+        for other in marks(dataset):  # what another mark of this tag hits is now that mark's
             mark_of = dataset.get_run_info(other).config
             if (mark_of.kind, mark_of.name) == ("tag", config.name):
-                changed -= set(dataset.load_run_results(other).hits)
+                results = dataset.load_run_results(other)
+                kept = changed & set(results.hits)
+                changed -= kept
+                results.changed = sorted({*results.changed, *kept})
+                dataset.save_run_results(other, results)
         every.select(list(changed)).untag_samples(config.name)
     elif config.kind == "label":
         if dataset.has_field(config.name):

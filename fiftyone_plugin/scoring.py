@@ -132,7 +132,7 @@ def waiting(
         return samples
     if segments_like is None:
         return unscored(samples, name)
-    lacking = F("id") != None  # noqa: E711
+    lacking = F(f"{name}.overall") != None  # noqa: E711
     for setting, value in segments_like.items():
         lacking &= F(f"{name}.{setting}") == value
     if samples.has_field(segments_field(name)):

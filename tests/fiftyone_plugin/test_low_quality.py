@@ -138,5 +138,11 @@ def test_mistakes_are_answers_not_tracebacks(scored: Any) -> None:
     scored.save_view("low quality", scored.limit(1))
     params = {"kind": "view", "rule": "quantile", "share": None, "below": None}
     assert "named 'low quality' already" in problem(form("tag_low_quality", scored, params))
-    result = execute("tag_low_quality", scored, params)
-    assert "named 'low quality' already" in result["problem"]
+    folders = {"before": "/nowhere", "after": "/nowhere", "name": "none"}
+    result = execute("group_transcodes", scored, folders)
+    assert "no folder that holds videos" in result["problem"]
+    from fiftyone.operators.executor import ExecutionContext
+
+    ctx = ExecutionContext({"results": result})
+    output = operator("group_transcodes").resolve_output(ctx).to_json()
+    assert "no folder that holds videos" in problem(output["type"]["properties"])
