@@ -1,5 +1,6 @@
 """Run by test_robustness.py in a process of its own: python stress.py SCENARIO WEIGHTS."""
 
+import faulthandler
 import json
 import random
 import sys
@@ -16,6 +17,7 @@ from vs_filter import collect, dover, dover_compare, dover_segments
 
 core = vs.core
 SEGMENT, FRAMES = 40, 80
+DEADLINE_S = 150
 
 
 def request_all(clip: vs.VideoNode, order: list[int]) -> dict[int, float]:
@@ -112,6 +114,7 @@ def compared(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
 
 
 def main() -> None:
+    faulthandler.dump_traceback_later(DEADLINE_S, exit=True)  # says where every thread stands
     scenario, weights = sys.argv[1:]
     scorer = Counting("dover-mobile", "cpu", weights=weights)
     clip = moving(FRAMES, 120, 160).resize.Bicubic(format=vs.YUV420P8, matrix_s="709")

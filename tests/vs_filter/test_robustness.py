@@ -1,4 +1,4 @@
-"""Each scenario runs in a process of its own under a hard limit: a deadlock is killed."""
+"""Each scenario runs in a process of its own, which ends itself if it deadlocks."""
 
 import json
 import subprocess
