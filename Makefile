@@ -26,7 +26,7 @@ docs: environment  ## write docs/cli.md anew from the commands' --help
 
 .PHONY: environment
 environment:
-	@$(BOOT) tools/bootstrap.py dev fiftyone vapoursynth
+	@$(BOOT) tools/bootstrap.py dev fiftyone vapoursynth openvino onnx
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

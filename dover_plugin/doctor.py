@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,7 @@ def examine() -> Iterator[Check]:
     yield Check("dover-plugin", "ok", __version__)
     yield Check("Python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield from _torch()
+    yield from _engines()
     yield from _decoders()
     yield _cache()
     for row in weights.PUBLISHED:
@@ -67,6 +69,27 @@ def _torch() -> Iterator[Check]:
         device = torch.cuda.get_device_properties(i)
         memory = device.total_memory / 2**30
         yield Check(f"cuda:{i}", "ok", f"{device.name}, {memory:.0f} GiB")
+
+
+def _engines() -> Iterator[Check]:
+    from dover_plugin import engines
+
+    for engine, packages in engines.NEEDS.items():
+        if engine == "torch":
+            continue
+        missing = [package for package in packages if not find_spec(package)]
+        remedy = f"pip install 'dover-plugin[{engines.EXTRAS[engine]}]'" if missing else ""
+        detail = f"without {' and '.join(missing)}" if missing else version(packages[0])
+        yield Check(f"engine {engine}", "off" if missing else "ok", detail, remedy)
+    try:
+        from dover_plugin.engines.torch_engine import find_device
+
+        device = find_device("auto").type
+        detail = f"{engines.choose('auto', device)} on {device}"
+        source = f" (${engines.VARIABLE})" if os.environ.get(engines.VARIABLE) else ""
+        yield Check("engine auto", "ok", detail + source)
+    except (DoverError, ImportError) as error:
+        yield Check("engine auto", "broken", str(error))
 
 
 def _decoders() -> Iterator[Check]:

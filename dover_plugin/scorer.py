@@ -37,8 +37,9 @@ class Scorer:
             the model has.
         seed: draw frames and fragments at random, reproducibly; None takes the centred ones.
         repeats: average this many random draws; the seed is 0 unless given.
-        engine: "auto" or "torch".
-        precision: "float32", or on CUDA "float16" or "bfloat16".
+        engine: "torch", "openvino" (CPU), "onnxruntime" (CPU, CUDA), or "auto": on a CPU OpenVINO
+            where it is installed, else torch; $DOVER_ENGINE says otherwise.
+        precision: "float32", or with torch on CUDA "float16" or "bfloat16".
         decoder: "auto", "decord" or "pyav".
 
     Raises:
@@ -63,7 +64,7 @@ class Scorer:
         _check_settings(seed, repeats, decoder)
         self.calibration = calibration.choose(fusion, published.published(model).model)
         network, sha256 = published.load_network(model, published.find(model, weights))
-        self.engine: Engine = make_engine(engine, network, device, precision)
+        self.engine: Engine = make_engine(engine, network, device, precision, sha256)
         self.decoder = decoder
         self.settings = Settings(
             version=__version__,

@@ -13,6 +13,7 @@ from dover_plugin import Scorer
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
 
+os.environ.setdefault("DOVER_ENGINE", "torch")  # the others have tests of their own
 SHARED = Path(__file__).parents[2] / "shared"
 
 

@@ -9,6 +9,14 @@ from torch import Tensor, nn
 CHUNK_TOKENS = 4096  # a chunk's hidden layer (4096 x 4C floats) stays in the CPU's cache
 
 
+def plain_form() -> bool:
+    """Whether to compute by plain operations out of place.
+
+    Gradients need them, and so do graphs for other engines, which cut and fuse by themselves.
+    """
+    return torch.is_grad_enabled() or torch.compiler.is_exporting()
+
+
 def conv3d_channels_last(conv: nn.Conv3d, x: Tensor) -> Tensor:
     """Apply ``conv`` to a channels-last tensor.
 
@@ -56,7 +64,7 @@ def depthwise_conv3d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             part = F.pad(part[:, shift:], (0, 0, 0, 0, 0, 0, 0, shift))
         else:
             part = F.pad(part[:, :shift], (0, 0, 0, 0, 0, 0, -shift, 0))
-        out = out + part if torch.is_grad_enabled() else out.add_(part)
+        out = out + part if plain_form() else out.add_(part)
     return out
 
 
@@ -80,7 +88,7 @@ def mlp(
     Returns:
         (..., C).
     """
-    if torch.is_grad_enabled():
+    if plain_form():
         hidden = F.gelu(expand(x))
         return contract(between(hidden) if between else hidden)
     if between:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dover_plugin.networks.layers import conv3d_channels_last, mlp
+from dover_plugin.networks.layers import conv3d_channels_last, mlp, plain_form
 
 PATCH = (2, 4, 4)
 FRAGMENT_GRID = (7, 7)
@@ -138,6 +138,11 @@ def _rolled_windows(x: Tensor, window: Size3, shift: Size3) -> Tensor:
     return to_windows(rolled[None], window)[0]
 
 
+def _join_heads(x: Tensor) -> Tensor:
+    """(..., heads, tokens, C / heads) -> (..., tokens, C)."""
+    return x.transpose(-2, -3).flatten(-2)
+
+
 class WindowAttention(nn.Module):
     """Self-attention inside windows, with a position bias."""
 
@@ -165,18 +170,21 @@ class WindowAttention(nn.Module):
         n, num_windows, tokens, c = windows.shape
         bias = self.bias(grid, window, shift)  # (windows or 1, heads, tokens, tokens)
         qkv = self.qkv(windows).view(n, num_windows, tokens, 3, self.heads, c // self.heads)
-        out = torch.empty_like(windows) if not torch.is_grad_enabled() else None
-        clips = []
+        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # each (N, windows, heads, tokens, C / heads)
+        if torch.compiler.is_exporting():  # graphs take any number of clips
+            weights = (q * (c // self.heads) ** -0.5) @ k.transpose(-1, -2) + bias
+            return self.proj(_join_heads(weights.softmax(-1) @ v))
         # One clip at a time: the bias then has the four dimensions that fused kernels take.
-        for i, clip in enumerate(qkv.permute(0, 3, 1, 4, 2, 5)):
-            q, k, v = clip  # each (windows, heads, tokens, C / heads)
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-            y = y.transpose(1, 2).reshape(num_windows, tokens, c)
-            if out is None:
-                clips.append(y)
-            else:
-                out[i] = y
-        return self.proj(torch.stack(clips) if out is None else out)
+        clips = (
+            _join_heads(F.scaled_dot_product_attention(*clip, attn_mask=bias))
+            for clip in zip(q, k, v, strict=True)
+        )
+        if plain_form():
+            return self.proj(torch.stack(list(clips)))
+        out = torch.empty_like(windows)
+        for i, clip in enumerate(clips):
+            out[i] = clip
+        return self.proj(out)
 
     def bias(self, grid: Size3, window: Size3, shift: Size3) -> Tensor:
         """Position bias plus shift mask: (windows, heads, tokens, tokens).
@@ -184,7 +192,7 @@ class WindowAttention(nn.Module):
         In evaluation without gradients it is built once and kept until a table changes.
         """
         table = self.relative_position_bias_table
-        if torch.is_grad_enabled() or self.training or table.is_inference():
+        if plain_form() or self.training or table.is_inference():
             return self._build_bias(grid, window, shift)
         tables = (table, self.fragment_position_bias_table)
         key = (grid, *((id(t), t._version) for t in tables if t is not None))

@@ -1,0 +1,62 @@
+"""The command ``dover``. Each command is thin: it makes a Scorer and hands it videos."""
+
+import signal
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from dover_plugin.cli import doctor, export, fiftyone, score, weights
+from dover_plugin.cli.common import INTERRUPTED, USAGE
+from dover_plugin.errors import DoverError
+
+app = typer.Typer(
+    name="dover",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Score the quality of videos without a reference: technical, aesthetic, overall.",
+    epilog="Exit codes: 0 all is well, 1 some video failed, 2 wrong use or missing weights.",
+)
+app.command()(score.score)
+app.command()(doctor.doctor)
+app.add_typer(weights.app, name="weights")
+app.add_typer(export.app, name="export")
+app.add_typer(fiftyone.app, name="fiftyone")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 'dover score ... | head' ends quietly
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes
+    try:
+        app()
+    except DoverError as error:
+        from dover_plugin.output import printable
+
+        print(f"dover: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from dover_plugin import __version__
+
+        typer.echo(f"dover {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

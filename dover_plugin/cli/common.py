@@ -1,0 +1,87 @@
+"""What the commands share: options, bars, consent, output."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from dover_plugin.download import Progress as DownloadProgress
+    from dover_plugin.weights import Consent, Published
+
+OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="dover, dover-mobile or dover++.", show_default=True)
+]
+Accept = Annotated[
+    bool, typer.Option("--accept-license", help="Accept the licence of weights to download.")
+]
+
+
+def consent(accepted: bool) -> "Consent":
+    """Accepted by option, by environment, or on a terminal by answer."""
+
+    def ask(row: "Published") -> bool:
+        from dover_plugin.weights import consent_by_environment
+
+        if accepted or consent_by_environment(row):
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        typer.echo(f"The weights of {row.model} are under the {row.licence}.", err=True)
+        return typer.confirm(f"Accept, and download {row.size / 1e6:.0f} MB?", err=True)
+
+    return ask
+
+
+@contextmanager
+def progress_bars() -> "Iterator[Progress]":
+    """Bars on standard error while a terminal watches, nothing otherwise."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as progress:
+        yield progress
+
+
+def download_bar(progress: "Progress") -> "DownloadProgress":
+    """A bar of megabytes, shown once a download begins."""
+    task = progress.add_task("downloading (MB)", total=None, visible=False)
+
+    def show(done: int, total: int | None) -> None:
+        megabytes = total // 1_000_000 if total else None
+        progress.update(task, completed=done // 1_000_000, total=megabytes, visible=True)
+
+    return show
+
+
+@contextmanager
+def open_output(output: Path | None) -> Iterator[TextIO]:
+    """The file to write results to, or standard output."""
+    from dover_plugin.errors import SettingsError
+
+    try:
+        if output is None:
+            yield sys.stdout
+            sys.stdout.flush()
+        else:
+            with output.open("x", newline="", errors="surrogateescape") as file:
+                yield file
+    except OSError as error:
+        target = f"'{output}'" if output else "the results"
+        raise SettingsError(f"Cannot write {target}: {error.strerror}.") from None

@@ -1,0 +1,71 @@
+"""The commands ``dover weights ...``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dover_plugin.cli.common import Accept, Model, consent, download_bar, progress_bars
+
+app = typer.Typer(no_args_is_help=True, help="List, download, verify and convert model weights.")
+
+
+@app.command("list")
+def list_weights() -> None:
+    """Show what is published, and what is on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dover_plugin.weights import PUBLISHED, cached
+
+    table = Table("model", "here", "size", "what", "licence", box=None, pad_edge=False)
+    for row in PUBLISHED:
+        here = "yes" if cached(row.model).exists() else "no"
+        table.add_row(row.model, here, f"{row.size / 1e6:.0f} MB", row.note, row.licence)
+    Console().print(table)
+
+
+@app.command("download")
+def download_weights(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names from the list.")],
+    accept_license: Accept = False,
+) -> None:
+    """Download published weights into the cache, after consent to their licence."""
+    from dover_plugin.weights import find, published
+
+    for model in models:
+        published(model)
+    for model in models:
+        with progress_bars() as bar:
+            file = find(model, consent=consent(accept_license), progress=download_bar(bar))
+        typer.echo(f"{model}: {file}")
+
+
+@app.command("verify")
+def verify_weights(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="Names from the list.", show_default="all here"),
+    ] = None,
+) -> None:
+    """Check downloaded weights against their published hash."""
+    from dover_plugin.weights import MODELS, cache_dir, cached, verify
+
+    here = [model for model in MODELS if cached(model).exists()]
+    if not (models or here):
+        typer.echo(f"No published weights are in '{cache_dir()}'.", err=True)
+    for model in models or here:
+        typer.echo(f"{model}: {verify(model)}")
+
+
+@app.command("convert")
+def convert_weights(
+    source: Annotated[Path, typer.Argument(help="A .pth or .safetensors file of any layout.")],
+    target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    model: Model = "dover-mobile",
+) -> None:
+    """Convert weights to safetensors, noting the source's hash."""
+    from dover_plugin.weights import convert, find
+
+    convert(find(model, source), target, model)
+    typer.echo(f"{target}")

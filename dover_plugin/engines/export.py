@@ -1,0 +1,146 @@
+"""Networks as ONNX graphs: for other engines, and for other programs."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import dover_plugin
+from dover_plugin import weights as published
+from dover_plugin.errors import EngineError, SettingsError
+from dover_plugin.networks import Dover
+from dover_plugin.sampling import CLIP_LEN, VIEW
+from dover_plugin.views import MEAN, STD
+
+OPSET = 20
+TOLERANCE = 1e-4  # of a raw score or a location of a map
+NEEDED = "Writing ONNX needs more packages. Run pip install 'dover-plugin[onnx]'."
+INPUTS = ("technical_view", "aesthetic_view")
+OUTPUTS = ("technical", "aesthetic", "technical_map", "aesthetic_map")
+
+
+class _Graph(nn.Module):
+    """Both branches with the raw score of each clip beside its map."""
+
+    def __init__(self, network: Dover) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, technical_view: Tensor, aesthetic_view: Tensor) -> tuple[Tensor, ...]:
+        maps = self.network(technical_view, aesthetic_view)
+        return (*(each.mean(dim=(1, 2, 3)) for each in maps), *maps)
+
+
+def export_onnx(network: Dover, file: Path, metadata: Mapping[str, str]) -> None:
+    """Write a network as one ONNX file.
+
+    Inputs ``technical_view`` and ``aesthetic_view`` are (clips, 3, 32, 224, 224) float32,
+    normalised, each with a number of clips of its own. Outputs ``technical`` and ``aesthetic`` are
+    (clips,) raw scores; ``technical_map`` and ``aesthetic_map`` are (clips, 16, 7, 7).
+
+    Args:
+        network: in evaluation mode, float32, on the CPU.
+        file: where to; replaced if it exists.
+        metadata: names and texts to keep in the file.
+
+    Raises:
+        SettingsError: the packages that write ONNX are not installed.
+    """
+    if not can_export():
+        raise SettingsError(NEEDED)
+    # Equal numbers of clips would be taken for the same, and one for a constant.
+    views = tuple(torch.zeros(clips, 3, CLIP_LEN, VIEW, VIEW) for clips in (3, 2))
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter, on its own inside
+        program = torch.onnx.export(
+            _Graph(network).eval(),
+            views,
+            input_names=INPUTS,
+            output_names=OUTPUTS,
+            dynamic_shapes=({0: "technical_clips"}, {0: "aesthetic_clips"}),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # it is None only with dynamo=False
+    program.model.metadata_props.update(metadata)
+    program.save(file, external_data=False)
+
+
+def can_export() -> bool:
+    """Whether the packages that write ONNX are here."""
+    return all(find_spec(name) for name in ("onnx", "onnxscript"))
+
+
+def write_checked(model: str, weights_file: Path, file: Path) -> float:
+    """Write a model for other programs, with what they need to know in its metadata.
+
+    Args:
+        model: its name.
+        weights_file: of that model.
+        file: an .onnx file in a folder that exists; replaced only by one that passed.
+
+    Returns:
+        The largest difference of any output from torch's, on noise, for one clip and for two.
+
+    Raises:
+        SettingsError: a place that cannot be written, or missing packages.
+        WeightsError: weights that do not fit.
+        EngineError: a difference above TOLERANCE.
+    """
+    if not can_export() or not find_spec("onnxruntime"):
+        raise SettingsError(NEEDED)
+    if file.suffix != ".onnx" or not file.parent.is_dir() or file.is_dir():
+        raise SettingsError(f"Cannot write '{file}'. Name an .onnx file in a folder that is.")
+    network, sha256 = published.load_network(model, weights_file)
+    row = published.published(model)
+    ours = row.sha256 == sha256
+    metadata = {
+        "model": model,
+        "weights_sha256": sha256,
+        "licence": row.licence if ours else f"that of the file of weights, {weights_file.name}",
+        "producer": f"dover-plugin {dover_plugin.__version__}",
+        "input": "(clips, 3, 32, 224, 224) float32 RGB: (pixel 0..255 - mean) / std",
+        "mean": json.dumps(MEAN),
+        "std": json.dumps(STD),
+        "raw_score": "a video's is the mean over its clips: 3 technical, 1 aesthetic",
+    }
+    part = file.with_name(f"{file.name}.part")
+    try:
+        export_onnx(network, part, metadata)
+        difference = _difference(network, part)
+        if not difference <= TOLERANCE:
+            raise EngineError(
+                f"The exported {model} differs from torch by {difference:.1e} in a raw score, "
+                f"more than {TOLERANCE}. Nothing was written; please report the versions that "
+                "'dover doctor' shows."
+            )
+        part.replace(file)
+    except OSError as error:
+        raise SettingsError(f"Cannot write '{file}': {error.strerror}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return difference
+
+
+def _difference(network: Dover, file: Path) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    largest = 0.0
+    for technical, aesthetic in ((1, 2), (2, 1)):
+        generator = torch.Generator().manual_seed(technical)
+        views = [
+            torch.randn(clips, 3, CLIP_LEN, VIEW, VIEW, generator=generator)
+            for clips in (technical, aesthetic)
+        ]
+        got = session.run(None, dict(zip(INPUTS, (v.numpy() for v in views), strict=True)))
+        with torch.inference_mode():
+            expected = _Graph(network)(*views)
+        differences = (abs(g - e.numpy()).max() for g, e in zip(got, expected, strict=True))
+        largest = max(largest, *(float(d) for d in differences))
+    return largest

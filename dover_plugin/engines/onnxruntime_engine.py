@@ -1,0 +1,78 @@
+"""ONNX Runtime on the CPU or a CUDA device."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from dover_plugin.engines.compiled import graphs
+from dover_plugin.errors import SettingsError
+from dover_plugin.networks import Dover
+from dover_plugin.scores import Maps
+from dover_plugin.views import Picture, Views, normalise
+
+
+class OnnxRuntimeEngine:
+    """Runs a network clip by clip in float32, on as many threads as torch would use.
+
+    Args:
+        network: in evaluation mode, float32, on the CPU.
+        device: the CPU or a CUDA device.
+        weights_sha256: of the network's weights.
+
+    Raises:
+        SettingsError: a device that this build of ONNX Runtime does not have.
+    """
+
+    name = "onnxruntime"
+    precision = "float32"
+
+    def __init__(self, network: Dover, device: torch.device, weights_sha256: str) -> None:
+        self.device = str(device)
+        providers = _providers(device)
+        self._lock = threading.Lock()
+        with graphs(network, weights_sha256) as files:
+            self._sessions = {b: _session(file, providers) for b, file in files.items()}
+
+    def run(self, views: Views) -> Maps:
+        """See engines.Engine."""
+        with self._lock:  # one video at a time: two would share the cores and add up their memory
+            return Maps(
+                technical=self._map("technical", views.technical),
+                aesthetic=self._map("aesthetic", views.aesthetic),
+            )
+
+    def _map(self, branch: str, clips: Picture) -> NDArray[np.float32]:
+        """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
+        maps = []
+        for clip in clips:
+            view = normalise(torch.from_numpy(clip)[None]).contiguous().numpy()
+            maps += self._sessions[branch].run(None, {f"{branch}_view": view})
+        return np.concatenate(maps)
+
+
+def _providers(device: torch.device) -> list[tuple[str, dict[str, str]]]:
+    provider, settings = {
+        "cpu": ("CPUExecutionProvider", {}),
+        "cuda": ("CUDAExecutionProvider", {"device_id": str(device.index or 0), "use_tf32": "0"}),
+    }.get(device.type, ("", {}))
+    here = onnxruntime.get_available_providers()
+    if provider not in here:
+        raise SettingsError(
+            f"This build of ONNX Runtime does not run on device '{device}' (it has "
+            f"{', '.join(here)}). For CUDA install onnxruntime-gpu, or use the engine 'torch'."
+        )
+    return [(provider, settings)]
+
+
+def _session(
+    file: Path, providers: list[tuple[str, dict[str, str]]]
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.enable_cpu_mem_arena = False  # it would keep what building the graph took, for ever
+    options.log_severity_level = 3  # errors
+    return onnxruntime.InferenceSession(file, options, providers=providers)

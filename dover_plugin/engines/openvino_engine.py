@@ -1,0 +1,81 @@
+"""OpenVINO on the CPU."""
+
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dover_plugin.engines.compiled import graphs
+from dover_plugin.errors import SettingsError
+from dover_plugin.networks import Dover
+from dover_plugin.sampling import CLIP_LEN, VIEW
+from dover_plugin.scores import Maps
+from dover_plugin.views import MEAN, STD, Picture, Views
+
+# Imported beside this package, OpenVINO forks and reports its use over the network; it does
+# without where the package cannot be imported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino  # noqa: E402
+from openvino.preprocess import PrePostProcessor  # noqa: E402
+
+
+class OpenVinoEngine:
+    """Runs a network clip by clip in float32, on as many threads as torch would use.
+
+    Args:
+        network: in evaluation mode, float32, on the CPU.
+        device: the CPU.
+        weights_sha256: of the network's weights.
+
+    Raises:
+        SettingsError: another device.
+    """
+
+    name = "openvino"
+    precision = "float32"
+
+    def __init__(self, network: Dover, device: torch.device, weights_sha256: str) -> None:
+        if device.type != "cpu":
+            raise SettingsError(
+                f"The engine 'openvino' runs on the CPU, got device '{device}'. Use the engine "
+                "'torch' there."
+            )
+        self.device = str(device)
+        self._lock = threading.Lock()
+        with graphs(network, weights_sha256) as files:
+            self._branches = {branch: _compile(file, branch) for branch, file in files.items()}
+
+    def run(self, views: Views) -> Maps:
+        """See engines.Engine."""
+        with self._lock:  # one video at a time: two would share the cores and add up their memory
+            return Maps(
+                technical=self._map("technical", views.technical),
+                aesthetic=self._map("aesthetic", views.aesthetic),
+            )
+
+    def _map(self, branch: str, clips: Picture) -> NDArray[np.float32]:
+        """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
+        request = self._branches[branch]
+        return np.concatenate([request.infer({0: clip[None]})[0].copy() for clip in clips])
+
+
+def _compile(file: Path, branch: str) -> openvino.InferRequest:
+    """A graph that takes one clip (1, T, H, W, 3) uint8."""
+    core = openvino.Core()
+    steps = PrePostProcessor(core.read_model(file))
+    view = steps.input(f"{branch}_view")
+    view.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NDHWC"))
+    view.tensor().set_shape([1, CLIP_LEN, VIEW, VIEW, 3])
+    view.preprocess().convert_element_type(openvino.Type.f32).mean(list(MEAN)).scale(list(STD))
+    view.model().set_layout(openvino.Layout("NCDHW"))
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "CACHE_DIR": str(file.parent / f"openvino-{openvino.get_version().split('-')[0]}"),
+    }
+    return core.compile_model(steps.build(), "CPU", settings).create_infer_request()

@@ -1,0 +1,244 @@
+"""Every engine gives torch's scores, says what it is, and starts quickly the second time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from clips import write_clip
+
+from dover_plugin import EngineError, Scorer, SettingsError, engines
+from dover_plugin.engines import compiled, export
+from dover_plugin.views import Views
+
+ROOT = Path(__file__).parents[1]
+OTHERS = ("openvino", "onnxruntime")
+MODELS = ("dover-mobile", "dover")
+TOLERANCE = 1e-4
+HALF_TOLERANCE = 1e-2
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _shared_home(_own_cache: None, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOVER_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory, mobile: Scorer) -> Views:
+    clip = write_clip(tmp_path_factory.mktemp("clip") / "a.mp4", 96, (240, 320))
+    return mobile.read(clip)[1][0]
+
+
+def scorer(seeded: dict[str, Path], model: str, engine: str, **settings: Any) -> Scorer:
+    return Scorer(model, "cpu", weights=seeded[model], engine=engine, **settings)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_maps_are_those_of_torch(model: str, seeded: dict[str, Path], views: Views) -> None:
+    expected = scorer(seeded, model, "torch").engine.run(views)
+    for engine in OTHERS:
+        made = scorer(seeded, model, engine)
+        assert (made.settings.engine, made.settings.device) == (engine, "cpu")
+        found = made.engine.run(views)
+        for branch in ("technical", "aesthetic"):
+            one, other = getattr(found, branch), getattr(expected, branch)
+            assert one.shape == other.shape
+            assert one.dtype == np.float32
+            assert abs(one - other).max() < TOLERANCE
+            assert abs(other - other.mean()).max() > 100 * TOLERANCE  # there is something to see
+        again = made.engine.run(views)
+        np.testing.assert_array_equal(again.technical, found.technical)
+        np.testing.assert_array_equal(again.aesthetic, found.aesthetic)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_scores_do_not_depend_on_threads(
+    engine: str, seeded: dict[str, Path], views: Views
+) -> None:
+    threads = torch.get_num_threads()
+    maps = []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            maps.append(scorer(seeded, "dover-mobile", engine).engine.run(views))
+    finally:
+        torch.set_num_threads(threads)
+    assert abs(maps[0].technical - maps[1].technical).max() < 1e-5
+    assert abs(maps[0].technical.mean() - maps[1].technical.mean()) < 1e-6
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_end_to_end_as_the_reference(
+    engine: str, seeded: dict[str, Path], shared_clips: Path
+) -> None:
+    golden = json.loads((Path(__file__).parent / "golden/end_to_end.json").read_text())
+    expected = golden["1724.mp4"]["dover-mobile"]
+    scores = scorer(seeded, "dover-mobile", engine).score(shared_clips / "1724.mp4")
+    assert scores.raw.technical == pytest.approx(expected["technical"], abs=TOLERANCE)
+    assert scores.raw.aesthetic == pytest.approx(expected["aesthetic"], abs=TOLERANCE)
+    assert scores.to_dict()["engine"] == engine
+
+
+def test_openvino_reports_nothing_over_the_network() -> None:
+    program = """
+import os, sys
+os.fork = None
+import dover_plugin.engines.openvino_engine
+assert not any(name.startswith("openvino_telemetry.") for name in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_the_second_start_makes_no_graph(
+    engine: str, seeded: dict[str, Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer(seeded, "dover-mobile", engine)
+    before = {file: file.stat().st_mtime_ns for file in home.rglob("*.onnx")}
+    assert len(before) % 2 == 0
+    assert before
+
+    def fail(*_: object) -> None:
+        raise AssertionError("a graph was made again")
+
+    monkeypatch.setattr(export, "export_onnx", fail)
+    scorer(seeded, "dover-mobile", engine)
+    assert {file: file.stat().st_mtime_ns for file in home.rglob("*.onnx")} == before
+
+
+def test_other_weights_have_graphs_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOVER_HOME", str(tmp_path))
+    made: list[Path] = []
+    monkeypatch.setattr(compiled, "_make", lambda _, folder: made.append(folder) or {})
+    for digest in ("a", "b", "a"):
+        with compiled.graphs(None, digest):  # type: ignore[arg-type]
+            pass
+    assert made[0] == made[2] != made[1]
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(
+    seeded: dict[str, Path],
+    views: Views,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "compiled").write_text("a file where the folder should be")
+    monkeypatch.setenv("DOVER_HOME", str(tmp_path))
+    made = scorer(seeded, "dover-mobile", "openvino")
+    assert "Cannot keep compiled networks" in caplog.text
+    assert np.isfinite(made.engine.run(views).technical).all()
+
+
+def test_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOVER_ENGINE")
+    assert engines.choose("auto", "cpu") == "openvino"
+    assert engines.choose("auto", "cuda") == "torch"
+    assert engines.choose("onnxruntime", "cuda") == "onnxruntime"
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else name)
+    assert engines.choose("auto", "cpu") == "torch"
+    monkeypatch.setenv("DOVER_ENGINE", "onnxruntime")
+    assert engines.choose("auto", "cpu") == "onnxruntime"
+    assert engines.choose("torch", "cpu") == "torch"
+    monkeypatch.setenv("DOVER_ENGINE", "caffe")
+    with pytest.raises(SettingsError, match=r"'caffe' \(from \$DOVER_ENGINE\)"):
+        engines.choose("auto", "cpu")
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_what_an_engine_cannot_do_is_said(
+    engine: str, seeded: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match=f"'{engine}' computes in float32, got .*'float16'"):
+        scorer(seeded, "dover-mobile", engine, precision="float16")
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == engine else name)
+    with pytest.raises(SettingsError, match=rf"needs {engine}\. Run pip install 'dover-plugin\["):
+        scorer(seeded, "dover-mobile", engine)
+
+
+def test_an_engine_runs_where_it_can(seeded: dict[str, Path]) -> None:
+    from dover_plugin.engines.onnxruntime_engine import _providers
+    from dover_plugin.engines.openvino_engine import OpenVinoEngine
+
+    with pytest.raises(SettingsError, match="runs on the CPU, got device 'cuda:0'"):
+        OpenVinoEngine(None, torch.device("cuda:0"), "")  # type: ignore[arg-type]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        with pytest.raises(SettingsError, match=r"'cuda:1' \(it has .*install onnxruntime-gpu"):
+            _providers(torch.device("cuda:1"))
+
+
+def test_an_exported_model_runs_with_onnxruntime_alone(
+    seeded: dict[str, Path], views: Views, tmp_path: Path
+) -> None:
+    weights, file = seeded["dover-mobile"], tmp_path / "mobile.onnx"
+    command = [sys.executable, "-m", "dover_plugin", "export", "onnx"]
+    done = subprocess.run(
+        [*command, "--weights", str(weights), "--output", str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"{file}: within ")
+    session = onnxruntime.InferenceSession(file)
+    facts = session.get_modelmeta().custom_metadata_map
+    torch_scorer = scorer(seeded, "dover-mobile", "torch")
+    assert facts["model"] == "dover-mobile"
+    assert facts["weights_sha256"] == torch_scorer.settings.weights_sha256
+    assert "that of the file" in facts["licence"]
+    assert [i.name for i in session.get_inputs()] == list(export.INPUTS)
+    assert [o.name for o in session.get_outputs()] == list(export.OUTPUTS)
+    assert all(isinstance(i.shape[0], str) for i in session.get_inputs())  # any number of clips
+
+    np.savez(tmp_path / "v.npz", technical=views.technical, aesthetic=views.aesthetic)
+    program = (ROOT / "examples/onnx_alone.py").read_text()
+    assert "torch" not in program
+    printed = subprocess.run(
+        [sys.executable, ROOT / "examples/onnx_alone.py", file, tmp_path / "v.npz"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    maps = torch_scorer.engine.run(views)
+    assert (
+        f"technical {maps.technical.mean():.4f}, aesthetic {maps.aesthetic.mean():.4f}" in printed
+    )
+
+
+def test_an_export_that_differs_is_not_written(
+    seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mobile.onnx"
+    file.write_text("an earlier one")
+    monkeypatch.setattr(export, "_difference", lambda *_: float("nan"))
+    with pytest.raises(EngineError, match="differs from torch by nan"):
+        export.write_checked("dover-mobile", seeded["dover-mobile"], file)
+    assert [f.name for f in tmp_path.iterdir()] == ["mobile.onnx"]
+    assert file.read_text() == "an earlier one"
+    with pytest.raises(SettingsError, match=r"Name an \.onnx file in a folder that is"):
+        export.write_checked("dover-mobile", seeded["dover-mobile"], tmp_path / "no" / "a.onnx")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_cuda_gives_the_scores_of_the_cpu(
+    model: str, precision: str, seeded: dict[str, Path], views: Views
+) -> None:
+    expected = scorer(seeded, model, "torch").engine.run(views)
+    made = Scorer(model, "cuda", weights=seeded[model], engine="torch", precision=precision)
+    found = made.engine.run(views)
+    limit = TOLERANCE if precision == "float32" else HALF_TOLERANCE
+    assert abs(found.technical.mean() - expected.technical.mean()) < limit
+    assert abs(found.aesthetic.mean() - expected.aesthetic.mean()) < limit
