@@ -18,15 +18,16 @@ from dover_plugin.video import Frame, FrameSource
 
 MIN_JUMP = 12  # frames; a shorter way is quicker decoded than sought
 MAX_THREADS = 8  # each decoding thread holds a few full frames
+SKIPS_UNREFERENCED = {"h264"}  # whose frames say for sure whether others refer to them
 CHECK_DAMAGE = "See what is wrong with 'ffmpeg -v error -i FILE -f null -'."
 
 
 def open_file(path: str, decoder: str) -> FrameSource:
     """Open a file that exists; see video.open_source."""
     scan = scan_file(path)
-    if decoder == "pyav" or (decoder == "auto" and not (scan.decord_counts and _has_decord())):
+    if decoder != "decord":
         return PyAvSource(scan)
-    if not _has_decord():
+    if find_spec("decord") is None:
         raise SettingsError(
             "The decoder 'decord' is not installed. Run 'pip install decord', or use 'pyav'."
         )
@@ -34,19 +35,15 @@ def open_file(path: str, decoder: str) -> FrameSource:
         raise VideoError(
             f"decord miscounts the frames of files like {path!r}. Use the decoder 'pyav' or 'auto'."
         )
-    try:
-        return DecordSource(scan)
-    except VideoError:
-        if decoder == "decord":
-            raise
-        info = replace(
-            scan.info, warnings=(*scan.info.warnings, "decord cannot read this file; PyAV did")
-        )
-        return PyAvSource(replace(scan, info=info))
+    return DecordSource(scan)
 
 
 class PyAvSource:
-    """A file through PyAV, jumping to key frames where that saves decoding."""
+    """A file through PyAV, which decodes only what the frames asked for are made of.
+
+    It jumps to key frames where that saves decoding, and passes over frames that nobody asked for
+    and no other frame refers to.
+    """
 
     def __init__(self, scan: Scan) -> None:
         self.info = scan.info
@@ -54,8 +51,10 @@ class PyAvSource:
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See video.FrameSource."""
+        times = self._scan.timestamps
+        wanted = {times[index] for index in indices} if times else None
         with ExitStack() as files:
-            cursor = files.enter_context(_Cursor(self._scan, jumps=True))
+            cursor = files.enter_context(_Cursor(self._scan, wanted, jumps=True))
             for index in indices:
                 try:
                     frame = cursor.frame(index)
@@ -63,16 +62,23 @@ class PyAvSource:
                     if not cursor.jumped:
                         raise
                     # It may be the jump that failed, not the file: go there on foot.
-                    cursor = files.enter_context(_Cursor(self._scan, jumps=False))
+                    cursor = files.enter_context(_Cursor(self._scan, None, jumps=False))
                     frame = cursor.frame(index)
                 yield index, _rgb(frame)
 
 
 class _Cursor:
-    """A place in an open file, moving forwards."""
+    """A place in an open file, moving forwards.
 
-    def __init__(self, scan: Scan, jumps: bool) -> None:
+    Args:
+        scan: of the file.
+        wanted: timestamps of the frames that will be asked for; None decodes every frame.
+        jumps: go to key frames without decoding what lies before them.
+    """
+
+    def __init__(self, scan: Scan, wanted: set[int] | None, jumps: bool) -> None:
         self._scan = scan
+        self._wanted = wanted
         self._jumps = jumps
         self.jumped = False
         self.position = -1  # index of the last decoded frame
@@ -83,8 +89,18 @@ class _Cursor:
         self._stream = video_stream(self._container, path)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = MAX_THREADS
-        self._decoded = self._container.decode(self._stream)
+        self._decoded = self._decode()
         return self
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        codec = self._stream.codec_context
+        selects = self._wanted is not None and codec.name in SKIPS_UNREFERENCED
+        for packet in self._container.demux(self._stream):
+            if selects:
+                codec.skip_frame = "DEFAULT" if packet.pts in (self._wanted or ()) else "NONREF"
+            for frame in packet.decode():
+                if isinstance(frame, VideoFrame):
+                    yield frame
 
     def __exit__(self, *_: object) -> None:
         self._container.close()
@@ -101,7 +117,7 @@ class _Cursor:
             if self._jumps and key - self.position > MIN_JUMP:
                 self.jumped = True
                 self._container.seek(self._scan.timestamps[key], stream=self._stream)
-                self._decoded = self._container.decode(self._stream)
+                self._decoded = self._decode()
             frame = None
             while self.position < index:
                 frame = next(self._decoded, None)
@@ -175,10 +191,6 @@ class DecordSource:
                     f"{CHECK_DAMAGE}"
                 ) from error
             yield index, frame
-
-
-def _has_decord() -> bool:
-    return find_spec("decord") is not None
 
 
 def _rgb(frame: VideoFrame) -> Frame:

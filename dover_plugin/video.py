@@ -1,8 +1,9 @@
 """A video as frames by index, whatever it is stored in.
 
-``open_source`` is the way in. Files are read by decord where it numbers their frames correctly (see
-scan.py), else by PyAV; the result says which. Both give the same RGB: swscale's, with the tagged
-matrix and range honoured, untagged video taken as BT.601, rotation applied, and no tone mapping.
+``open_source`` is the way in. Files are read by PyAV, or on request by decord, which is slower and
+numbers the frames of fewer kinds of files correctly (see scan.py). Both give the same RGB:
+swscale's, with the tagged matrix and range honoured, untagged video taken as BT.601, rotation
+applied, and no tone mapping.
 """
 
 from collections.abc import Iterator, Sequence
@@ -104,7 +105,7 @@ def open_source(video: Video, decoder: str = "auto") -> FrameSource:
 
     Args:
         video: a path, a (T, H, W, 3) uint8 RGB array, or a FrameSource.
-        decoder: for files: "decord", "pyav", or "auto" (decord where it can be trusted).
+        decoder: for files: "pyav", "decord", or "auto", which is PyAV.
 
     Raises:
         SettingsError: an unknown or missing decoder.

@@ -61,7 +61,12 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "100", "DOVER_HOME": str(tmp_path)},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "COLUMNS": "100",
+            "DOVER_HOME": str(tmp_path),
+            "DOVER_ENGINE": "torch",
+        },
     )
 
     def form(text: str) -> list[str]:

@@ -48,7 +48,7 @@ def test_the_result_says_how_it_was_made(mobile: Scorer, clip: Path) -> None:
     assert (row["seed"], row["repeats"], row["technical_std"]) == (None, 1, None)
     assert (row["width"], row["height"], row["num_frames"], row["fps"]) == (320, 240, 60, 25.0)
     assert len(row["weights_sha256"]) == 64
-    assert row["decoder"] == "decord"
+    assert row["decoder"] == "pyav"
     assert any("uncalibrated" in w for w in row["warnings"])
     for name in ("technical", "aesthetic", "overall"):
         assert 0 <= row[name] <= 1
