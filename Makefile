@@ -2,7 +2,7 @@
 BOOT := $(shell command -v python3 || command -v python)
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test lint format docs bench clean
 
 demo:  ## score a clip and show the result
 	@$(BOOT) tools/bootstrap.py
@@ -23,6 +23,9 @@ format: environment  ## mend what can be mended by machine
 
 docs: environment  ## write docs/cli.md anew from the commands' --help
 	$(BIN)/python -m typer dover_plugin.cli utils docs --name dover --output docs/cli.md
+
+bench: environment  ## measure this machine: networks, reading, the whole
+	$(BIN)/python benchmarks/performance.py
 
 .PHONY: environment
 environment:

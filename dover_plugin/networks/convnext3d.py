@@ -10,7 +10,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dover_plugin.networks.layers import conv3d_channels_last, depthwise_conv3d, mlp
+from dover_plugin.networks.layers import (
+    conv3d_channels_last,
+    depthwise_conv3d,
+    mlp,
+    plain_form,
+)
 
 STEM_PATCH = (2, 4, 4)
 SPATIAL_KERNEL = 7
@@ -51,11 +56,15 @@ class ResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, 1, 1, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, T, H, W, C) -> the same shape."""
-        energy = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)  # (N, 1, 1, W, C)
+        """(N, T, H, W, C) -> the same shape; without gradients in the memory of ``x``."""
+        if plain_form():
+            energy = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)  # (N, 1, 1, W, C)
+        else:  # frame by frame, whose squares stay in the cache
+            squares = torch.stack([frame.square().sum(dim=1) for frame in x.unbind(1)])
+            energy = squares.sum(dim=0).sqrt_()[:, None, None]
         share = energy / (energy.mean(dim=-1, keepdim=True) + NORM_EPS)
-        # gamma * (x * share) + beta + x, in one pass over x
-        return torch.addcmul(self.beta, x, self.gamma * share + 1)
+        gain = self.gamma * share + 1  # gamma * (x * share) + beta + x, as gain * x + beta
+        return x * gain + self.beta if plain_form() else x.mul_(gain).add_(self.beta)
 
 
 class ConvNeXtBlock(nn.Module):

@@ -17,6 +17,26 @@ def plain_form() -> bool:
     return torch.is_grad_enabled() or torch.compiler.is_exporting()
 
 
+def linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply ``layer``, on a CPU as a convolution of one pixel.
+
+    It is the same sum, but oneDNN takes it, which on AMD's processors is twice as fast as MKL's
+    matrix product that linear layers get.
+
+    Args:
+        layer: C -> D.
+        x: (..., C).
+
+    Returns:
+        (..., D).
+    """
+    if plain_form() or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return layer(x)
+    pixels = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # (1, C, tokens, 1), a view
+    y = F.conv2d(pixels, layer.weight[:, :, None, None], layer.bias)
+    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+
 def conv3d_channels_last(conv: nn.Conv3d, x: Tensor) -> Tensor:
     """Apply ``conv`` to a channels-last tensor.
 
@@ -92,10 +112,10 @@ def mlp(
         hidden = F.gelu(expand(x))
         return contract(between(hidden) if between else hidden)
     if between:
-        return contract(between(torch.ops.aten.gelu_(expand(x))))
+        return linear(contract, between(torch.ops.aten.gelu_(linear(expand, x))))
     tokens = x.reshape(-1, x.shape[-1])
     chunks = tokens.split(CHUNK_TOKENS) if x.device.type == "cpu" else (tokens,)
-    out = [contract(torch.ops.aten.gelu_(expand(chunk))) for chunk in chunks]
+    out = [linear(contract, torch.ops.aten.gelu_(linear(expand, chunk))) for chunk in chunks]
     return torch.cat(out).view(x.shape)
 
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dover_plugin.networks.layers import conv3d_channels_last, mlp, plain_form
+from dover_plugin.networks.layers import conv3d_channels_last, linear, mlp, plain_form
 
 PATCH = (2, 4, 4)
 FRAGMENT_GRID = (7, 7)
@@ -169,7 +169,7 @@ class WindowAttention(nn.Module):
         """(N, windows, tokens, C) -> the same shape."""
         n, num_windows, tokens, c = windows.shape
         bias = self.bias(grid, window, shift)  # (windows or 1, heads, tokens, tokens)
-        qkv = self.qkv(windows).view(n, num_windows, tokens, 3, self.heads, c // self.heads)
+        qkv = linear(self.qkv, windows).view(n, num_windows, tokens, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # each (N, windows, heads, tokens, C / heads)
         if torch.compiler.is_exporting():  # graphs take any number of clips
             weights = (q * (c // self.heads) ** -0.5) @ k.transpose(-1, -2) + bias
@@ -184,7 +184,7 @@ class WindowAttention(nn.Module):
         out = torch.empty_like(windows)
         for i, clip in enumerate(clips):
             out[i] = clip
-        return self.proj(out)
+        return linear(self.proj, out)
 
     def bias(self, grid: Size3, window: Size3, shift: Size3) -> Tensor:
         """Position bias plus shift mask: (windows, heads, tokens, tokens).
@@ -301,7 +301,7 @@ class PatchMerging(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, H, W, C) -> (N, T, H/2, W/2, 2C)."""
         quarters = [x[:, :, row::2, col::2] for col in (0, 1) for row in (0, 1)]
-        return self.reduction(self.norm(torch.cat(quarters, dim=-1)))
+        return linear(self.reduction, self.norm(torch.cat(quarters, dim=-1)))
 
 
 class SwinStage(nn.Module):
