@@ -41,6 +41,10 @@ def seconds(call: Callable[[], Any], times: int = 5) -> float:
 
 
 def memory_gb() -> float:
+    """The most that this process held, pages of mapped files included."""
+    status = Path("/proc/self/status")
+    if status.exists():  # elsewhere a process inherits its parent's record
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -71,9 +75,7 @@ def machine() -> Row:
         "copy GB/s": 2 * big.nbytes / 1e9 / seconds(big.clone),
     }
     try:
-        import openvino as ov
-
-        import dover_plugin.engines.openvino_engine
+        from dover_plugin.engines.openvino_engine import openvino as ov
     except ImportError:
         return row
     x = ov.opset13.parameter([size, size], ov.Type.f32)
@@ -128,7 +130,7 @@ def pipeline(model: str, weights: str, path: str, workers: str) -> Row:
     info, views = scorer.read(path)
     read = seconds(lambda: scorer.read(path), 3)
     network = seconds(lambda: scorer.score_views(info, views), 3)
-    number = 8
+    number = 16
     start = time.perf_counter()
     for result in scorer.score_many([path] * number, workers=int(workers)):
         assert not result.error

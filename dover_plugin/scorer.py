@@ -23,7 +23,7 @@ from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
 from dover_plugin.views import Views, build_views, stream_views
 
 MAX_REPEATS = 20  # the views of all are held at once
-READ_AHEAD = 2  # videos whose views (19 MB each) may wait while the networks run
+READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
 
 
 class Scorer:
@@ -96,17 +96,19 @@ class Scorer:
 
         Args:
             videos: consumed as results are taken, a few ahead.
-            workers: threads that read videos.
+            workers: threads that read videos; more than one pays beside a GPU, which leaves the
+                cores to them.
 
         Yields:
             Scores, or a Failure for a video that has none; one per video, in order.
         """
+        ahead = max(READ_AHEAD, workers)
         with ThreadPoolExecutor(workers, "dover-read") as pool:
             queue: deque[tuple[Video, Future[tuple[VideoInfo, list[Views]]]]] = deque()
             try:
                 for video in videos:
                     queue.append((video, pool.submit(self.read, video)))
-                    if len(queue) > READ_AHEAD:
+                    if len(queue) > ahead:
                         yield self._finish(*queue.popleft())
                 while queue:
                     yield self._finish(*queue.popleft())

@@ -86,8 +86,8 @@ def dover(
         model: "dover", "dover-mobile" or "dover++".
         weights: a file in place of the published weights.
         device: "auto", "cpu", "cuda", ...
-        engine: "auto" or "torch".
-        precision: "float32", or on CUDA "float16" or "bfloat16".
+        engine: "auto", "torch", "openvino" or "onnxruntime"; see dover_plugin.Scorer.
+        precision: "float32", or with torch on CUDA "float16" or "bfloat16".
         fusion: "matched", "reference", or a calibration.
         seed: draw frames at random, reproducibly; None takes the centred ones.
         repeats: average this many random draws.

@@ -172,7 +172,7 @@ class WindowAttention(nn.Module):
         qkv = linear(self.qkv, windows).view(n, num_windows, tokens, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # each (N, windows, heads, tokens, C / heads)
         if torch.compiler.is_exporting():  # graphs take any number of clips
-            weights = (q * (c // self.heads) ** -0.5) @ k.transpose(-1, -2) + bias
+            weights = (q * (c // self.heads) ** -0.5) @ k.mT + bias
             return self.proj(_join_heads(weights.softmax(-1) @ v))
         # One clip at a time: the bias then has the four dimensions that fused kernels take.
         clips = (
