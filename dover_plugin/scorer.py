@@ -39,7 +39,7 @@ class Scorer:
         repeats: average this many random draws; the seed is 0 unless given.
         engine: "torch", "openvino" (CPU), "onnxruntime" (CPU, CUDA), or "auto": on a CPU OpenVINO
             where it is installed, else torch; $DOVER_ENGINE says otherwise.
-        precision: "float32", or with torch on CUDA "float16" or "bfloat16".
+        precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
         decoder: "auto", "decord" or "pyav".
 
     Raises:

@@ -77,6 +77,24 @@ def test_scores_do_not_depend_on_threads(
     assert abs(maps[0].technical.mean() - maps[1].technical.mean()) < 1e-6
 
 
+def test_bfloat16_is_close_where_the_cpu_has_it(
+    seeded: dict[str, Path], views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dover_plugin.engines.openvino_engine import openvino
+
+    expected = scorer(seeded, "dover-mobile", "torch").engine.run(views)
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        made = scorer(seeded, "dover-mobile", "openvino", precision="bfloat16")
+        assert made.settings.precision == "bfloat16"
+        found = made.engine.run(views)
+        assert abs(found.technical.mean() - expected.technical.mean()) < HALF_TOLERANCE
+        assert abs(found.aesthetic.mean() - expected.aesthetic.mean()) < HALF_TOLERANCE
+        assert abs(found.technical - expected.technical).max() > 0
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+    with pytest.raises(SettingsError, match="no instructions for precision 'bfloat16'"):
+        scorer(seeded, "dover-mobile", "openvino", precision="bfloat16")
+
+
 @pytest.mark.parametrize("engine", OTHERS)
 def test_end_to_end_as_the_reference(
     engine: str, seeded: dict[str, Path], shared_clips: Path
@@ -161,7 +179,7 @@ def test_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_an_engine_cannot_do_is_said(
     engine: str, seeded: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SettingsError, match=f"'{engine}' computes in float32, got .*'float16'"):
+    with pytest.raises(SettingsError, match=f"'{engine}' computes in float32.*got .*'float16'"):
         scorer(seeded, "dover-mobile", engine, precision="float16")
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name == engine else name)
     with pytest.raises(SettingsError, match=rf"needs {engine}\. Run pip install 'dover-plugin\["):
@@ -173,7 +191,7 @@ def test_an_engine_runs_where_it_can(seeded: dict[str, Path]) -> None:
     from dover_plugin.engines.openvino_engine import OpenVinoEngine
 
     with pytest.raises(SettingsError, match="runs on the CPU, got device 'cuda:0'"):
-        OpenVinoEngine(None, torch.device("cuda:0"), "")  # type: ignore[arg-type]
+        OpenVinoEngine(None, torch.device("cuda:0"), "float32", "")  # type: ignore[arg-type]
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(SettingsError, match=r"'cuda:1' \(it has .*install onnxruntime-gpu"):
             _providers(torch.device("cuda:1"))

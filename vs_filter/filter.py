@@ -87,7 +87,7 @@ def dover(
         weights: a file in place of the published weights.
         device: "auto", "cpu", "cuda", ...
         engine: "auto", "torch", "openvino" or "onnxruntime"; see dover_plugin.Scorer.
-        precision: "float32", or with torch on CUDA "float16" or "bfloat16".
+        precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
         fusion: "matched", "reference", or a calibration.
         seed: draw frames at random, reproducibly; None takes the centred ones.
         repeats: average this many random draws.

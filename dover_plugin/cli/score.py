@@ -32,7 +32,7 @@ def score(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     engine: Annotated[str, typer.Option(help="auto, torch, openvino or onnxruntime.")] = "auto",
     precision: Annotated[
-        str, typer.Option(help="float32, or with torch on CUDA float16 or bfloat16.")
+        str, typer.Option(help="float32; float16 or bfloat16 on CUDA; bfloat16 with openvino.")
     ] = "float32",
     fusion: Annotated[
         str | None,

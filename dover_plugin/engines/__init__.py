@@ -18,6 +18,7 @@ NEEDS = {
     "openvino": ("openvino", "onnx", "onnxscript"),
     "onnxruntime": ("onnxruntime", "onnx", "onnxscript"),
 }
+PRECISIONS = {"openvino": ("float32", "bfloat16"), "onnxruntime": ("float32",)}
 EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
 
 
@@ -42,7 +43,7 @@ def make_engine(
         name: one of ENGINES; see choose.
         network: in evaluation mode, float32, on the CPU.
         device: "auto" or a torch device.
-        precision: "float32", or on CUDA with torch "float16" or "bfloat16".
+        precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
         weights_sha256: of the network's weights; compiled networks are kept under it.
 
     Raises:
@@ -54,10 +55,10 @@ def make_engine(
     chosen = choose(name, found.type)
     if chosen == "torch":
         return TorchEngine(network, found, precision)
-    if precision != "float32":
+    if precision not in PRECISIONS[chosen]:
         raise SettingsError(
-            f"The engine {chosen!r} computes in float32, got precision {precision!r}. "
-            "Leave the precision out, or use the engine 'torch'."
+            f"The engine {chosen!r} computes in {' or '.join(PRECISIONS[chosen])}, got precision "
+            f"{precision!r}. Choose one of these, or use the engine 'torch' on CUDA."
         )
     missing = [package for package in NEEDS[chosen] if not find_spec(package)]
     if missing:
@@ -68,7 +69,7 @@ def make_engine(
     if chosen == "openvino":
         from dover_plugin.engines.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(network, found, weights_sha256)
+        return OpenVinoEngine(network, found, precision, weights_sha256)
     from dover_plugin.engines.onnxruntime_engine import OnnxRuntimeEngine
 
     return OnnxRuntimeEngine(network, found, weights_sha256)

@@ -24,30 +24,38 @@ from openvino.preprocess import PrePostProcessor  # noqa: E402
 
 
 class OpenVinoEngine:
-    """Runs a network clip by clip in float32, on as many threads as torch would use.
+    """Runs a network clip by clip, on as many threads as torch would use.
 
     Args:
         network: in evaluation mode, float32, on the CPU.
         device: the CPU.
+        precision: "float32", or "bfloat16" on a CPU that has it.
         weights_sha256: of the network's weights.
 
     Raises:
-        SettingsError: another device.
+        SettingsError: another device, or a CPU without bfloat16.
     """
 
     name = "openvino"
-    precision = "float32"
 
-    def __init__(self, network: Dover, device: torch.device, weights_sha256: str) -> None:
+    def __init__(
+        self, network: Dover, device: torch.device, precision: str, weights_sha256: str
+    ) -> None:
         if device.type != "cpu":
             raise SettingsError(
                 f"The engine 'openvino' runs on the CPU, got device '{device}'. Use the engine "
                 "'torch' there."
             )
+        capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and "BF16" not in capabilities:
+            raise SettingsError(
+                "This CPU has no instructions for precision 'bfloat16'. Use 'float32'."
+            )
         self.device = str(device)
+        self.precision = precision
         self._lock = threading.Lock()
         with graphs(network, weights_sha256) as files:
-            self._branches = {branch: _compile(file, branch) for branch, file in files.items()}
+            self._branches = {b: _compile(file, b, precision) for b, file in files.items()}
 
     def run(self, views: Views) -> Maps:
         """See engines.Engine."""
@@ -63,7 +71,7 @@ class OpenVinoEngine:
         return np.concatenate([request.infer({0: clip[None]})[0].copy() for clip in clips])
 
 
-def _compile(file: Path, branch: str) -> openvino.InferRequest:
+def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     """A graph that takes one clip (1, T, H, W, 3) uint8."""
     core = openvino.Core()
     steps = PrePostProcessor(core.read_model(file))
@@ -73,7 +81,8 @@ def _compile(file: Path, branch: str) -> openvino.InferRequest:
     view.preprocess().convert_element_type(openvino.Type.f32).mean(list(MEAN)).scale(list(STD))
     view.model().set_layout(openvino.Layout("NCDHW"))
     settings = {
-        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
+        # Left to itself it takes bfloat16 wherever the CPU has it.
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "CACHE_DIR": str(file.parent / f"openvino-{openvino.get_version().split('-')[0]}"),
