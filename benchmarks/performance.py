@@ -5,6 +5,7 @@ carries over are ratios within one run, and shares of the machine's measured pea
 """
 
 import json
+import math
 import os
 import platform
 import resource
@@ -45,7 +46,8 @@ def memory_gb() -> float:
     status = Path("/proc/self/status")
     if status.exists():  # elsewhere a process inherits its parent's record
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def apart(task: str, *arguments: object) -> Row:
@@ -86,14 +88,16 @@ def machine() -> Row:
     return row
 
 
-def engine(model: str, name: str, weights: str) -> Row:
+def engine(
+    model: str, name: str, weights: str, device: str = "cpu", precision: str = "float32"
+) -> Row:
     import numpy as np
 
     from dover_plugin import Scorer
     from dover_plugin.views import Views
 
     start = time.perf_counter()
-    scorer = Scorer(model, "cpu", weights=weights, engine=name)
+    scorer = Scorer(model, device, weights=weights, engine=name, precision=precision)
     ready = time.perf_counter() - start
     rng = np.random.default_rng(0)
     blank = Views.blank()
@@ -175,9 +179,8 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
     from dover_plugin.networks import CONFIGS
     from dover_plugin.networks.seeded import seeded_state_dict
 
-    os.environ["DOVER_HOME"] = str(folder / "home")
     facts = apart("machine")
-    peak = max(value for name, value in facts.items() if name.endswith("GFLOP/s"))
+    peak = max((v for name, v in facts.items() if name.endswith("GFLOP/s")), default=math.nan)
     facts |= {"cores": os.cpu_count(), "processor": _processor(), "torch": torch.__version__}
     yield "Machine", [{"what": name, "value": value} for name, value in facts.items()]
 
@@ -187,6 +190,7 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
         weights[model] = folder / f"{model}.pth"
         torch.save(seeded_state_dict(CONFIGS[model]), weights[model])
         for name in ENGINES:
+            os.environ["DOVER_HOME"] = str(folder / name)
             first = apart("engine", model, name, weights[model])
             row = apart("engine", model, name, weights[model])
             share = gflop / row["s per video"] / peak if "error" not in row else None
@@ -196,6 +200,17 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
                 | {"share of peak": share}
             )
     yield "Networks", rows
+
+    if torch.cuda.is_available():
+        yield (
+            f"Networks on {torch.cuda.get_device_name()}",
+            [
+                {"model": model, "precision": precision}
+                | apart("engine", model, "torch", weights[model], "cuda", precision)
+                for model in GFLOP
+                for precision in ("float32", "bfloat16", "float16")
+            ],
+        )
 
     rows, clips = [], {}
     for name, size in SIZES.items():

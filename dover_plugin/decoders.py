@@ -18,7 +18,6 @@ from dover_plugin.video import Frame, FrameSource
 
 MIN_JUMP = 12  # frames; a shorter way is quicker decoded than sought
 MAX_THREADS = 8  # each decoding thread holds a few full frames
-SKIPS_UNREFERENCED = {"h264"}  # whose frames say for sure whether others refer to them
 CHECK_DAMAGE = "See what is wrong with 'ffmpeg -v error -i FILE -f null -'."
 
 
@@ -59,7 +58,7 @@ class PyAvSource:
                 try:
                     frame = cursor.frame(index)
                 except VideoError:
-                    if not cursor.jumped:
+                    if not (cursor.jumped or cursor.selects):
                         raise
                     # It may be the jump that failed, not the file: go there on foot.
                     cursor = files.enter_context(_Cursor(self._scan, None, jumps=False))
@@ -78,7 +77,8 @@ class _Cursor:
 
     def __init__(self, scan: Scan, wanted: set[int] | None, jumps: bool) -> None:
         self._scan = scan
-        self._wanted = wanted
+        self._wanted = wanted or set()
+        self.selects = wanted is not None and scan.skips_unreferenced
         self._jumps = jumps
         self.jumped = False
         self.position = -1  # index of the last decoded frame
@@ -94,10 +94,9 @@ class _Cursor:
 
     def _decode(self) -> Iterator[VideoFrame]:
         codec = self._stream.codec_context
-        selects = self._wanted is not None and codec.name in SKIPS_UNREFERENCED
         for packet in self._container.demux(self._stream):
-            if selects:
-                codec.skip_frame = "DEFAULT" if packet.pts in (self._wanted or ()) else "NONREF"
+            if self.selects:
+                codec.skip_frame = "DEFAULT" if packet.pts in self._wanted else "NONREF"
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     yield frame
@@ -125,7 +124,8 @@ class _Cursor:
                     raise self._broken(index, f"the last good one is {self.position}")
                 self.position = self._index_of(frame)
         except av.error.FFmpegError as error:
-            raise self._broken(self.position + 1, error.strerror or str(error)) from None
+            place = index if self.selects else self.position + 1
+            raise self._broken(place, error.strerror or str(error)) from None
         if frame is None or self.position > index:
             raise self._broken(index, f"frame {self.position} follows its predecessor")
         return frame

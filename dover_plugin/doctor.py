@@ -79,17 +79,30 @@ def _engines() -> Iterator[Check]:
             continue
         missing = [package for package in packages if not find_spec(package)]
         remedy = f"pip install 'dover-plugin[{engines.EXTRAS[engine]}]'" if missing else ""
-        detail = f"without {' and '.join(missing)}" if missing else version(packages[0])
+        detail = f"without {' and '.join(missing)}" if missing else _version(packages[0])
         yield Check(f"engine {engine}", "off" if missing else "ok", detail, remedy)
     try:
         from dover_plugin.engines.torch_engine import find_device
 
         device = find_device("auto").type
-        detail = f"{engines.choose('auto', device)} on {device}"
+        chosen = engines.choose("auto", device)
+        missing = [package for package in engines.NEEDS[chosen] if not find_spec(package)]
         source = f" (${engines.VARIABLE})" if os.environ.get(engines.VARIABLE) else ""
-        yield Check("engine auto", "ok", detail + source)
+        detail = f"{chosen} on {device}{source}"
+        if missing:
+            remedy = f"unset {engines.VARIABLE}, or install {' and '.join(missing)}"
+            yield Check("engine auto", "broken", detail, remedy)
+        else:
+            yield Check("engine auto", "ok", detail)
     except (DoverError, ImportError) as error:
         yield Check("engine auto", "broken", str(error))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # another distribution brings it, such as onnxruntime-gpu
+        return "installed"
 
 
 def _decoders() -> Iterator[Check]:

@@ -19,6 +19,7 @@ ENDS_EARLY = 0.9  # of the length that other headers promise, which is less reli
 # other frames than it is asked for, without a word.
 DECORD_CONTAINERS = {"mov", "matroska"}
 DECORD_CODECS = {"h264", "vp8", "vp9", "prores", "ffv1"}
+WHOLE_FRAMES = {"mov", "matroska"}  # in others a packet may be one field
 NO_TIMESTAMPS = {"avi", "h264", "hevc", "m4v", "mpegvideo"}  # or such of decoding, not of showing
 
 
@@ -31,12 +32,14 @@ class Scan:
         timestamps: of every frame, ascending; empty where they are missing or no use.
         keyframes: indices of frames from which decoding can start.
         decord_counts: whether decord can be trusted to number the frames alike.
+        skips_unreferenced: whether packets are whole frames that say if others refer to them.
     """
 
     info: VideoInfo
     timestamps: tuple[int, ...]
     keyframes: tuple[int, ...]
     decord_counts: bool
+    skips_unreferenced: bool
 
 
 class _PacketInfo(NamedTuple):
@@ -128,6 +131,7 @@ def scan_file(path: str) -> Scan:
             and times[0][0] >= 0
             and num_frames == len(packets)
         ),
+        skips_unreferenced=usable and kind in WHOLE_FRAMES and codec == "h264",
     )
 
 

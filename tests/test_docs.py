@@ -11,6 +11,7 @@ import pytest
 from clips import write_clip
 
 from dover_plugin import weights
+from dover_plugin.engines import ENGINES, export
 from dover_plugin.scores import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +80,15 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
 def test_models_are_listed_in_the_readme() -> None:
     listed = re.findall(r"^\| `([\w+-]+)`", README, re.MULTILINE)
     assert tuple(listed) == weights.MODELS
+
+
+def test_engines_and_names_of_the_exported_model_are_explained() -> None:
+    page = (ROOT / "docs/performance.md").read_text()
+    table = page.split("## Engines")[1].split("##")[0]
+    assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == ENGINES[1:]
+    names = page.split("## Other programs")[1]
+    for name in (*export.INPUTS, *export.OUTPUTS):
+        assert f"`{name}`" in names
 
 
 def test_links_lead_somewhere() -> None:

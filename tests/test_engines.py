@@ -1,6 +1,8 @@
 """Every engine gives torch's scores, says what it is, and starts quickly the second time."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 from clips import write_clip
 
-from dover_plugin import EngineError, Scorer, SettingsError, engines
+from dover_plugin import EngineError, Scorer, SettingsError, doctor, engines
 from dover_plugin.engines import compiled, export
 from dover_plugin.views import Views
 
@@ -158,6 +160,66 @@ def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(
     made = scorer(seeded, "dover-mobile", "openvino")
     assert "Cannot keep compiled networks" in caplog.text
     assert np.isfinite(made.engine.run(views).technical).all()
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_a_damaged_graph_is_said(
+    engine: str,
+    seeded: dict[str, Path],
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scorer(seeded, "dover-mobile", engine)
+    shutil.copytree(home, tmp_path / "home")
+    monkeypatch.setenv("DOVER_HOME", str(tmp_path / "home"))
+    for file in (tmp_path / "home").rglob("*.onnx"):
+        file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(EngineError, match=r"cannot load '.*technical\.onnx' .* Delete the folder"):
+        scorer(seeded, "dover-mobile", engine)
+
+
+def test_a_graph_that_cannot_be_made_is_said(
+    seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("an operator is missing")
+
+    monkeypatch.setenv("DOVER_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(EngineError, match=r"operator is missing\)\. Use the engine 'torch'"):
+        scorer(seeded, "dover-mobile", "openvino")
+    assert not list(tmp_path.rglob("*.onnx"))
+    assert not list(tmp_path.rglob("tmp*"))
+
+
+def test_the_default_is_openvino_on_every_surface(
+    seeded: dict[str, Path], clip: Path, home: Path
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "DOVER_ENGINE"}
+    command = [sys.executable, "-m", "dover_plugin", "score", str(clip), "--format", "json"]
+    done = subprocess.run(
+        [*command, "--device", "cpu", "--weights", str(seeded["dover-mobile"])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    row = json.loads(done.stdout)
+    assert (row["engine"], row["precision"]) == ("openvino", "float32")
+    expected = scorer(seeded, "dover-mobile", "torch").score(clip)
+    assert row["technical_raw"] == pytest.approx(expected.raw.technical, abs=TOLERANCE)
+
+
+def test_doctor_tells_of_an_engine_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOVER_ENGINE", "onnxruntime")
+    found = {check.name: check for check in doctor._engines()}
+    assert found["engine auto"].state == "ok"
+    assert "onnxruntime on" in found["engine auto"].detail
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    found = {check.name: check for check in doctor._engines()}
+    assert found["engine onnxruntime"].state == "off"
+    assert found["engine auto"].state == "broken"
 
 
 def test_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,3 +193,15 @@ def test_gradients_give_the_same_numbers_as_inference(networks: dict[str, Dover]
         assert torch.allclose(
             networks["dover-mobile"].aesthetic_map(clip), expected, atol=TOLERANCE
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_response_norm_of_strong_activations_in_halves(dtype: torch.dtype) -> None:
+    norm = ResponseNorm(16)
+    torch.nn.init.normal_(norm.gamma, generator=torch.Generator().manual_seed(0))
+    x = 20 * torch.randn(1, 16, 56, 7, 16, generator=torch.Generator().manual_seed(1))
+    expected = norm(x).detach()
+    with torch.inference_mode():
+        found = norm.to(dtype)(x.to(dtype))
+    assert torch.isfinite(found).all()
+    assert (found - expected).abs().max() < 0.02 * expected.abs().max()

@@ -56,9 +56,10 @@ def make_engine(
     if chosen == "torch":
         return TorchEngine(network, found, precision)
     if precision not in PRECISIONS[chosen]:
+        by_auto = ", which 'auto' means here," if name == "auto" else ""
         raise SettingsError(
-            f"The engine {chosen!r} computes in {' or '.join(PRECISIONS[chosen])}, got precision "
-            f"{precision!r}. Choose one of these, or use the engine 'torch' on CUDA."
+            f"The engine {chosen!r}{by_auto} computes in {' or '.join(PRECISIONS[chosen])}, got "
+            f"precision {precision!r}. Choose one of these, or use the engine 'torch' on CUDA."
         )
     missing = [package for package in NEEDS[chosen] if not find_spec(package)]
     if missing:

@@ -3,12 +3,13 @@
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from filelock import FileLock
 
 import dover_plugin
@@ -37,26 +38,45 @@ def graphs(network: Dover, weights_sha256: str) -> Iterator[dict[str, Path]]:
         other processes wait.
     """
     folder = cache_dir() / "compiled" / _key(weights_sha256)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        log.warning("Cannot keep compiled networks in '%s' (%s).", folder, error.strerror)
-        with tempfile.TemporaryDirectory(prefix="dover-") as temporary:
-            yield _make(network, Path(temporary))
-    else:
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
-            yield _make(network, folder)
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK) or not _complete(folder):
+                held.enter_context(FileLock(folder.with_name(f"{folder.name}.lock")))
+            files = _make(network, folder)
+        except OSError as error:
+            log.warning("Cannot keep compiled networks in '%s' (%s).", folder, error)
+            temporary = held.enter_context(tempfile.TemporaryDirectory(prefix="dover-"))
+            files = _make(network, Path(temporary))
+        yield files
+
+
+def unloadable(engine: str, file: Path, error: Exception) -> str:
+    """What to say where an engine refuses a graph."""
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+    return (
+        f"{engine} cannot load '{file}' ({reason}). Delete the folder '{file.parent}', which is "
+        "then made again, or use the engine 'torch'."
+    )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {branch: folder / f"{branch}.onnx" for branch in BRANCHES}
+
+
+def _complete(folder: Path) -> bool:
+    return all(file.exists() for file in _files(folder).values())
 
 
 def _make(network: Dover, folder: Path) -> dict[str, Path]:
-    files = {branch: folder / f"{branch}.onnx" for branch in BRANCHES}
-    if not all(file.exists() for file in files.values()):
+    files = _files(folder)
+    if not _complete(folder):
         import onnx
         from onnx.utils import Extractor
 
         log.info("Compiling the network into '%s', once.", folder)
+        for left in folder.glob("tmp*"):  # by an earlier start that was killed
+            shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             whole = Path(temporary) / "network.onnx"
             export.export_onnx(network, whole, {})
@@ -71,9 +91,10 @@ def _make(network: Dover, folder: Path) -> dict[str, Path]:
 def _key(weights_sha256: str) -> str:
     """Of everything that a graph depends on: weights, versions, and the source of the networks."""
     digest = hashlib.sha256()
-    for part in (weights_sha256, dover_plugin.__version__, torch.__version__):
+    versions = (version(name) for name in ("torch", "onnx", "onnxscript"))
+    for part in (weights_sha256, dover_plugin.__version__, *versions):
         digest.update(part.encode())
     sources = sorted(Path(os.fspath(networks.__path__[0])).glob("*.py"))
-    for source in (*sources, Path(export.__file__)):
+    for source in (*sources, Path(export.__file__), Path(__file__)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

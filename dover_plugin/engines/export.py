@@ -13,6 +13,7 @@ import dover_plugin
 from dover_plugin import weights as published
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
+from dover_plugin.networks.layers import EXPORTING
 from dover_plugin.sampling import CLIP_LEN, VIEW
 from dover_plugin.views import MEAN, STD
 
@@ -54,21 +55,36 @@ def export_onnx(network: Dover, file: Path, metadata: Mapping[str, str]) -> None
         raise SettingsError(NEEDED)
     # Equal numbers of clips would be taken for the same, and one for a constant.
     views = tuple(torch.zeros(clips, 3, CLIP_LEN, VIEW, VIEW) for clips in (3, 2))
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter, on its own inside
-        program = torch.onnx.export(
-            _Graph(network).eval(),
-            views,
-            input_names=INPUTS,
-            output_names=OUTPUTS,
-            dynamic_shapes=({0: "technical_clips"}, {0: "aesthetic_clips"}),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # it is None only with dynamo=False
+    token = EXPORTING.set(True)
+    try:
+        program = _trace(network, views)
+    finally:
+        EXPORTING.reset(token)
     program.model.metadata_props.update(metadata)
     program.save(file, external_data=False)
+
+
+def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter, on its own inside
+        try:
+            program = torch.onnx.export(
+                _Graph(network).eval(),
+                views,
+                input_names=INPUTS,
+                output_names=OUTPUTS,
+                dynamic_shapes=({0: "technical_clips"}, {0: "aesthetic_clips"}),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        except Exception as error:  # the exporter raises whatever it meets
+            raise EngineError(
+                f"Cannot make a graph of the network ({type(error).__name__}: {error}). Use the "
+                "engine 'torch', or the versions in constraints.txt."
+            ) from error
+    assert program is not None  # it is None only with dynamo=False
+    return program
 
 
 def can_export() -> bool:
@@ -98,7 +114,7 @@ def write_checked(model: str, weights_file: Path, file: Path) -> float:
         raise SettingsError(f"Cannot write '{file}'. Name an .onnx file in a folder that is.")
     network, sha256 = published.load_network(model, weights_file)
     row = published.published(model)
-    ours = row.sha256 == sha256
+    ours = sha256 == row.sha256 or weights_file == published.cached(model)
     metadata = {
         "model": model,
         "weights_sha256": sha256,

@@ -8,8 +8,8 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from dover_plugin.engines.compiled import graphs
-from dover_plugin.errors import SettingsError
+from dover_plugin.engines.compiled import graphs, unloadable
+from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.scores import Maps
 from dover_plugin.views import Picture, Views, normalise
@@ -50,7 +50,10 @@ class OnnxRuntimeEngine:
         maps = []
         for clip in clips:
             view = normalise(torch.from_numpy(clip)[None]).contiguous().numpy()
-            maps += self._sessions[branch].run(None, {f"{branch}_view": view})
+            try:
+                maps += self._sessions[branch].run(None, {f"{branch}_view": view})
+            except Exception as error:
+                raise EngineError(f"ONNX Runtime failed on device {self.device}: {error}") from None
         return np.concatenate(maps)
 
 
@@ -75,4 +78,16 @@ def _session(
     options.intra_op_num_threads = torch.get_num_threads()
     options.enable_cpu_mem_arena = False  # it would keep what building the graph took, for ever
     options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(file, options, providers=providers)
+    try:
+        session = onnxruntime.InferenceSession(
+            file, options, providers=providers, enable_fallback=False
+        )
+    except Exception as error:  # its errors share no base
+        raise EngineError(unloadable("ONNX Runtime", file, error)) from None
+    wanted = providers[0][0]
+    if session.get_providers()[0] != wanted:
+        raise SettingsError(
+            f"ONNX Runtime cannot load its {wanted}; the CUDA and cuDNN libraries it needs may be "
+            "missing. Install them, or use the engine 'torch'."
+        )
+    return session

@@ -1,15 +1,17 @@
 """OpenVINO on the CPU."""
 
+import os
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dover_plugin.engines.compiled import graphs
-from dover_plugin.errors import SettingsError
+from dover_plugin.engines.compiled import graphs, unloadable
+from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.sampling import CLIP_LEN, VIEW
 from dover_plugin.scores import Maps
@@ -17,10 +19,14 @@ from dover_plugin.views import MEAN, STD, Picture, Views
 
 # Imported beside this package, OpenVINO forks and reports its use over the network; it does
 # without where the package cannot be imported.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+_modules = cast("dict[str, object]", sys.modules)
+_modules.setdefault("openvino_telemetry", None)
 
 import openvino  # noqa: E402
 from openvino.preprocess import PrePostProcessor  # noqa: E402
+
+if _modules["openvino_telemetry"] is None:
+    del _modules["openvino_telemetry"]
 
 
 class OpenVinoEngine:
@@ -68,13 +74,20 @@ class OpenVinoEngine:
     def _map(self, branch: str, clips: Picture) -> NDArray[np.float32]:
         """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
         request = self._branches[branch]
-        return np.concatenate([request.infer({0: clip[None]})[0].copy() for clip in clips])
+        try:
+            return np.concatenate([request.infer({0: clip[None]})[0].copy() for clip in clips])
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO failed: {error}") from None
 
 
 def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     """A graph that takes one clip (1, T, H, W, 3) uint8."""
     core = openvino.Core()
-    steps = PrePostProcessor(core.read_model(file))
+    try:
+        model = core.read_model(file)
+    except RuntimeError as error:
+        raise EngineError(unloadable("OpenVINO", file, error)) from None
+    steps = PrePostProcessor(model)
     view = steps.input(f"{branch}_view")
     view.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NDHWC"))
     view.tensor().set_shape([1, CLIP_LEN, VIEW, VIEW, 3])
@@ -85,6 +98,11 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "CACHE_DIR": str(file.parent / f"openvino-{openvino.get_version().split('-')[0]}"),
     }
-    return core.compile_model(steps.build(), "CPU", settings).create_infer_request()
+    if os.access(file.parent, os.W_OK):
+        version = openvino.get_version().split("-")[0]
+        settings["CACHE_DIR"] = str(file.parent / f"openvino-{version}")
+    try:
+        return core.compile_model(steps.build(), "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        raise EngineError(unloadable("OpenVINO", file, error)) from None

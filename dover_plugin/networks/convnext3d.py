@@ -57,11 +57,11 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, H, W, C) -> the same shape; without gradients in the memory of ``x``."""
-        if plain_form():
+        if plain_form() or x.device.type != "cpu":
             energy = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)  # (N, 1, 1, W, C)
-        else:  # frame by frame, whose squares stay in the cache
-            squares = torch.stack([frame.square().sum(dim=1) for frame in x.unbind(1)])
-            energy = squares.sum(dim=0).sqrt_()[:, None, None]
+        else:  # frame by frame, whose squares stay in the cache; in float32, where halves overflow
+            frames = (frame.float().square().sum(dim=1) for frame in x.unbind(1))
+            energy = torch.stack(list(frames)).sum(dim=0).sqrt_()[:, None, None].to(x.dtype)
         share = energy / (energy.mean(dim=-1, keepdim=True) + NORM_EPS)
         gain = self.gamma * share + 1  # gamma * (x * share) + beta + x, as gain * x + beta
         return x * gain + self.beta if plain_form() else x.mul_(gain).add_(self.beta)

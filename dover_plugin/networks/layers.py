@@ -1,6 +1,7 @@
 """Building blocks shared by the branches. Tensors are channels-last: (N, T, H, W, C)."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +10,15 @@ from torch import Tensor, nn
 CHUNK_TOKENS = 4096  # a chunk's hidden layer (4096 x 4C floats) stays in the CPU's cache
 
 
+EXPORTING = ContextVar("EXPORTING", default=False)  # a graph is being made for other engines
+
+
 def plain_form() -> bool:
     """Whether to compute by plain operations out of place.
 
     Gradients need them, and so do graphs for other engines, which cut and fuse by themselves.
     """
-    return torch.is_grad_enabled() or torch.compiler.is_exporting()
+    return torch.is_grad_enabled() or EXPORTING.get()
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
@@ -30,7 +34,8 @@ def linear(layer: nn.Linear, x: Tensor) -> Tensor:
     Returns:
         (..., D).
     """
-    if plain_form() or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    onednn = x.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    if plain_form() or not (onednn and torch.backends.mkldnn.enabled):
         return layer(x)
     pixels = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # (1, C, tokens, 1), a view
     y = F.conv2d(pixels, layer.weight[:, :, None, None], layer.bias)

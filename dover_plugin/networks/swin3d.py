@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dover_plugin.networks.layers import conv3d_channels_last, linear, mlp, plain_form
+from dover_plugin.networks.layers import EXPORTING, conv3d_channels_last, linear, mlp, plain_form
 
 PATCH = (2, 4, 4)
 FRAGMENT_GRID = (7, 7)
@@ -171,7 +171,7 @@ class WindowAttention(nn.Module):
         bias = self.bias(grid, window, shift)  # (windows or 1, heads, tokens, tokens)
         qkv = linear(self.qkv, windows).view(n, num_windows, tokens, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # each (N, windows, heads, tokens, C / heads)
-        if torch.compiler.is_exporting():  # graphs take any number of clips
+        if EXPORTING.get():  # graphs take any number of clips
             weights = (q * (c // self.heads) ** -0.5) @ k.mT + bias
             return self.proj(_join_heads(weights.softmax(-1) @ v))
         # One clip at a time: the bias then has the four dimensions that fused kernels take.
