@@ -71,9 +71,13 @@ def test_a_score_does_not_depend_on_what_is_around_it(
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            assert mobile.score(clip).raw == expected
+            found = mobile.score(clip).raw
+            # oneDNN splits its sums by the number of threads, which moves the last bits
+            assert found.technical == pytest.approx(expected.technical, abs=1e-7)
+            assert found.aesthetic == pytest.approx(expected.aesthetic, abs=1e-7)
     finally:
         torch.set_num_threads(threads)
+    assert mobile.score(clip).raw == expected
     frames = np.stack([f.copy() for _, f in dover_plugin.video.open_source(clip).frames(range(60))])
     assert mobile.score(frames).raw == expected
 
