@@ -17,6 +17,7 @@ import numpy as np
 from dover_plugin.errors import SettingsError
 from dover_plugin.files import write_text
 
+TECHNICAL_WEIGHT, AESTHETIC_WEIGHT = 0.6104, 0.3896  # fuse_results of the reference
 MIN_VIDEOS = 10  # fewer give no usable standard deviation
 
 
@@ -39,8 +40,8 @@ class Calibration:
     technical_std: float
     aesthetic_mean: float
     aesthetic_std: float
-    technical_weight: float = 0.6104  # fuse_results of the reference
-    aesthetic_weight: float = 0.3896
+    technical_weight: float = TECHNICAL_WEIGHT
+    aesthetic_weight: float = AESTHETIC_WEIGHT
 
     def __post_init__(self) -> None:
         numbers = [getattr(self, f.name) for f in fields(self) if f.name != "name"]

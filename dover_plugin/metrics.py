@@ -1,15 +1,18 @@
 """How well scores agree with mean opinion scores."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, special, stats
 
 from dover_plugin.errors import SettingsError
 
 MIN_VIDEOS = 3
+CONFIDENCE = 0.95
+RESAMPLES = 1000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,73 @@ def agreement(scores: Sequence[float], mos: Sequence[float]) -> Agreement:
         krocc=float(stats.kendalltau(predicted, opinions).statistic),
         rmse=float(np.sqrt(np.mean(error**2))),
     )
+
+
+def intervals(
+    scores: Sequence[float], mos: Sequence[float], seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Where each measure lies in 95 % of RESAMPLES bootstrap samples of the videos.
+
+    Args:
+        scores: one a video, in any unit.
+        mos: likewise.
+        seed: of the resampling.
+
+    Returns:
+        {"srocc": (low, high), ...} with the measures of Agreement.
+
+    Raises:
+        SettingsError: as ``agreement``.
+    """
+    predicted, opinions = _check(scores, mos)
+    rng = np.random.default_rng(seed)
+    found: list[dict[str, float]] = []
+    while len(found) < RESAMPLES:
+        chosen = rng.integers(0, len(opinions), len(opinions))
+        part, wanted = predicted[chosen], opinions[chosen]
+        if part.std() and wanted.std():  # few videos may all be the same one
+            found.append(asdict(agreement(part.tolist(), wanted.tolist())))
+    levels = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    return {
+        name: (float(low), float(high))
+        for name in ("srocc", "plcc", "krocc", "rmse")
+        for low, high in [np.quantile([each[name] for each in found], levels)]
+    }
+
+
+def logistic_fit(scores: Sequence[float], mos: Sequence[float]) -> NDArray[np.float64]:
+    """Scores brought to the opinions' scale by the logistic function of four parameters.
+
+    (b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2, fitted by least squares, as is usual before the
+    linear correlation of a metric is reported (VQEG; ITU-T P.1401). Where no fit is found, or it
+    is worse than a line, it is the line.
+
+    Args:
+        scores: one a video, in any unit.
+        mos: likewise.
+
+    Raises:
+        SettingsError: as ``agreement``.
+    """
+    predicted, opinions = _check(scores, mos)
+    slope, offset = np.polyfit(predicted, opinions, 1)
+    line: NDArray[np.float64] = slope * predicted + offset
+
+    def curve(x: NDArray[np.float64], *b: float) -> NDArray[np.float64]:
+        top, bottom, middle, width = b
+        value: NDArray[np.float64] = (top - bottom) * special.expit((x - middle) / abs(width))
+        return value + bottom
+
+    begin = (opinions.max(), opinions.min(), predicted.mean(), predicted.std() / 4)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optimize.OptimizeWarning)
+            found, _ = optimize.curve_fit(curve, predicted, opinions, begin, maxfev=10_000)
+    except RuntimeError:  # no fit
+        return line
+    fitted = curve(predicted, *found)
+    better = np.square(fitted - opinions).sum() <= np.square(line - opinions).sum()
+    return fitted if better else line
 
 
 def rescale(

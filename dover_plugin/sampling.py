@@ -29,9 +29,9 @@ class Draw:
     """One choice of frames and fragments for a whole video or segment.
 
     Attributes:
-        technical: (NUM_CLIPS, CLIP_LEN) frame indices.
-        aesthetic: (CLIP_LEN,) frame indices.
-        offsets: (NUM_CLIPS, GRID, GRID, 2) rows and columns by which each fragment lies below and
+        technical: (num_clips, clip_len) frame indices.
+        aesthetic: (clip_len,) frame indices.
+        offsets: (num_clips, GRID, GRID, 2) rows and columns by which each fragment lies below and
             right of its grid cell's corner; one set per clip, so that fragments follow the motion.
     """
 
@@ -40,7 +40,15 @@ class Draw:
     offsets: Indices
 
 
-def draw(num_frames: int, height: int, width: int, rng: np.random.Generator | None = None) -> Draw:
+def draw(
+    num_frames: int,
+    height: int,
+    width: int,
+    rng: np.random.Generator | None = None,
+    *,
+    num_clips: int = NUM_CLIPS,
+    clip_len: int = CLIP_LEN,
+) -> Draw:
     """Choose frames and fragments: centred, or at random with ``rng``.
 
     Args:
@@ -48,13 +56,15 @@ def draw(num_frames: int, height: int, width: int, rng: np.random.Generator | No
         height: of its frames in pixels, at least 1.
         width: likewise.
         rng: consumed in the order technical frames, aesthetic frames, offsets.
+        num_clips: of the technical view; scores take 3, training takes 1.
+        clip_len: frames of each clip; other than 32 in training only.
     """
-    technical = _sample(num_frames, NUM_CLIPS, CLIP_LEN, rng)
-    aesthetic = _sample(num_frames, CLIP_LEN, 1, rng).reshape(CLIP_LEN)
-    if num_frames < CLIP_LEN:
+    technical = _sample(num_frames, num_clips, clip_len, rng)
+    aesthetic = _sample(num_frames, clip_len, 1, rng).reshape(clip_len)
+    if num_frames < clip_len:
         # The reference's rule would repeat frame 0; spread over what there is instead.
-        aesthetic = np.arange(CLIP_LEN) * num_frames // CLIP_LEN
-    return Draw(technical, aesthetic, _offsets(*fragment_size(height, width), rng))
+        aesthetic = np.arange(clip_len) * num_frames // clip_len
+    return Draw(technical, aesthetic, _offsets(num_clips, *fragment_size(height, width), rng))
 
 
 def draws(
@@ -93,8 +103,8 @@ def _sample(
     return (starts + np.arange(clip_len) * FRAME_INTERVAL) % num_frames
 
 
-def _offsets(height: int, width: int, rng: np.random.Generator | None) -> Indices:
-    shape = (NUM_CLIPS, GRID, GRID)
+def _offsets(num_clips: int, height: int, width: int, rng: np.random.Generator | None) -> Indices:
+    shape = (num_clips, GRID, GRID)
     rows = _integers(height // GRID - FRAGMENT, shape, rng)
     cols = _integers(width // GRID - FRAGMENT, shape, rng)
     return np.stack([rows, cols], axis=-1)

@@ -53,21 +53,21 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Views:
-    """Both views of one video or segment, 19 MB.
+    """Both views of one video or segment, 19 MB for a score.
 
     Attributes:
-        technical: (NUM_CLIPS, CLIP_LEN, 224, 224, 3) uint8 RGB mosaics.
-        aesthetic: (1, CLIP_LEN, 224, 224, 3) uint8 RGB pictures.
+        technical: (num_clips, clip_len, 224, 224, 3) uint8 RGB mosaics.
+        aesthetic: (1, clip_len, 224, 224, 3) uint8 RGB pictures.
     """
 
     technical: Picture
     aesthetic: Picture
 
     @classmethod
-    def blank(cls) -> "Views":
+    def blank(cls, num_clips: int = NUM_CLIPS, clip_len: int = CLIP_LEN) -> "Views":
         """Views to be filled picture by picture."""
-        shape = (CLIP_LEN, VIEW, VIEW, 3)
-        return cls(np.zeros((NUM_CLIPS, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
+        shape = (clip_len, VIEW, VIEW, 3)
+        return cls(np.zeros((num_clips, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
 
     def place(self, sample: Sample) -> Picture:
         """(224, 224, 3): where the sample's picture goes."""
@@ -187,7 +187,7 @@ def stream_views(
         for number, repeat, sample in wanted.pop(index):
             draws = segments[number][1]
             if number not in unfinished:
-                unfinished[number] = [Views.blank() for _ in draws]
+                unfinished[number] = [Views.blank(*each.technical.shape) for each in draws]
             technical = sample.branch == "technical"
             same = (number, repeat, sample.clip) if technical else "aesthetic"
             if same not in made:

@@ -196,7 +196,8 @@ def load_network(model: str, path: Path) -> tuple[Any, str]:
 
     from dover_plugin.networks.dover import CONFIGS, Dover
 
-    published(model)
+    if model not in CONFIGS:
+        published(model)  # says which there are
     with torch.inference_mode(False):  # weights made inside it could not be used outside
         state, digest = _full_state_dict(model, path)
         with torch.device("meta"):
@@ -253,6 +254,8 @@ def read_state_dict(path: Path) -> dict[str, Any]:
 
 def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
     """Raise WeightsError, naming the keys, unless ``state`` has exactly the model's tensors."""
+    from dover_plugin.networks.dover import CONFIGS
+
     expected = _shapes(model)
     got = {key: (*tensor.shape, tensor.is_floating_point()) for key, tensor in state.items()}
     misfits = {
@@ -266,7 +269,7 @@ def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
             for kind, keys in misfits.items()
             if keys
         )
-        fits = [other for other in MODELS if _shapes(other) == got]
+        fits = [other for other in CONFIGS if _shapes(other) == got]
         hint = f"It fits {' and '.join(fits)}." if fits else "It is of another model."
         raise WeightsError(f"'{path}' does not fit {model}: {details}. {hint}")
     broken = [

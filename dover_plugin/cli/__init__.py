@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dover_plugin.cli import doctor, export, fiftyone, score, weights
+from dover_plugin.cli import doctor, evaluate, export, fiftyone, score, train, weights
 from dover_plugin.cli.common import INTERRUPTED, USAGE
 from dover_plugin.errors import DoverError
 
@@ -21,6 +21,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 all is well, 1 some video failed, 2 wrong use or missing weights.",
 )
 app.command()(score.score)
+app.command()(evaluate.evaluate)
+app.command()(train.train)
 app.command()(doctor.doctor)
 app.add_typer(weights.app, name="weights")
 app.add_typer(export.app, name="export")

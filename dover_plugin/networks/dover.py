@@ -26,7 +26,9 @@ DOVER = DoverConfig(
 )
 _FEMTO = ConvNeXtConfig((2, 2, 6, 2), (48, 96, 192, 384), response_norm=True)
 DOVER_MOBILE = DoverConfig(technical=_FEMTO, aesthetic=_FEMTO, head_hidden=32)
-CONFIGS = {"dover": DOVER, "dover-mobile": DOVER_MOBILE, "dover++": DOVER}
+_SLIM = ConvNeXtConfig((2, 2, 6, 2), (24, 48, 96, 192), response_norm=True)
+DOVER_OPEN = DoverConfig(technical=_SLIM, aesthetic=_SLIM, head_hidden=32)  # ours: Mobile, halved
+CONFIGS = {"dover": DOVER, "dover-mobile": DOVER_MOBILE, "dover++": DOVER, "dover-open": DOVER_OPEN}
 
 
 def _backbone(config: SwinConfig | ConvNeXtConfig) -> Swin3d | ConvNeXt3d:

@@ -18,6 +18,7 @@ from typing import Any, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from dover_plugin.networks.layers import EXPORTING, conv3d_channels_last, linear, mlp, plain_form
 
@@ -325,9 +326,10 @@ class SwinStage(nn.Module):
         last = index == len(config.depths) - 1
         self.downsample = None if last else PatchMerging(channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, checkpointing: bool = False) -> Tensor:
         """(N, T, H, W, C) -> (N, T, H/2, W/2, 2C), or the same shape in the last stage."""
-        x = self.blocks(x)
+        for block in self.blocks:
+            x = checkpoint(block, x, use_reentrant=False) if checkpointing else block(x)
         return x if self.downsample is None else self.downsample(x)
 
 
@@ -344,6 +346,7 @@ class Swin3d(nn.Module):
             )
         )
         self.norm = nn.LayerNorm(config.channels, eps=NORM_EPS)
+        self.checkpointing = False  # in training, compute activations twice rather than keep them
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features of each clip.
@@ -357,4 +360,7 @@ class Swin3d(nn.Module):
         Raises:
             ValueError: the clip's size is not a multiple of the windows.
         """
-        return self.norm(self.layers(self.patch_embed(clips)))
+        x = self.patch_embed(clips)
+        for stage in self.layers.children():
+            x = stage(x, self.checkpointing and torch.is_grad_enabled())
+        return self.norm(x)

@@ -1,0 +1,101 @@
+"""Many videos: each result is kept the moment it exists, and a run goes on where it stopped."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.scorer import Scorer
+
+# What must be equal for a score to be taken over; the rest does not move it by more than 1e-4.
+DECISIVE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
+
+type Row = dict[str, Any]
+
+
+def score_kept(
+    scorer: Scorer, videos: Sequence[str | PathLike[str]], kept: Path, *, workers: int = 1
+) -> Iterator[Row]:
+    """Score videos, taking over what ``kept`` holds of them and adding to it what it does not.
+
+    A row is taken over if its file has the same size and time of change; a failed one is tried
+    again.
+
+    Args:
+        scorer: scores them.
+        videos: paths.
+        kept: JSON lines; made if need be, added to line by line, never truncated.
+        workers: threads that read videos.
+
+    Yields:
+        One row per video, in order; see Scores.to_dict.
+
+    Raises:
+        SettingsError: the file holds scores of other settings, or something else.
+    """
+    paths = [os.fspath(video) for video in videos]
+    done = read_rows(kept, scorer)
+    missing = dict.fromkeys(path for path in paths if not _same(done.get(path), path))
+    fresh = scorer.score_many(missing, workers=workers)
+    try:
+        with kept.open("a", errors="surrogateescape") as stream:
+            for path in paths:
+                if path in missing:
+                    done[path] = {**next(fresh).to_dict(), **_stamp(path)}
+                    stream.write(json.dumps(done[path]) + "\n")
+                    stream.flush()
+                yield done[path]
+    except OSError as error:
+        raise SettingsError(f"Cannot write '{kept}': {error.strerror}.") from None
+
+
+def read_rows(kept: Path, scorer: Scorer) -> dict[str, Row]:
+    """Rows by path, of a file that score_kept wrote; the last one of each path.
+
+    A last line that was cut off by a kill is taken away.
+
+    Raises:
+        SettingsError: rows of other settings, or no rows.
+    """
+    try:
+        text = kept.read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"Cannot read '{kept}': {error.strerror}.") from None
+    whole, _, torn = text.rpartition("\n")
+    if torn:
+        os.truncate(kept, len((whole + "\n" if whole else "").encode(errors="surrogateescape")))
+    rows: dict[str, Row] = {}
+    wanted = {name: getattr(scorer.settings, name) for name in DECISIVE}
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            other = [name for name in DECISIVE if row[name] != wanted[name]]
+            rows[row["path"]] = row
+        except (ValueError, KeyError, TypeError):
+            raise SettingsError(
+                f"Line {number} of '{kept}' is no score. Name another file, or delete it."
+            ) from None
+        if other:
+            raise SettingsError(
+                f"'{kept}' holds scores with {other[0]} {row[other[0]]!r}, not "
+                f"{wanted[other[0]]!r}. Name another file, or delete it."
+            )
+    return rows
+
+
+def _same(row: Row | None, path: str) -> bool:
+    return row is not None and row["error"] is None and _stamp(path).items() <= row.items()
+
+
+def _stamp(path: str) -> Row:
+    """Size in bytes and time of change in nanoseconds; None for a file that is not there."""
+    try:
+        seen = os.stat(path)  # noqa: PTH116, paths stay as they are given
+    except (OSError, ValueError):
+        return {"size": None, "modified": None}
+    return {"size": seen.st_size, "modified": seen.st_mtime_ns}

@@ -1,0 +1,121 @@
+"""The command ``dover evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dover_plugin.cli.common import (
+    OK,
+    SOME_FAILED,
+    Accept,
+    Model,
+    consent,
+    download_bar,
+    progress_bars,
+)
+
+if TYPE_CHECKING:
+    from dover_plugin.evaluation import Accuracy
+
+
+def evaluate(
+    labels: Annotated[Path, typer.Argument(help="Table of labels: .csv, .parquet, .txt.")],
+    videos: Annotated[Path, typer.Option(help="Folder that the names of files start from.")],
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="lsvq-test, lsvq-1080p, konvid-1k, live-vqc, youtube-ugc, cvd2014, divide-3k: "
+            "how its files are named, and its weight of the branches.",
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep scores here, and go on from what it holds.",
+            show_default="LABELS.MODEL.jsonl",
+        ),
+    ] = None,
+    model: Model = "dover-mobile",
+    weights: Annotated[
+        Path | None, typer.Option(help="A file of weights in place of the published ones.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, torch, openvino or onnxruntime.")] = "auto",
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            help="matched, reference, or a calibration file.", show_default="the model's best"
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw scores against opinions: .png, .svg, .pdf.")
+    ] = None,
+    output_format: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+    accept_license: Accept = False,
+) -> None:
+    """Compare scores with people's opinions: SROCC, PLCC, KROCC, RMSE."""
+    from dover_plugin import weights as published
+    from dover_plugin.batch import score_kept
+    from dover_plugin.evaluation import accuracy, preset, scatter
+    from dover_plugin.training.labels import check_videos, read_labels
+
+    chosen = preset(of) if of else None
+    rows = read_labels(
+        labels,
+        videos,
+        branches=chosen is None or chosen.branches,
+        pattern=chosen.pattern if chosen else "{name}",
+    )
+    unlabelled = check_videos(rows, videos)
+    if unlabelled:
+        typer.echo(f"{len(unlabelled)} videos of '{videos}' have no label.", err=True)
+    kept = scores or Path(f"{labels.stem}.{model}.jsonl")
+    with progress_bars() as bar:
+        file = published.find(
+            model, weights, consent=consent(accept_license), progress=download_bar(bar)
+        )
+        from dover_plugin.scorer import Scorer  # imports torch
+
+        scorer = Scorer(model, device, weights=file, fusion=fusion, engine=engine)
+        done = score_kept(scorer, [row.file for row in rows], kept)
+        results = list(bar.track(done, len(rows), description="scoring"))
+    failed = [row for row in results if row["error"]]
+    good = [
+        (row, label.overall) for row, label in zip(results, rows, strict=True) if not row["error"]
+    ]
+    for row in failed:
+        typer.echo(f"dover: {row['error']}", err=True)
+    scored, mos = [row for row, _ in good], [opinion for _, opinion in good]
+    found = accuracy(scored, mos, chosen.technical_weight if chosen else None)
+    if plot:
+        scatter(
+            scored,
+            mos,
+            f"{scorer.settings.model} on {chosen.title if chosen else labels.name}",
+            plot,
+        )
+    _print(found, output_format)
+    raise typer.Exit(SOME_FAILED if failed else OK)
+
+
+def _print(found: "list[Accuracy]", output_format: str) -> None:
+    if output_format == "json":
+        import json
+
+        typer.echo(json.dumps([row.to_dict() for row in found]))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(f"{found[0].videos} videos", box=None, header_style="bold", pad_edge=False)
+    for name in found[0].values:
+        table.add_column(name.upper().replace("_", " "), justify="right")
+    for row in found:
+        cells = []
+        for name, value in row.values.items():
+            low, high = row.intervals.get(name, (None, None))
+            cells.append(f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else ""))
+        table.add_row(row.score, *cells)
+    Console(highlight=False).print(table)

@@ -1,0 +1,175 @@
+"""The command ``dover train``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from dover_plugin.cli.common import OK, progress_bars
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+    from dover_plugin.training.trainer import Progress
+
+SEEDS = 42  # of the first split; the reference takes 42 * (split + 1)
+
+
+def train(
+    labels: Annotated[Path, typer.Option(help="Table of labels: .csv, .parquet, .txt.")],
+    videos: Annotated[Path, typer.Option(help="Folder that the names of files start from.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    init: Annotated[
+        str,
+        typer.Option(help="What to begin with: a published model, a file of weights, or scratch."),
+    ] = "dover",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Which network a file or scratch is: dover, dover-mobile, dover++, dover-open.",
+            show_default="as --init",
+        ),
+    ] = None,
+    head_only: Annotated[
+        bool,
+        typer.Option(
+            "--head-only/--end-to-end", help="Heads on frozen backbones, which is quick, or all."
+        ),
+    ] = True,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the videos.", show_default="10; end to end 20")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Videos of one step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of the heads, at its highest.")] = 1e-3,
+    backbone_rate: Annotated[
+        float, typer.Option(help="Of the backbones, as a share of the heads'.")
+    ] = 0.1,
+    ema: Annotated[float, typer.Option(help="How slowly the kept weights follow.")] = 0.999,
+    clip_len: Annotated[
+        int, typer.Option(help="Frames of a clip; fewer are quicker, from scratch.")
+    ] = 32,
+    flip: Annotated[bool, typer.Option("--flip", help="Mirror every other example.")] = False,
+    splits: Annotated[
+        int, typer.Option(help="Train on so many random splits, and report the mean.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = SEEDS,
+    val_share: Annotated[
+        float, typer.Option(help="Of the groups, to choose the best epoch.")
+    ] = 0.1,
+    test_share: Annotated[float, typer.Option(help="Of the groups, to test once.")] = 0.2,
+    validate_every: Annotated[int, typer.Option(help="Epochs between validations.")] = 1,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        typer.Option(help="Of the arithmetic; float16 on CUDA."),
+    ] = "float32",
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Less memory, more time (Swin).")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that read videos.")] = 2,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
+) -> None:
+    """Fine-tune DOVER on your own labels. Run it again after a stop, and it goes on."""
+    from dataclasses import replace
+
+    need_extra()
+    from dover_plugin.engines.torch_engine import find_device
+    from dover_plugin.training import labels as tables
+    from dover_plugin.training.outcome import keep, summary
+    from dover_plugin.training.run import TrainSettings, network_of
+    from dover_plugin.training.trainer import train as run
+
+    settings = TrainSettings(
+        model=network_of(init, model),
+        init=init,
+        what="heads" if head_only else "all",
+        epochs=epochs or (10 if head_only else 20),
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        backbone_rate=backbone_rate,
+        ema=ema,
+        seed=seed,
+        clip_len=clip_len,
+        flip=flip,
+        val_share=val_share,
+        test_share=test_share,
+        validate_every=validate_every,
+        precision=precision,
+        checkpointing=checkpointing,
+    )
+    rows = tables.read_labels(labels, videos)
+    unlabelled = tables.check_videos(rows, videos)
+    if unlabelled:
+        typer.echo(
+            f"{len(unlabelled)} videos of '{videos}' have no label and are left out, "
+            f"as '{unlabelled[0]}'.",
+            err=True,
+        )
+    place = find_device(device)
+    found = []
+    for number in range(splits):
+        part = replace(settings, seed=seed * (number + 1))
+        folder = output / f"split-{number + 1}"
+        with progress_bars() as bars:
+            trained = run(
+                rows,
+                part,
+                folder,
+                device=place,
+                workers=workers,
+                progress=_show(bars, f"split {number + 1} of {splits}: " if splits > 1 else ""),
+                trackers=("tensorboard", *(["wandb"] if wandb else [])),
+            )
+        files = keep(trained, part, folder)
+        found.append({name: trained.test.agreement(name) for name in ("overall", *_BRANCHES)})
+        typer.echo(f"{files.weights}", err=True)
+    _print(summary(found), len(trained.test.labels), splits)
+    raise typer.Exit(OK)
+
+
+_BRANCHES = ("technical", "aesthetic")
+
+
+def need_extra() -> None:
+    """Raise SettingsError unless what training needs is installed."""
+    from importlib.util import find_spec
+
+    from dover_plugin.errors import SettingsError
+
+    missing = [name for name in ("accelerate", "scipy", "tensorboard") if not find_spec(name)]
+    if missing:
+        raise SettingsError(
+            f"Training needs {', '.join(missing)}. Install it with 'pip install "
+            "dover-plugin[train]'."
+        )
+
+
+def _show(bars: "Bars", prefix: str) -> "Progress":
+    """A bar for each thing that is done."""
+    tasks: dict[str, Any] = {}
+
+    def show(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bars.add_task(prefix + name, total=total)
+        bars.update(tasks[name], completed=done, total=total)
+
+    return show
+
+
+def _print(rows: list[dict[str, Any]], videos: int, splits: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(f"test ({videos} videos)", box=None, header_style="bold", pad_edge=False)
+    measures = [name for name in rows[0] if name != "score" and not name.endswith("_std")]
+    for name in measures:
+        table.add_column(name.upper(), justify="right")
+    for row in rows:
+        cells = [
+            f"{row[name]:.3f}" + (f" ± {row[f'{name}_std']:.3f}" if splits > 1 else "")
+            for name in measures
+        ]
+        table.add_row(row["score"], *cells)
+    Console(highlight=False).print(table)

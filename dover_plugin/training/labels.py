@@ -1,0 +1,211 @@
+"""Files of labels: which video has which opinion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.files import find_videos
+
+UNKNOWN = -1  # how the reference's files say so
+NAMES = {
+    "file": ("file", "path", "video", "filename", "name", "flickr_id"),
+    "overall": ("overall", "mos", "label", "score"),
+    "technical": ("technical", "technical_mos"),
+    "aesthetic": ("aesthetic", "aesthetic_mos"),
+    "group": ("group", "content", "scene"),
+    "split": ("split", "subset"),
+}
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A video and what people thought of it.
+
+    Attributes:
+        file: the video.
+        overall: the opinion, in any unit, higher for better.
+        technical: the opinion on the technical side; NaN where unknown.
+        aesthetic: likewise.
+        group: what it shows; videos of one group never lie in two splits.
+        split: "train", "val" or "test"; None to be drawn.
+    """
+
+    file: Path
+    overall: float
+    technical: float = nan
+    aesthetic: float = nan
+    group: str = ""
+    split: str | None = None
+
+
+def read_labels(
+    path: Path, videos: Path, *, branches: bool = True, pattern: str = "{name}"
+) -> list[Labelled]:
+    """Read a table of labels.
+
+    A CSV with headers (``file`` and ``overall``, and if known ``technical``, ``aesthetic``,
+    ``group``, ``split``; some other names are understood), or a file of the reference without
+    headers: ``file, aesthetic, technical, overall``, -1 where unknown.
+
+    Args:
+        path: the table.
+        videos: the folder that the files' names start from.
+        branches: whether a file without headers tells aesthetic and technical opinions; most of
+            the reference's hold length and frame rate in these places.
+        pattern: how a name without a suffix becomes a file's, as "{name}.mp4".
+
+    Raises:
+        SettingsError: what is wrong with the table, and in which rows.
+    """
+    table = _read(path)
+    _check_columns(table, path)
+    names = [str(name).strip() for name in table["file"]]
+    table["file"] = [n if Path(n).suffix else pattern.format(name=n) for n in names]
+    _check(table, path)
+    if not (branches or "headers" in table.attrs):
+        table = table.drop(columns=["technical", "aesthetic"])
+    rows = []
+    for row in table.to_dict("records"):
+        own = {name: _known(row.get(name, nan)) for name in ("technical", "aesthetic")}
+        rows.append(
+            Labelled(
+                videos / row["file"],
+                float(row["overall"]),
+                **own,
+                group=str(row.get("group", row["file"])),
+                split=row.get("split"),
+            )
+        )
+    return rows
+
+
+def check_videos(labels: Sequence[Labelled], videos: Path) -> list[str]:
+    """What in the folder has no label.
+
+    Raises:
+        SettingsError: labels without a video, named.
+    """
+    missing = [row.file for row in labels if not row.file.is_file()]
+    if missing:
+        raise SettingsError(
+            f"{len(missing)} of {len(labels)} labelled videos are not in '{videos}', as "
+            f"{_some([str(m.relative_to(videos)) for m in missing])}. Check --videos, or leave "
+            "out their rows."
+        )
+    labelled = {row.file.resolve() for row in labels}
+    there = [Path(file) for file in find_videos([str(videos)])]
+    return [str(file) for file in there if file.is_file() and file.resolve() not in labelled]
+
+
+def split(labels: Sequence[Labelled], seed: int, shares: tuple[float, float]) -> list[Labelled]:
+    """Labels with a split each: their own, or one drawn by groups.
+
+    Args:
+        labels: of one table.
+        seed: of the draw.
+        shares: of the groups that validate and test; the rest trains.
+
+    Raises:
+        SettingsError: some rows have a split and some have none, or a group lies in two.
+    """
+    named = [row.split for row in labels if row.split is not None]
+    if len(named) not in (0, len(labels)):
+        raise SettingsError(
+            f"{len(named)} of {len(labels)} rows name a split. Name one in every row or in none."
+        )
+    chosen: dict[str, str] = {}
+    if named:
+        for row in labels:
+            if chosen.setdefault(row.group, str(row.split)) != row.split:
+                raise SettingsError(
+                    f"Group {row.group!r} lies in two splits, {chosen[row.group]} and {row.split}, "
+                    "so that what is tested was trained on. Give the group one split."
+                )
+    else:
+        groups = sorted({row.group for row in labels})
+        order = np.random.default_rng(seed).permutation(len(groups))
+        val, test = (round(share * len(groups)) for share in shares)
+        for place, index in enumerate(order):
+            chosen[groups[index]] = SPLITS[1 if place < val else 2 if place < val + test else 0]
+    return [
+        Labelled(**{**vars(row), "split": chosen[row.group]})  # frozen
+        for row in labels
+    ]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            first = path.read_text().lstrip().splitlines()[:1]
+            cells = [cell.strip().lower() for cell in (first[0] if first else "").split(",")]
+            if not any(cell in NAMES["file"] for cell in cells):
+                return pd.read_csv(
+                    path,
+                    names=["file", "aesthetic", "technical", "overall"],
+                    skipinitialspace=True,
+                    dtype={"file": str},
+                )
+            table = pd.read_csv(path, skipinitialspace=True)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SettingsError(f"Cannot read labels from '{path}': {reason}.") from None
+    table = table.rename(columns=lambda name: str(name).strip().lower())
+    for wanted, names in NAMES.items():
+        found = [name for name in names if name in table.columns]
+        if found:
+            table = table.rename(columns={found[0]: wanted})
+    table.attrs["headers"] = True
+    return table
+
+
+def _check_columns(table: pd.DataFrame, path: Path) -> None:
+    for name in ("file", "overall"):
+        if name not in table.columns:
+            raise SettingsError(
+                f"'{path}' has no column '{name}' (or {', '.join(NAMES[name][1:])}); it has "
+                f"{', '.join(table.columns)}."
+            )
+    if table.empty:
+        raise SettingsError(f"'{path}' holds no labels.")
+
+
+def _check(table: pd.DataFrame, path: Path) -> None:
+    for name in ("overall", "technical", "aesthetic"):
+        if name in table.columns:
+            table[name] = pd.to_numeric(table[name], errors="coerce")
+    bad = table["file"][~np.isfinite(table["overall"])].tolist()
+    if bad:
+        raise SettingsError(
+            f"'{path}' gives {len(bad)} videos no number as opinion, as {_some(bad)}."
+        )
+    twice = table["file"][table["file"].duplicated()].tolist()
+    if twice:
+        raise SettingsError(
+            f"'{path}' labels {len(twice)} videos more than once, as {_some(twice)}. Keep one row "
+            "of each."
+        )
+    if table["overall"].nunique() == 1:
+        raise SettingsError(
+            f"'{path}' gives every video the opinion {table['overall'].iloc[0]:g}: nothing can be "
+            "learnt from it or compared with it."
+        )
+    if "split" in table.columns:
+        wrong = sorted(set(table["split"].astype(str)) - set(SPLITS))
+        if wrong:
+            raise SettingsError(f"'{path}' has the split {wrong[0]!r}. Use {', '.join(SPLITS)}.")
+
+
+def _known(value: float) -> float:
+    return float(value) if isfinite(value) and value != UNKNOWN else nan
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:3]) + (" ..." if len(names) > 3 else "")

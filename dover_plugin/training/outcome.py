@@ -1,0 +1,82 @@
+"""What a training leaves in its folder, and how several splits of one set sum up."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import pandas as pd
+
+from dover_plugin.calibration import MIN_VIDEOS, Calibration
+from dover_plugin.files import write_text
+from dover_plugin.metrics import Agreement
+from dover_plugin.training.model import save_trained
+from dover_plugin.training.run import TrainSettings
+from dover_plugin.training.trainer import Predictions, Trained
+
+MEASURES = ("srocc", "plcc", "krocc", "rmse")
+SCORES = ("overall", "technical", "aesthetic")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a training leaves.
+
+    Attributes:
+        weights: heads alone, or the whole network.
+        calibration: constants of the validation split; None where it is too small.
+        test: what was predicted for the test split.
+    """
+
+    weights: Path
+    calibration: Path | None
+    test: Path
+
+
+def keep(trained: Trained, settings: TrainSettings, folder: Path) -> Files:
+    """Write weights, constants, predictions and a report."""
+    heads = settings.what == "heads"
+    weights = folder / ("heads.safetensors" if heads else "model.safetensors")
+    report = {
+        "settings": asdict(settings),
+        "base_sha256": trained.start.sha256,
+        "best_epoch": trained.best_epoch,
+        "test": {name: asdict(trained.test.agreement(name)) for name in SCORES},
+    }
+    save_trained(trained.network, weights, heads=heads, about=report)
+    write_text(folder / "report.json", json.dumps(report, indent=2))
+    test = folder / "test.csv"
+    write_text(test, _table(trained.test).to_csv(index=False).rstrip())
+    calibration = None
+    if len(trained.validation.labels) >= MIN_VIDEOS:
+        calibration = folder / "calibration.json"
+        raws = trained.validation.technical.tolist(), trained.validation.aesthetic.tolist()
+        Calibration.fit(folder.name, *raws).save(calibration)
+    return Files(weights, calibration, test)
+
+
+def summary(found: Sequence[dict[str, Agreement]]) -> list[dict[str, Any]]:
+    """A row for each score: the means over several splits, and deviations where there are some."""
+    rows = []
+    for name in SCORES:
+        row: dict[str, Any] = {"score": name}
+        for measure in MEASURES:
+            values = [getattr(each[name], measure) for each in found]
+            row[measure] = fmean(values)
+            row[f"{measure}_std"] = stdev(values) if len(values) > 1 else None
+        rows.append(row)
+    return rows
+
+
+def _table(found: Predictions) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "file": [str(row.file) for row in found.labels],
+            "label": [row.overall for row in found.labels],
+            "technical_raw": found.technical,
+            "aesthetic_raw": found.aesthetic,
+            "overall": found.overall,
+        }
+    )

@@ -1,0 +1,172 @@
+"""A training's folder: its settings, its log, and what is needed to go on after a kill."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.files import write_text
+from dover_plugin.networks import CONFIGS
+
+WHAT = ("heads", "all")
+PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}  # as accelerate calls them
+
+
+class TrainingError(DoverError):
+    """A training that cannot go on; what it reached is kept."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything but labels and videos that a training depends on.
+
+    Defaults are the reference's (spec: AdamW, a tenth of the rate for backbones, 2.5 epochs of
+    warm-up, then cosine, batches of 8, EMA 0.999).
+
+    Attributes:
+        model: its architecture.
+        init: the name of a published model, "scratch", or a file of weights.
+        what: "heads" alone, backbones frozen, or "all".
+        epochs: passes over the training videos.
+        batch_size: videos of one step.
+        learning_rate: of the heads, at its highest.
+        backbone_rate: of the backbones, as a share of it.
+        weight_decay: of AdamW.
+        warmup_epochs: until the rate is at its highest.
+        ema: how slowly the averaged weights follow, which are validated and kept.
+        seed: of everything random.
+        clip_len: frames of a clip; fewer are quicker, and only sensible from scratch.
+        flip: mirror every other example; the reference does not.
+        draws: random draws of each video whose features are kept, when training heads.
+        val_share: of the groups, where labels name no split.
+        test_share: likewise.
+        validate_every: epochs between validations; the last epoch is always validated.
+        precision: "float32", "bfloat16", "float16" (CUDA).
+        checkpointing: compute Swin's activations twice instead of keeping them.
+    """
+
+    model: str
+    init: str
+    what: str = "heads"
+    epochs: int = 10
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.1
+    weight_decay: float = 0.05
+    warmup_epochs: float = 2.5
+    ema: float = 0.999
+    seed: int = 42
+    clip_len: int = 32
+    flip: bool = False
+    draws: int = 3
+    val_share: float = 0.1
+    test_share: float = 0.2
+    validate_every: int = 1
+    precision: str = "float32"
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.what not in WHAT:
+            raise SettingsError(f"Nothing is named {self.what!r} to train. Choose from {WHAT}.")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(
+                f"No precision is named {self.precision!r}. Choose from {', '.join(PRECISIONS)}."
+            )
+        if self.epochs < 1 or self.batch_size < 2:
+            raise SettingsError(
+                "Training needs at least 1 epoch and batches of 2 videos, which the losses "
+                f"compare; got {self.epochs} and {self.batch_size}."
+            )
+        if self.clip_len < 2 or self.clip_len % 2:
+            raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
+        if self.what == "heads" and (self.init == "scratch" or self.clip_len != 32):
+            raise SettingsError("Heads alone are trained on trained backbones and clips of 32.")
+
+
+class Run:
+    """A folder with one training.
+
+    Args:
+        folder: made if need be.
+        settings: of the training.
+        videos: fingerprint of the labels and files.
+
+    Raises:
+        SettingsError: the folder holds a training of other settings or labels.
+    """
+
+    def __init__(self, folder: Path, settings: TrainSettings, videos: str) -> None:
+        self.folder = folder
+        self.best = folder / "best.pt"
+        self._checkpoint = folder / "checkpoint.pt"
+        self._log = folder / "log.csv"
+        wanted = {**asdict(settings), "videos": videos}
+        file = folder / "settings.json"
+        if file.exists():
+            found = json.loads(file.read_text())
+            other = [name for name in wanted if found.get(name) != wanted[name]]
+            if other:
+                name = other[0]
+                raise SettingsError(
+                    f"'{folder}' holds a training with {name} {found.get(name)!r}, not "
+                    f"{wanted[name]!r}. Name another folder for --output, or delete this one."
+                )
+        else:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SettingsError(f"Cannot write to '{folder}': {error.strerror}.") from None
+            write_text(file, json.dumps(wanted, indent=2))
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep what is needed to go on, all of it or nothing."""
+        _save(state, self._checkpoint)
+
+    def save_best(self, state: dict[str, Any]) -> None:
+        """Keep the weights that validated best."""
+        _save(state, self.best)
+
+    def resume(self) -> dict[str, Any] | None:
+        """What was saved last; None at the start."""
+        if not self._checkpoint.exists():
+            return None
+        state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+        return state
+
+    def log(self, rows: list[dict[str, Any]]) -> None:
+        """Write the table of epochs."""
+        write_text(self._log, pd.DataFrame(rows).to_csv(index=False).rstrip())
+
+
+def network_of(init: str, model: str | None) -> str:
+    """Which network is trained: ``model``, or the one that ``init`` names.
+
+    Raises:
+        SettingsError: neither names one, or they differ.
+    """
+    if init not in CONFIGS:
+        if model is None:
+            raise SettingsError(
+                f"Which network '{init}' is must be said with --model: {', '.join(CONFIGS)}."
+            )
+        return model
+    if model is not None and CONFIGS.get(model) != CONFIGS[init]:
+        raise SettingsError(f"The weights of {init} are no {model}. Leave out --model.")
+    return model or init
+
+
+def _save(state: dict[str, Any], file: Path) -> None:
+    part = file.with_suffix(".part")
+    try:
+        torch.save(state, part)
+        part.replace(file)
+    except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to torch
+        part.unlink(missing_ok=True)
+        raise TrainingError(
+            f"Cannot write '{file}': {str(error).splitlines()[0]}. Make room; the training goes "
+            "on from its last checkpoint."
+        ) from None

@@ -1,0 +1,1 @@
+"""Clips whose quality is known, because this code spoilt them."""

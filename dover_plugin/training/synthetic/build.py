@@ -1,0 +1,178 @@
+"""Make a folder of clips and the labels that go with them.
+
+Every content gives one clip that is as good as its source and many that are spoilt. A label says
+how much is left: the structure that SSIMULACRA 2 still finds, times what the penalties leave.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dover_plugin.files import write_text
+from dover_plugin.training.synthetic import scenes
+from dover_plugin.training.synthetic.degradations import (
+    CAPTURE,
+    DEGRADATIONS,
+    DELIVERY,
+    LEVELS,
+    Shot,
+)
+from dover_plugin.training.synthetic.encoding import decode, encode
+from dover_plugin.training.synthetic.sources import SOURCES, Source, read
+from dover_plugin.views import Picture
+
+NUM_FRAMES = 64  # what one clip of the technical view spans
+SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
+STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
+LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
+SCENES = {"train": 110, "val": 10, "test": 15}
+FILMS = 3  # of each photograph
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a clip shows.
+
+    Attributes:
+        name: unique; clips of one content never lie in two splits.
+        split: "train", "val" or "test".
+        size: (H, W).
+        seed: of all that is random about it.
+        source: a file, or None for a scene.
+        part: which film or span of the source.
+        kind: of the scene.
+    """
+
+    name: str
+    split: str
+    size: tuple[int, int]
+    seed: int
+    source: Source | None = None
+    part: int = 0
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A row of the table of labels; ``overall`` is in [0, 100]."""
+
+    file: str
+    overall: float
+    split: str
+    content: str
+    faults: str
+    level: int
+    similarity: float
+    kept: float
+
+
+type Fault = tuple[str, int]
+
+
+def contents(seed: int) -> list[Content]:
+    """Everything that is filmed."""
+    found = []
+    for split, count in SCENES.items():
+        for i in range(count):
+            number = {"train": 0, "val": 10_000, "test": 20_000}[split] + i
+            rng = np.random.default_rng([seed, number])
+            size = SIZES[int(rng.integers(len(SIZES)))]
+            kind = scenes.KINDS[i % len(scenes.KINDS)]
+            found.append(Content(f"scene-{split}-{i:03}", split, size, number, kind=kind))
+    for index, source in enumerate(SOURCES):
+        for part in range(source.parts or FILMS):
+            number = 30_000 + 100 * index + part
+            size = source.sizes[part % len(source.sizes)]
+            name = f"{Path(source.file).stem}-{part}"
+            found.append(Content(name, source.split, size, number, source, part))
+    return found
+
+
+def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
+    """Which chains of faults a content goes through; the empty one first."""
+    kinds = list(DEGRADATIONS)
+    chains: list[list[Fault]] = [[]]
+    if content.split == "train":
+        for kind in rng.permutation(kinds)[:5]:
+            low, high = rng.choice(np.arange(1, LEVELS + 1), 2, replace=False)
+            chains += [[(str(kind), int(low))], [(str(kind), int(high))]]
+    else:
+        chains += [[(kind, level)] for kind in LADDERS for level in range(1, LEVELS + 1)]
+        others = [kind for kind in kinds if kind not in LADDERS]
+        chains += [[(kind, int(rng.integers(1, LEVELS + 1)))] for kind in others]
+    for _ in range(4):
+        first = str(rng.choice(CAPTURE)), int(rng.integers(1, 4))
+        then = str(rng.choice(DELIVERY)), int(rng.integers(1, 4))
+        chains.append([first, then])
+    return chains
+
+
+def film(content: Content, folder: Path) -> tuple[Picture, int]:
+    """The frames of a content, unspoilt, and frames per second."""
+    if content.source is None:
+        return scenes.generate(content.kind, NUM_FRAMES, content.size, content.seed), 25
+    return read(content.source, folder, content.part, NUM_FRAMES, content.size, content.seed)
+
+
+def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list[Label]:
+    """Film, spoil, store and label one content."""
+    import torch
+
+    from dover_plugin.training.synthetic.similarity import quality
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng([seed, content.seed, 1])
+    frames, fps = film(content, sources)
+    labels = []
+    for number, faults in enumerate(plan(content, rng)):
+        shot = Shot(frames, frames, fps)
+        for kind, level in faults:
+            shot = DEGRADATIONS[kind](shot, level, rng)
+        packets = shot.packets or encode(shot.frames, fps, *STORED)
+        similarity = quality(decode(packets), shot.reference)
+        file = f"{content.name}-{number:02}.mkv"
+        (target / file).write_bytes(packets)
+        name = "+".join(kind for kind, _ in faults) or "none"
+        level = max((level for _, level in faults), default=0)
+        overall = 100 * similarity * shot.kept
+        labels.append(
+            Label(file, overall, content.split, content.name, name, level, similarity, shot.kept)
+        )
+    return labels
+
+
+def build(sources: Path, target: Path, *, seed: int = 0, workers: int = 1) -> Iterator[str]:
+    """Make all clips into ``target/clips``, and ``target/labels.csv``; what is made is kept.
+
+    Args:
+        sources: a folder with the files of SOURCES.
+        target: made if need be.
+        seed: of everything random.
+        workers: processes.
+
+    Yields:
+        The name of each content, once it is done.
+    """
+    clips, parts = target / "clips", target / "parts"
+    for folder in (clips, parts):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.environ["SVT_LOG"] = "1"  # errors alone
+    every = contents(seed)
+    missing = [each for each in every if not (parts / f"{each.name}.csv").exists()]
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        futures = {pool.submit(make_clips, c, sources, clips, seed): c for c in missing}
+        for future in as_completed(futures):
+            name = futures[future].name
+            rows = pd.DataFrame([asdict(label) for label in future.result()])
+            write_text(
+                parts / f"{name}.csv", rows.to_csv(index=False, float_format="%.4f").rstrip()
+            )
+            yield name
+    tables = [pd.read_csv(parts / f"{content.name}.csv") for content in every]
+    write_text(target / "labels.csv", pd.concat(tables).to_csv(index=False).rstrip())

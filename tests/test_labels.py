@@ -1,0 +1,149 @@
+"""Tables of labels, and losses, by hand."""
+
+from math import isnan, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.training.data import plan
+from dover_plugin.training.labels import Labelled, check_videos, read_labels, split
+from dover_plugin.training.losses import (
+    Opinions,
+    plcc_loss,
+    quality_loss,
+    rank_loss,
+    view_biased_loss,
+)
+
+VIDEOS = Path("videos")
+
+
+def write(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_the_references_files_have_no_header(tmp_path: Path) -> None:
+    table = write(tmp_path, "a.mp4, 3.1, 4.2, 4.4\nsub/b.mp4, -1, -1, 2.5\n", "labels.txt")
+    one, two = read_labels(table, VIDEOS)
+    assert one == Labelled(VIDEOS / "a.mp4", 4.4, technical=4.2, aesthetic=3.1, group="a.mp4")
+    assert (two.file, two.overall) == (VIDEOS / "sub/b.mp4", 2.5)
+    assert isnan(two.technical)
+    assert isnan(two.aesthetic)
+
+
+def test_length_and_frame_rate_are_no_opinions(tmp_path: Path) -> None:
+    """As in the reference's files of KoNViD-1k, LIVE-VQC and CVD2014."""
+    table = write(tmp_path, "a.mp4, 8.0, 25.0, 3.2\nb.mp4, 8.0, 30.0, 2.3\n", "labels.txt")
+    for row in read_labels(table, VIDEOS, branches=False):
+        assert isnan(row.technical)
+        assert isnan(row.aesthetic)
+
+
+def test_a_table_with_headers(tmp_path: Path) -> None:
+    table = write(tmp_path, "flickr_id, MOS, content, split\n12, 3, x, train\n13, 4, y, test\n")
+    one, two = read_labels(table, VIDEOS, branches=False, pattern="set/{name}.mp4")
+    assert one == Labelled(VIDEOS / "set/12.mp4", 3.0, group="x", split="train")
+    assert two.split == "test"
+    own = write(tmp_path, "file,overall,technical,aesthetic\na.mp4,1,2,-1\nb.mp4,2,3,4\n")
+    one, two = read_labels(own, VIDEOS, branches=False)  # headers say what is what
+    assert (one.technical, two.aesthetic) == (2.0, 4.0)
+    assert isnan(one.aesthetic)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no labels|Cannot read"),
+        ("file,overall\n", "holds no labels"),
+        ("file,quality\na,1\n", "no column 'overall'"),
+        ("file,mos\na,1\na,2\n", "more than once, as 'a'"),
+        ("file,mos\na,1\nb,x\n", "no number as opinion, as 'b'"),
+        ("file,mos\na,1\nb,nan\n", "no number as opinion"),
+        ("file,mos\na,3\nb,3\n", "every video the opinion 3"),
+        ("file,mos,split\na,1,train\nb,2,dev\n", "split 'dev'"),
+    ],
+)
+def test_tables_that_are_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_labels(write(tmp_path, text), VIDEOS, pattern="{name}")
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        read_labels(tmp_path / "none.csv", VIDEOS)
+
+
+def test_labels_without_videos_and_videos_without_labels(tmp_path: Path) -> None:
+    for name in ("a.mp4", "c.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    rows = read_labels(write(tmp_path, "file,mos\na.mp4,1\nb.mp4,2\n"), tmp_path)
+    with pytest.raises(SettingsError, match=r"1 of 2 labelled videos .* 'b\.mp4'"):
+        check_videos(rows, tmp_path)
+    assert check_videos(rows[:1], tmp_path) == [str(tmp_path / "c.mp4")]
+
+
+def test_a_split_has_no_group_twice() -> None:
+    rows = [Labelled(Path(f"{i}.mp4"), i, group=str(i // 5)) for i in range(100)]
+    done = split(rows, 1, (0.1, 0.2))
+    groups = {name: {r.group for r in done if r.split == name} for name in ("train", "val", "test")}
+    assert [len(found) for found in groups.values()] == [14, 2, 4]
+    assert len(set.union(*groups.values())) == 20
+    assert done == split(rows, 1, (0.1, 0.2)) != split(rows, 2, (0.1, 0.2))
+
+
+def test_given_splits_are_kept_and_checked() -> None:
+    rows = [Labelled(Path("a"), 1, group="x", split="train"), Labelled(Path("b"), 2, group="y")]
+    with pytest.raises(SettingsError, match="1 of 2 rows"):
+        split(rows, 1, (0.1, 0.2))
+    leak = [rows[0], Labelled(Path("b"), 2, group="x", split="test")]
+    with pytest.raises(SettingsError, match="lies in two splits, train and test"):
+        split(leak, 1, (0.1, 0.2))
+
+
+def test_batches_hold_every_video_once_an_epoch() -> None:
+    batches = plan(10, 4, 3, seed=0)
+    assert [len(batch) for batch in batches] == [4, 4, 2] * 3
+    for epoch in range(3):
+        keys = [key for batch in batches[3 * epoch : 3 * epoch + 3] for key in batch]
+        assert sorted(keys) == [(epoch, i) for i in range(10)]
+    assert batches[:3] != [[(0, i) for _, i in batch] for batch in batches[3:6]]
+    assert [len(batch) for batch in plan(9, 4, 1, seed=0)] == [4, 4]  # one alone teaches nothing
+
+
+def test_losses_by_their_formulas() -> None:
+    rng = np.random.default_rng(0)
+    p, y = rng.normal(size=9), rng.normal(size=9)
+    zp, zy = ((v - v.mean()) / v.std() for v in (p, y))
+    rho = (zp * zy).mean()
+    plcc = (((zp - zy) ** 2).mean() / 4 + ((rho * zp - zy) ** 2).mean() / 4) / 2
+    pairs = [max(0.0, (p[i] - p[j]) * np.sign(y[j] - y[i])) for i in range(9) for j in range(9)]
+    rank = sum(pairs) / 9 / 8 / (1 + max(pairs))
+    scores, labels = torch.tensor(p), torch.tensor(y)
+    assert float(plcc_loss(scores, labels)) == pytest.approx(plcc, rel=1e-6)
+    assert float(rank_loss(scores, labels)) == pytest.approx(rank, rel=1e-6)
+    assert float(quality_loss(scores, labels)) == pytest.approx(plcc + 0.3 * rank, rel=1e-6)
+
+
+def test_the_right_order_costs_nothing() -> None:
+    labels = torch.tensor([1.0, 2.0, 5.0])
+    assert float(plcc_loss(labels * 3 - 7, labels)) == pytest.approx(0, abs=1e-6)
+    assert float(rank_loss(labels, labels)) == 0
+    assert float(rank_loss(-labels, labels)) > 0
+
+
+def test_a_branchs_own_label_counts_where_it_is_known() -> None:
+    scores = torch.tensor([0.1, 0.5, 0.2, 0.9])
+    overall = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    unknown = torch.full((4,), nan)
+    own = torch.tensor([2.0, nan, 1.0, 5.0])
+    plain = view_biased_loss(scores, scores, Opinions(overall, unknown, unknown))
+    assert float(plain) == pytest.approx(2 * float(quality_loss(scores, overall)))
+    both = view_biased_loss(scores, scores, Opinions(overall, own, unknown))
+    known = [0, 2, 3]
+    assert float(both - plain) == pytest.approx(
+        0.5 * float(quality_loss(scores[known], own[known])), rel=1e-5
+    )
