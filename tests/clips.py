@@ -1,8 +1,6 @@
 """Small videos, made with PyAV, whose wheels hold the encoders."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
+
+from dover_plugin.training.synthetic.encoding import ordinary_priority
 
 COLOURS = {  # matrix -> codes of ITU-T H.273: primaries, transfer, matrix
     "bt601": (6, 6, 6),
@@ -32,19 +32,6 @@ def scene(num_frames: int, height: int, width: int) -> Iterator[NDArray[np.uint8
         left = 5 * t % max(1, width - width // 4)
         frame[height // 4 : height // 2, left : left + width // 4] = (230, 220, 60)
         yield np.clip(frame, 0, 255).astype(np.uint8)
-
-
-@contextmanager
-def ordinary_priority() -> Iterator[None]:
-    """Take back the real-time priority that SVT-AV1, run as root, gives to whoever calls it.
-
-    Threads that inherit it and wait for each other by spinning stop the machine.
-    """
-    try:
-        yield
-    finally:
-        if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def write_clip(

@@ -12,7 +12,9 @@ from clips import write_clip
 
 from dover_plugin import weights
 from dover_plugin.engines import ENGINES, export
+from dover_plugin.evaluation import PRESETS
 from dover_plugin.scores import COLUMNS
+from dover_plugin.training.labels import NAMES
 
 ROOT = Path(__file__).parents[1]
 TYPER = (sys.executable, "-m", "typer", "dover_plugin.cli")
@@ -102,3 +104,20 @@ def test_pictures_are_pictures() -> None:
 
     for picture in (ROOT / "docs/images").glob("*.png"):
         assert np.asarray(matplotlib.image.imread(picture)).std() > 0.05
+
+
+def test_the_sets_are_listed_as_they_are() -> None:
+    page = (ROOT / "docs/training.md").read_text()
+    for row in PRESETS:
+        shown = (
+            f"| `{row.name}` | {row.title} | {row.videos} | `{row.labels}` | `{row.pattern}` "
+            f"| {row.technical_weight} |"
+        )
+        assert shown in page
+
+
+def test_columns_of_labels_are_listed() -> None:
+    page = (ROOT / "docs/training.md").read_text().split("## ")[1]
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+    listed = set(re.findall(r"`(\w+)`", " ".join(" ".join(row.split("|")[1:3]) for row in table)))
+    assert listed == {name for names in NAMES.values() for name in names}

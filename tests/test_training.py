@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,10 +67,10 @@ def same(one: Trained, other: Trained) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def stop_at(step: int, error: BaseException) -> Callable[[str, int, int], None]:
+def at_step(step: int, action: Callable[[], None]) -> Callable[[str, int, int], None]:
     def progress(name: str, done: int, _: int) -> None:
         if name == "training" and done == step:
-            raise error
+            action()
 
     return progress
 
@@ -93,20 +95,36 @@ def test_the_loss_falls_and_the_run_is_kept(labels: list[Labelled], tmp_path: Pa
     assert rows[0]["srocc"] == trained.test.agreement().srocc
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("the power went")])
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def lose_power() -> None:
+    raise RuntimeError("the power went")
+
+
+@pytest.mark.parametrize(
+    ("happens", "seen", "goes_on_at"),
+    [(press_ctrl_c, KeyboardInterrupt, 4), (lose_power, RuntimeError, 3)],
+)
 def test_a_stopped_training_goes_on_exactly(
-    labels: list[Labelled], tmp_path: Path, error: BaseException
+    labels: list[Labelled],
+    tmp_path: Path,
+    happens: Callable[[], None],
+    seen: type[BaseException],
+    goes_on_at: int,
 ) -> None:
+    """Ctrl-C keeps the step in hand; after a kill the last epoch is where it goes on."""
     whole = run(labels, tmp_path / "whole")
-    with pytest.raises(type(error)):
-        run(labels, tmp_path / "stopped", progress=stop_at(3, error))
+    with pytest.raises(seen):
+        run(labels, tmp_path / "stopped", progress=at_step(3, happens))
     resumed_at: list[int] = []
     again = run(
         labels,
         tmp_path / "stopped",
         progress=lambda name, done, _: resumed_at.append(done) if name == "training" else None,
     )
-    assert resumed_at[0] == (4 if isinstance(error, KeyboardInterrupt) else 3)
+    assert resumed_at[0] == goes_on_at
     assert same(whole, again)
     assert losses(tmp_path / "whole") == losses(tmp_path / "stopped")
     assert np.array_equal(whole.test.technical, again.test.technical)
@@ -175,8 +193,11 @@ def test_a_loss_that_is_no_number_stops_with_what_was_reached(
 
 
 def test_memory_that_runs_out_says_what_to_do(labels: list[Labelled], tmp_path: Path) -> None:
+    def fill_memory() -> None:
+        torch.empty(2**60, dtype=torch.uint8)
+
     with pytest.raises(TrainingError, match="smaller --batch-size"):
-        run(labels, tmp_path, progress=stop_at(1, torch.OutOfMemoryError("tried 99 GiB")))
+        run(labels, tmp_path, progress=at_step(1, fill_memory))
 
 
 def test_a_video_that_breaks_is_named(labels: list[Labelled], tmp_path: Path) -> None:

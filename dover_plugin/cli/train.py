@@ -67,6 +67,9 @@ def train(
     checkpointing: Annotated[
         bool, typer.Option("--checkpointing", help="Less memory, more time (Swin).")
     ] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first (end to end).")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes that read videos.")] = 2,
     wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
@@ -74,7 +77,7 @@ def train(
     """Fine-tune DOVER on your own labels. Run it again after a stop, and it goes on."""
     from dataclasses import replace
 
-    need_extra()
+    need_extra(["wandb"] if wandb else [])
     from dover_plugin.engines.torch_engine import find_device
     from dover_plugin.training import labels as tables
     from dover_plugin.training.outcome import keep, summary
@@ -98,6 +101,7 @@ def train(
         validate_every=validate_every,
         precision=precision,
         checkpointing=checkpointing,
+        compiled=compiled,
     )
     rows = tables.read_labels(labels, videos)
     unlabelled = tables.check_videos(rows, videos)
@@ -132,17 +136,18 @@ def train(
 _BRANCHES = ("technical", "aesthetic")
 
 
-def need_extra() -> None:
-    """Raise SettingsError unless what training needs is installed."""
+def need_extra(more: list[str]) -> None:
+    """Raise SettingsError unless what training needs, and ``more``, is installed."""
     from importlib.util import find_spec
 
     from dover_plugin.errors import SettingsError
 
-    missing = [name for name in ("accelerate", "scipy", "tensorboard") if not find_spec(name)]
+    needed = ("accelerate", "scipy", "tensorboard", *more)
+    missing = [name for name in needed if not find_spec(name)]
     if missing:
         raise SettingsError(
-            f"Training needs {', '.join(missing)}. Install it with 'pip install "
-            "dover-plugin[train]'."
+            f"This training needs {', '.join(missing)}. Install with "
+            f"'pip install {' '.join(['dover-plugin[train]', *more])}'."
         )
 
 

@@ -1,6 +1,6 @@
 """Videos as what the networks learn from: views drawn at random, the same again for a seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ type Key = tuple[
     int, int
 ]  # of an example: (which draw, -1 for the centred one; index of the video)
 type Batch = dict[str, Tensor]
+type Maps = Callable[[Tensor], Tensor]
 CENTRED = -1
 
 
@@ -109,8 +110,16 @@ def load(
     yield from loader
 
 
-def raw_scores(network: Dover, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Raw technical and aesthetic scores (N,) of a batch of views, or of features of them."""
+def raw_scores(
+    network: Dover, batch: Batch, compiled: dict[str, Maps] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Raw technical and aesthetic scores (N,) of a batch of views, or of features of them.
+
+    Args:
+        network: makes maps of local quality, whose means are the scores.
+        batch: what examples give, stacked.
+        compiled: what to call in place of the network's technical_map and aesthetic_map.
+    """
     scores = []
     for branch in ("technical", "aesthetic"):
         if f"{branch}_features" in batch:
@@ -118,6 +127,7 @@ def raw_scores(network: Dover, batch: Batch) -> tuple[Tensor, Tensor]:
             maps = getattr(network, f"{branch}_head")(features.flatten(0, 1).float())
         else:
             features = batch[f"{branch}_view"]  # (N, clips, T, 224, 224, 3)
-            maps = getattr(network, f"{branch}_map")(normalise(features.flatten(0, 1)))
+            look = compiled[branch] if compiled else getattr(network, f"{branch}_map")
+            maps = look(normalise(features.flatten(0, 1)))
         scores.append(maps.float().mean(dim=(1, 2, 3)).view(features.shape[:2]).mean(dim=1))
     return scores[0], scores[1]

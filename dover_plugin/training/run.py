@@ -47,6 +47,7 @@ class TrainSettings:
         validate_every: epochs between validations; the last epoch is always validated.
         precision: "float32", "bfloat16", "float16" (CUDA).
         checkpointing: compute Swin's activations twice instead of keeping them.
+        compiled: by torch.compile, which takes a minute and a C++ compiler, then is quicker.
     """
 
     model: str
@@ -68,6 +69,7 @@ class TrainSettings:
     validate_every: int = 1
     precision: str = "float32"
     checkpointing: bool = False
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.what not in WHAT:

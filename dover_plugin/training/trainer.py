@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import cos, isfinite, pi
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.errors import SettingsError
+from dover_plugin.interrupt import first_interrupt_waits
 from dover_plugin.metrics import Agreement, agreement
 from dover_plugin.networks import Dover
 from dover_plugin.training.data import CENTRED, Batch, VideoExamples, load, plan, raw_scores
@@ -31,7 +33,7 @@ from dover_plugin.training.model import Start, head_names, start
 from dover_plugin.training.run import PRECISIONS, Run, TrainingError, TrainSettings
 
 MIN_VIDEOS = 3  # of each split
-SAVE_EVERY = 100  # steps
+SAVE_EVERY = 300  # seconds, and after each epoch
 MAX_NORM = 5.0  # of the gradient, beyond which a step would undo many
 
 type Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
@@ -108,11 +110,13 @@ def train(
         SettingsError: too few videos, or a folder with another training.
         VideoError: a video cannot be read.
         TrainingError: the loss is not a number, memory or disk is full.
+        KeyboardInterrupt: Ctrl-C was pressed; the step was finished and kept.
     """
     rows = split(labels, settings.seed, (settings.val_share, settings.test_share))
     parts = {name: [row for row in rows if row.split == name] for name in ("train", "val", "test")}
     _check_sizes(parts)
     run = Run(folder, settings, _fingerprint(rows))
+    workers = workers if settings.what == "all" else 0  # kept features are read at once
     began = start(settings)
     learner = Learner(began.network, settings, device, folder, trackers)
     examples = _examples(parts, settings, began, learner, folder.parent, progress)
@@ -126,32 +130,37 @@ def train(
         learner.load_state(state["learner"])
     first = learner.step
     losses: list[float] = state["losses"] if state else []
-    reading = load(examples["train"], batches[first:], workers)
+    saved = monotonic()
     try:
-        for batch in reading:
-            losses.append(learner.learn(batch, len(batches), per_epoch))
-            progress("training", learner.step, len(batches))
-            epoch, inside = divmod(learner.step, per_epoch)
-            last = learner.step == len(batches)
-            if not inside and (last or epoch % settings.validate_every == 0):
-                found = predict(learner.averaged, examples["val"], device, workers, progress)
-                value = _value(found)
-                log.append(_row(epoch, losses, learner.rate, found))
-                learner.accelerator.log(log[-1], step=learner.step)
-                losses = []
-                if value > best["value"]:
-                    best = {"epoch": epoch, "value": value}
-                    run.save_best(learner.averaged.state_dict())
-                run.log(log)
-            if last or not inside or learner.step % SAVE_EVERY == 0:
-                run.save(_state(learner, log, best, losses))
-    except KeyboardInterrupt:
-        run.save(_state(learner, log, best, losses))
-        raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
+        with first_interrupt_waits() as stopping:
+            for batch in load(examples["train"], batches[first:], workers):
+                losses.append(learner.learn(batch, len(batches), per_epoch))
+                progress("training", learner.step, len(batches))
+                epoch, inside = divmod(learner.step, per_epoch)
+                last = learner.step == len(batches)
+                if not inside and (last or epoch % settings.validate_every == 0):
+                    found = predict(learner.averaged, examples["val"], device, workers, progress)
+                    value = _value(found)
+                    log.append(_row(epoch, losses, learner.rate, found))
+                    learner.accelerator.log(log[-1], step=learner.step)
+                    losses = []
+                    if value > best["value"]:
+                        best = {"epoch": epoch, "value": value}
+                        run.save_best(learner.averaged.state_dict())
+                    run.log(log)
+                if last or not inside or stopping() or monotonic() - saved > SAVE_EVERY:
+                    run.save(
+                        {"learner": learner.state(), "log": log, "best": best, "losses": losses}
+                    )
+                    saved = monotonic()
+                if stopping():
+                    raise KeyboardInterrupt
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
         raise TrainingError(
-            f"Memory ran out in step {learner.step + 1} of {len(batches)}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no more to be had'}. Take a smaller "
+            f"Memory ran out in step {learner.step + 1} of {len(batches)} ("
+            f"{next(iter(str(error).splitlines()), 'no more to be had')}). Take a smaller "
             "--batch-size, --checkpointing, or train heads alone."
         ) from None
     finally:
@@ -204,6 +213,12 @@ class Learner:
             self.network, multi_avg_fn=_follow(settings.ema), use_buffers=False
         )
         self._network, self._optimizer = self.accelerator.prepare(self.network, optimizer)
+        self._compiled: dict[str, Callable[[Tensor], Tensor]] | None = None
+        if settings.compiled and settings.what == "all":
+            self._compiled = {
+                "technical": torch.compile(self.network.technical_map),
+                "aesthetic": torch.compile(self.network.aesthetic_map),
+            }
 
     @property
     def averaged(self) -> Dover:
@@ -228,7 +243,7 @@ class Learner:
             self.network.technical_backbone.eval()
             self.network.aesthetic_backbone.eval()
         with self.accelerator.autocast():
-            technical, aesthetic = raw_scores(self.network, batch)
+            technical, aesthetic = raw_scores(self.network, batch, self._compiled)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
         loss = view_biased_loss(technical, aesthetic, opinions)
         value = float(loss.detach())
@@ -349,8 +364,10 @@ def _row(epoch: int, losses: list[float], rate: float, found: Predictions) -> di
     return row
 
 
-def _state(learner: Learner, log: Any, best: Any, losses: list[float]) -> dict[str, Any]:
-    return {"learner": learner.state(), "log": log, "best": best, "losses": losses}
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it says so: CUDA has a type for it, the CPU a sentence."""
+    told = "not enough memory" in str(error) or "can't allocate memory" in str(error)
+    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _check_sizes(parts: dict[str, list[Labelled]]) -> None:

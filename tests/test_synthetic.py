@@ -1,0 +1,131 @@
+"""Clips that this code spoils: scenes, faults, labels."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.training.labels import read_labels, split
+from dover_plugin.training.synthetic import build, scenes, sources
+from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LEVELS, PENALTIES, Shot
+from dover_plugin.training.synthetic.encoding import CODEC_OPTIONS, decode, encode
+from dover_plugin.training.synthetic.similarity import quality, ssimulacra2
+from dover_plugin.views import Picture
+
+SIZE = (96, 128)
+PHOTOMETRIC = ("exposure", "contrast", "clipped", "cast", "haze")
+
+
+@pytest.fixture(scope="module")
+def frames() -> Picture:
+    """A scene that moves."""
+    return scenes.generate("leaves", 16, SIZE, seed=4)
+
+
+@pytest.mark.parametrize("kind", scenes.KINDS)
+def test_a_scene_is_the_same_again_and_moves(kind: str) -> None:
+    one, two = (scenes.generate(kind, 3, SIZE, seed=1) for _ in range(2))
+    assert one.shape == (3, *SIZE, 3)
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, scenes.generate(kind, 3, SIZE, seed=2))
+    assert one.std() > 10
+
+
+def test_a_still_is_filmed_from_inside_it() -> None:
+    ramp = np.linspace(0, 255, 600).astype(np.uint8)
+    still = np.broadcast_to(ramp[None, :, None], (400, 600, 3))
+    film = scenes.photograph(still, 4, SIZE, seed=3)
+    assert film.shape == (4, *SIZE, 3)
+    assert (np.diff(film.mean(axis=(1, 3)), axis=1) >= -1).all()  # no edge is seen mirrored
+
+
+@pytest.mark.parametrize("codec", CODEC_OPTIONS)
+def test_an_encoder_gives_the_same_file_again(frames: Picture, codec: str) -> None:
+    one, two = (encode(frames, 25, codec, 30) for _ in range(2))
+    assert one == two
+    assert decode(one).shape == frames.shape
+
+
+@pytest.mark.parametrize("kind", DEGRADATIONS)
+def test_each_step_is_worse(frames: Picture, kind: str) -> None:
+    labels = []
+    for level in (1, 3, LEVELS):
+        shot = DEGRADATIONS[kind](Shot(frames, frames, 25), level, np.random.default_rng(level))
+        assert shot.frames.shape == shot.reference.shape == frames.shape
+        assert shot.frames.dtype == np.uint8
+        labels.append(quality(shot.frames, shot.reference) * shot.kept)
+    assert 1 >= labels[0] > labels[1] > labels[2] >= 0
+    if kind in PHOTOMETRIC:
+        assert labels[-1] == pytest.approx(1 - PENALTIES[-1], abs=1e-6)
+
+
+def test_frames_that_are_lost_where_nothing_moves_are_not_missed() -> None:
+    still = np.repeat(scenes.generate("cells", 1, SIZE, seed=1), 16, axis=0)
+    shot = DEGRADATIONS["dropped"](Shot(still, still, 25), 5, np.random.default_rng(0))
+    assert shot.kept == 1
+
+
+def test_equal_frames_are_perfect_and_noise_is_not(frames: Picture) -> None:
+    assert ssimulacra2(frames, frames) == pytest.approx(100)
+    assert quality(frames, frames) == 1
+    noise = np.random.default_rng(0).integers(0, 255, frames.shape, np.uint8)
+    assert quality(noise, frames) < 0.02
+
+
+def test_the_plan_splits_by_content() -> None:
+    every = build.contents(0)
+    assert len({content.name for content in every}) == len(every)
+    places: dict[str, set[str]] = {}
+    for content in every:
+        key = content.source.file if content.source else content.name
+        places.setdefault(key, set()).add(content.split)
+    assert all(len(found) == 1 for found in places.values())
+    for content in every:
+        chains = build.plan(content, np.random.default_rng(0))
+        assert chains[0] == []
+        if content.split == "test":  # whole ladders, to see that their order is right
+            ladders = [[(kind, i + 1)] for kind in build.LADDERS for i in range(LEVELS)]
+            assert all(step in chains for step in ladders)
+
+
+def test_clips_are_labelled_and_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = replace(build.contents(0)[0], size=SIZE)
+    monkeypatch.setattr(build, "NUM_FRAMES", 8)
+    monkeypatch.setattr(build, "plan", lambda *_: [[], [("h264", 4)], [("cast", 2), ("noise", 1)]])
+    labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
+    assert [label.faults for label in labels] == ["none", "h264", "cast+noise"]
+    assert labels[0].overall > 85 > labels[2].overall > labels[1].overall
+    table = pd.DataFrame([vars(label) for label in labels])
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    rows = read_labels(tmp_path / "labels.csv", tmp_path)
+    assert {row.group for row in split(rows, 0, (0, 0))} == {content.name}
+    assert all(row.file.is_file() for row in rows)
+    again = tmp_path / "again"
+    again.mkdir()
+    assert build.make_clips(content, tmp_path, again, seed=0) == labels
+    for label in labels:
+        assert (again / label.file).read_bytes() == (tmp_path / label.file).read_bytes()
+
+
+def test_sources_are_named_and_checked(tmp_path: Path) -> None:
+    (tmp_path / "coffee.png").write_bytes(b"another picture")
+    with pytest.raises(SettingsError, match=r"lacks 20 of 20 .* big_buck_bunny_480p\.mp4"):
+        sources.check(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "dover_plugin.training.synthetic", tmp_path, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "lacks 20 of 20 sources" in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert {source.licence for source in sources.SOURCES} <= {
+        "public domain", "CC0 1.0", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0"
+    }  # fmt: skip
