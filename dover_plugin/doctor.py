@@ -14,6 +14,7 @@ from typing import Literal
 
 from dover_plugin import __version__, weights
 from dover_plugin.errors import DoverError
+from dover_plugin.published import PUBLISHED, Published
 
 OPTIONAL = {  # distribution -> what it is for, extra that brings it
     "fiftyone": ("FiftyOne plugin", "fiftyone"),
@@ -46,7 +47,7 @@ def examine() -> Iterator[Check]:
     yield from _engines()
     yield from _decoders()
     yield _cache()
-    for row in weights.PUBLISHED:
+    for row in PUBLISHED:
         yield _weights(row)
     for name, (purpose, extra) in OPTIONAL.items():
         try:
@@ -145,7 +146,7 @@ def _cache() -> Check:
     return Check("cache", "ok", f"{folder} ({source}), {free:.0f} GiB free")
 
 
-def _weights(row: weights.Published) -> Check:
+def _weights(row: Published) -> Check:
     name = f"weights of {row.model}"
     if not weights.cached(row.model).exists():
         return Check(name, "off", "not here", f"dover weights download {row.model}")

@@ -12,10 +12,11 @@ from os import PathLike, fspath
 from statistics import fmean, stdev
 
 from dover_plugin import __version__, calibration
-from dover_plugin import weights as published
+from dover_plugin import weights as files
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError
+from dover_plugin.published import DEFAULT_MODEL, published
 from dover_plugin.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.segments import SegmentScores, by_seconds
@@ -50,7 +51,7 @@ class Scorer:
 
     def __init__(
         self,
-        model: str = published.DEFAULT_MODEL,
+        model: str = DEFAULT_MODEL,
         device: str = "auto",
         *,
         weights: str | PathLike[str] | None = None,
@@ -62,8 +63,8 @@ class Scorer:
         decoder: str = "auto",
     ) -> None:
         _check_settings(seed, repeats, decoder)
-        self.calibration = calibration.choose(fusion, published.published(model).model)
-        network, sha256 = published.load_network(model, published.find(model, weights))
+        self.calibration = calibration.choose(fusion, published(model).model)
+        network, sha256 = files.load_network(model, files.find(model, weights))
         self.engine: Engine = make_engine(engine, network, device, precision, sha256)
         self.decoder = decoder
         self.settings = Settings(

@@ -13,6 +13,7 @@ from clips import write_clip
 from dover_plugin import weights
 from dover_plugin.engines import ENGINES, export
 from dover_plugin.evaluation import PRESETS
+from dover_plugin.published import MODELS
 from dover_plugin.scores import COLUMNS
 from dover_plugin.training.labels import NAMES
 
@@ -81,7 +82,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
 def test_models_are_listed_in_the_readme() -> None:
     listed = re.findall(r"^\| `([\w+-]+)`", README, re.MULTILINE)
-    assert tuple(listed) == weights.MODELS
+    assert tuple(listed) == MODELS
 
 
 def test_engines_and_names_of_the_exported_model_are_explained() -> None:

@@ -15,6 +15,7 @@ import torch
 from clips import write_clip
 from typer.testing import CliRunner
 
+from dover_plugin import published as table
 from dover_plugin import weights
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError, VideoError
@@ -154,8 +155,8 @@ def published(monkeypatch: pytest.MonkeyPatch, model: str) -> dict[str, Any]:
     file.parent.mkdir(parents=True)
     torch.save(state, file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    row = replace(weights.published(model), sha256=digest)
-    monkeypatch.setattr(weights, "PUBLISHED", (row,))
+    row = replace(table.published(model), sha256=digest)
+    monkeypatch.setattr(table, "PUBLISHED", (row,))
     return state
 
 

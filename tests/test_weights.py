@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError, weights
+from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError, published, weights
 from dover_plugin.networks import CONFIGS, Dover
 from dover_plugin.networks.seeded import seeded_state_dict
 
@@ -27,16 +27,16 @@ def published_here(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_p
     """Pretend that a local file is what was published as dover-mobile."""
     source = tmp_path / "source.pth"
     torch.save(state, source)
-    row = weights.Published(
+    row = published.Published(
         "dover-mobile",
         "DOVER-Mobile.pth",
         ("http://127.0.0.1:9/DOVER-Mobile.pth",),
         hashlib.sha256(source.read_bytes()).hexdigest(),
         42_800_000,
-        weights.S_LAB,
+        published.S_LAB,
         "",
     )
-    monkeypatch.setattr(weights, "PUBLISHED", (row,))
+    monkeypatch.setattr(published, "PUBLISHED", (row,))
     return source
 
 
@@ -216,8 +216,8 @@ def test_cached_weights_are_verified_before_use(published_here: Path) -> None:
 def test_weights_without_a_published_hash_are_pinned(
     published_here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = weights.Published("dover-mobile", "w.pth", ("url",), None, 1, weights.S_LAB, "")
-    monkeypatch.setattr(weights, "PUBLISHED", (row,))
+    row = published.Published("dover-mobile", "w.pth", ("url",), None, 1, published.S_LAB, "")
+    monkeypatch.setattr(published, "PUBLISHED", (row,))
     monkeypatch.setattr(
         weights,
         "download",
@@ -235,7 +235,7 @@ def test_weights_without_a_published_hash_are_pinned(
 
 
 def test_the_table_is_complete() -> None:
-    for row in weights.PUBLISHED:
+    for row in published.PUBLISHED:
         assert row.model in CONFIGS
         assert row.licence
         assert all(url.startswith("https://") for url in row.urls)

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from dover_plugin.published import MODELS
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from dover_plugin.download import Progress as DownloadProgress
-    from dover_plugin.weights import Consent, Published
+    from dover_plugin.published import Published
+    from dover_plugin.weights import Consent
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="dover, dover-mobile or dover++.", show_default=True)
+    str, typer.Option("--model", "-m", help=f"{', '.join(MODELS)}.", show_default=True)
 ]
 Accept = Annotated[
     bool, typer.Option("--accept-license", help="Accept the licence of weights to download.")

@@ -14,6 +14,7 @@ from dover_plugin.cli.common import (
     download_bar,
     progress_bars,
 )
+from dover_plugin.published import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from dover_plugin.evaluation import Accuracy
@@ -37,7 +38,7 @@ def evaluate(
             show_default="LABELS.MODEL.jsonl",
         ),
     ] = None,
-    model: Model = "dover-mobile",
+    model: Model = DEFAULT_MODEL,
     weights: Annotated[
         Path | None, typer.Option(help="A file of weights in place of the published ones.")
     ] = None,
@@ -56,10 +57,10 @@ def evaluate(
     accept_license: Accept = False,
 ) -> None:
     """Compare scores with people's opinions: SROCC, PLCC, KROCC, RMSE."""
-    from dover_plugin import weights as published
     from dover_plugin.batch import score_kept
     from dover_plugin.evaluation import accuracy, preset, scatter
     from dover_plugin.training.labels import check_videos, read_labels
+    from dover_plugin.weights import find
 
     chosen = preset(of) if of else None
     rows = read_labels(
@@ -73,9 +74,7 @@ def evaluate(
         typer.echo(f"{len(unlabelled)} videos of '{videos}' have no label.", err=True)
     kept = scores or Path(f"{labels.stem}.{model}.jsonl")
     with progress_bars() as bar:
-        file = published.find(
-            model, weights, consent=consent(accept_license), progress=download_bar(bar)
-        )
+        file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
         from dover_plugin.scorer import Scorer  # imports torch
 
         scorer = Scorer(model, device, weights=file, fusion=fusion, engine=engine)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli.common import Accept, Model, consent, download_bar, progress_bars
+from dover_plugin.published import DEFAULT_MODEL
 
 app = typer.Typer(no_args_is_help=True, help="Write networks for other programs.")
 
@@ -13,20 +14,18 @@ app = typer.Typer(no_args_is_help=True, help="Write networks for other programs.
 @app.command("onnx")
 def export_onnx(
     output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
-    model: Model = "dover-mobile",
+    model: Model = DEFAULT_MODEL,
     weights: Annotated[
         Path | None, typer.Option(help="A file of weights in place of the published ones.")
     ] = None,
     accept_license: Accept = False,
 ) -> None:
     """Write both branches as one ONNX file, and check it against torch."""
-    from dover_plugin import weights as published
     from dover_plugin.engines.export import write_checked
+    from dover_plugin.weights import find
 
     with progress_bars() as bar:
-        file = published.find(
-            model, weights, consent=consent(accept_license), progress=download_bar(bar)
-        )
+        file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
         bar.add_task("exporting", total=None)
         difference = write_checked(model, file, output)
     typer.echo(f"{output}: within {difference:.1e} of torch's")

@@ -16,6 +16,7 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
+from dover_plugin.published import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from dover_plugin.scores import Result
@@ -25,7 +26,7 @@ def score(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Videos, or folders of videos.")
     ],
-    model: Model = "dover-mobile",
+    model: Model = DEFAULT_MODEL,
     weights: Annotated[
         Path | None, typer.Option(help="A file of weights in place of the published ones.")
     ] = None,
@@ -59,25 +60,24 @@ def score(
     accept_license: Accept = False,
 ) -> None:
     """Score videos. Results go to standard output, all else to standard error."""
-    from dover_plugin import weights as published
     from dover_plugin.calibration import choose
     from dover_plugin.errors import SettingsError
     from dover_plugin.files import find_videos
     from dover_plugin.output import WRITERS
+    from dover_plugin.published import published
+    from dover_plugin.weights import find
 
     if ranks and model != "dover":
         raise SettingsError(
             f"The published sets were scored with dover, so {model} has no ranks in them. "
             "Leave out --ranks, or use --model dover."
         )
-    choose(fusion, published.published(model).model)
+    choose(fusion, published(model).model)
     videos = list(find_videos(paths))
     if output and output.exists():
         raise SettingsError(f"'{output}' exists. Name another file for --output, or delete it.")
     with progress_bars() as bar:
-        file = published.find(
-            model, weights, consent=consent(accept_license), progress=download_bar(bar)
-        )
+        file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
         loading = bar.add_task("loading the networks", total=None)
         from dover_plugin.scorer import Scorer  # imports torch
 

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dover_plugin import __version__
-from dover_plugin import weights as published
+from dover_plugin import __version__, weights
 from dover_plugin.errors import SettingsError
 from dover_plugin.networks.dover import CONFIGS, Dover
 from dover_plugin.training.run import TrainSettings
@@ -41,8 +40,8 @@ def start(settings: TrainSettings) -> Start:
     model = settings.model
     if settings.init == "scratch":
         return Start(_untrained(model, settings.seed), "")
-    file = published.find(model, None if settings.init in CONFIGS else settings.init)
-    network, digest = published.load_network(model, file)
+    file = weights.find(model, None if settings.init in CONFIGS else settings.init)
+    network, digest = weights.load_network(model, file)
     if settings.checkpointing and not hasattr(network.technical_backbone, "checkpointing"):
         raise SettingsError(f"--checkpointing is for the Swin branch, which {model} does not have.")
     if settings.checkpointing:

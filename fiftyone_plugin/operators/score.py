@@ -13,7 +13,8 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.calibration import choose
 from dover_plugin.errors import DoverError, SettingsError
-from dover_plugin.weights import DEFAULT_MODEL, MODELS, Published, cached, find, published
+from dover_plugin.published import DEFAULT_MODEL, MODELS, Published, published
+from dover_plugin.weights import cached, find
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, is_scores, scored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import REMOTE, Summary, make_scorer, score, videos, waiting

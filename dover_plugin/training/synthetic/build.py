@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dover_plugin.files import write_text
+from dover_plugin.training.labels import SPLITS
 from dover_plugin.training.synthetic import scenes
 from dover_plugin.training.synthetic.degradations import (
     CAPTURE,
@@ -91,7 +92,7 @@ def contents(seed: int) -> list[Content]:
             size = source.sizes[part % len(source.sizes)]
             name = f"{Path(source.file).stem}-{part}"
             found.append(Content(name, source.split, size, number, source, part))
-    return found
+    return sorted(found, key=lambda content: SPLITS.index(content.split))  # tests take longest
 
 
 def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:

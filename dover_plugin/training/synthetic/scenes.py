@@ -120,7 +120,7 @@ def photograph(picture: Picture, num_frames: int, size: tuple[int, int], seed: i
     top = int(rng.integers(0, picture.shape[0] - crop[0] + 1))
     left = int(rng.integers(0, picture.shape[1] - crop[1] + 1))
     part = picture[top : top + crop[0], left : left + crop[1]]
-    x = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None].float() / 255
+    x = torch.tensor(part).permute(2, 0, 1)[None].float() / 255
     fine = (int(height * OVERSAMPLING * MARGIN), int(width * OVERSAMPLING * MARGIN))
     if crop[0] > fine[0]:
         x = F.interpolate(x, fine, mode="area")
