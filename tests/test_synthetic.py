@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from clips import write_clip
+from scipy import stats
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.training.labels import read_labels, split
 from dover_plugin.training.synthetic import build, scenes, sources
 from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LEVELS, PENALTIES, Shot
 from dover_plugin.training.synthetic.encoding import CODEC_OPTIONS, decode, encode
+from dover_plugin.training.synthetic.examine import examine
 from dover_plugin.training.synthetic.similarity import quality, ssimulacra2
 from dover_plugin.views import Picture
 
@@ -61,7 +64,7 @@ def test_each_step_is_worse(frames: Picture, kind: str) -> None:
         labels.append(quality(shot.frames, shot.reference) * shot.kept)
     assert 1 >= labels[0] > labels[1] > labels[2] >= 0
     if kind in PHOTOMETRIC:
-        assert labels[-1] == pytest.approx(1 - PENALTIES[-1], abs=1e-6)
+        assert labels[-1] == pytest.approx(1 - PENALTIES[-1], abs=1e-3)
 
 
 def test_frames_that_are_lost_where_nothing_moves_are_not_missed() -> None:
@@ -71,8 +74,8 @@ def test_frames_that_are_lost_where_nothing_moves_are_not_missed() -> None:
 
 
 def test_equal_frames_are_perfect_and_noise_is_not(frames: Picture) -> None:
-    assert ssimulacra2(frames, frames) == pytest.approx(100)
-    assert quality(frames, frames) == 1
+    assert ssimulacra2(frames, frames) == pytest.approx(100, abs=0.1)
+    assert quality(frames, frames) == pytest.approx(1, abs=1e-3)
     noise = np.random.default_rng(0).integers(0, 255, frames.shape, np.uint8)
     assert quality(noise, frames) < 0.02
 
@@ -119,7 +122,14 @@ def test_sources_are_named_and_checked(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"lacks 20 of 20 .* big_buck_bunny_480p\.mp4"):
         sources.check(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "dover_plugin.training.synthetic", tmp_path, tmp_path / "out"],
+        [
+            sys.executable,
+            "-m",
+            "dover_plugin.training.synthetic",
+            "make",
+            tmp_path,
+            tmp_path / "out",
+        ],
         capture_output=True,
         text=True,
     )
@@ -129,3 +139,34 @@ def test_sources_are_named_and_checked(tmp_path: Path) -> None:
     assert {source.licence for source in sources.SOURCES} <= {
         "public domain", "CC0 1.0", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0"
     }  # fmt: skip
+
+
+def test_a_users_own_film_is_spoilt_in_ladders_and_examined(tmp_path: Path) -> None:
+    film = write_clip(tmp_path / "mine.mp4", 70, size=SIZE)
+    (content,) = build.footage([film])
+    assert (content.size, content.split) == (SIZE, "test")
+    frames, fps = build.film(content, tmp_path)
+    assert frames.shape == (build.NUM_FRAMES, *SIZE, 3)
+    assert fps == 25
+    rows = []
+    for name in ("a", "b"):
+        for kind in ("none", "h264", "cast"):
+            for level in (0,) if kind == "none" else range(1, 6):
+                fall = {"none": 0, "h264": 2.0, "cast": 0.5}[kind] * level
+                other = {"none": 0, "h264": 0.1, "cast": 3.0}[kind] * level
+                rows.append(
+                    (name, kind, level, 100 - 10.0 * level, 9 - fall - other, -fall, -other)
+                )
+    columns = ["content", "faults", "level", "label", "overall", "technical_raw", "aesthetic_raw"]
+    table = pd.DataFrame(rows, columns=columns)
+    found = examine(table)
+    assert found.order == {"cast": 1.0, "h264": 1.0}
+    assert found.clips == 22
+    spread = table["technical_raw"].std()
+    assert found.fall["technical"] == pytest.approx({"h264": 10 / spread, "cast": 2.5 / spread})
+    assert found.fall["aesthetic"]["cast"] > found.fall["aesthetic"]["h264"]
+    assert found.srocc["overall"] == pytest.approx(
+        stats.spearmanr(table["overall"], table["label"]).statistic
+    )
+    swapped = table.assign(overall=-table["overall"])
+    assert examine(swapped).order == {"cast": 0.0, "h264": 0.0}

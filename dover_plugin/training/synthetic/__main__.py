@@ -1,34 +1,86 @@
-"""``python -m dover_plugin.training.synthetic``: make the clips that dover-open learns from."""
+"""``python -m dover_plugin.training.synthetic``: what dover-open learns from and is tested on."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dover_plugin.cli.common import progress_bars
+from dover_plugin.cli.common import USAGE, progress_bars
 from dover_plugin.errors import DoverError
 
+if TYPE_CHECKING:
+    from dover_plugin.training.synthetic.build import Content
 
-def main(
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+Target = Annotated[Path, typer.Argument(help="Folder for clips and labels.csv.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Workers = Annotated[int, typer.Option(help="Processes.")]
+
+
+@app.command()
+def make(
     sources: Annotated[Path, typer.Argument(help="Folder of films and photographs.")],
-    target: Annotated[Path, typer.Argument(help="Folder for clips and labels.")],
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    target: Target,
+    seed: Seed = 0,
+    workers: Workers = 2,
 ) -> None:
     """Make the clips that dover-open learns from, and their labels; goes on where it stopped."""
-    from dover_plugin.training.synthetic.build import build, contents
+    from dover_plugin.training.synthetic.build import contents
     from dover_plugin.training.synthetic.sources import check
 
-    try:
-        check(sources)
-        with progress_bars() as bar:
-            made = build(sources, target, seed=seed, workers=workers)
-            for _ in bar.track(made, len(contents(seed)), description="contents"):
-                pass
-    except DoverError as error:
-        typer.echo(f"dover: {error}", err=True)
-        raise typer.Exit(2) from None
+    check(sources)
+    _build(contents(seed), sources, target, seed, workers)
+
+
+@app.command()
+def footage(
+    videos: Annotated[list[Path], typer.Argument(help="Videos of one folder, then TARGET.")],
+    seed: Seed = 0,
+    workers: Workers = 2,
+) -> None:
+    """Spoil videos of your own in ladders of five steps, to test a model on."""
+    from dover_plugin.training.synthetic.build import footage
+
+    *films, target = videos
+    _build(footage(films), films[0].parent, target, seed, workers)
+
+
+@app.command()
+def examine(
+    labels: Annotated[Path, typer.Argument(help="labels.csv of the clips.")],
+    scores: Annotated[Path, typer.Argument(help="Their scores: .jsonl of 'dover evaluate'.")],
+    split: Annotated[str, typer.Option(help="Of the labels.")] = "test",
+) -> None:
+    """Print, as JSON, how a model's scores follow the faults."""
+    import pandas as pd
+
+    from dover_plugin.training.synthetic.examine import examine
+
+    known = pd.read_csv(labels).rename(columns={"overall": "label"})
+    scored = pd.read_json(scores, lines=True).assign(
+        file=lambda table: table["path"].map(lambda path: Path(path).name)
+    )
+    table = known[known["split"] == split].merge(scored, on="file", validate="one_to_one")
+    typer.echo(json.dumps(asdict(examine(table)), indent=2))
+
+
+def _build(
+    every: "Sequence[Content]", sources: Path, target: Path, seed: int, workers: int
+) -> None:
+    from dover_plugin.training.synthetic.build import build
+
+    with progress_bars() as bar:
+        made = build(every, sources, target, seed=seed, workers=workers)
+        for _ in bar.track(made, len(every), description="contents"):
+            pass
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        app()
+    except DoverError as error:
+        typer.echo(f"dover: {error}", err=True)
+        raise SystemExit(USAGE) from None

@@ -5,7 +5,7 @@ how much is left: the structure that SSIMULACRA 2 still finds, times what the pe
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from dover_plugin.files import write_text
 from dover_plugin.training.labels import SPLITS
@@ -26,6 +27,7 @@ from dover_plugin.training.synthetic.degradations import (
 )
 from dover_plugin.training.synthetic.encoding import decode, encode
 from dover_plugin.training.synthetic.sources import SOURCES, Source, read
+from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
 NUM_FRAMES = 64  # what one clip of the technical view spans
@@ -114,6 +116,17 @@ def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
     return chains
 
 
+def footage(videos: Sequence[Path]) -> list[Content]:
+    """Contents of the user's own films of one folder, filmed as they are, to test on."""
+    found = []
+    for number, video in enumerate(videos):
+        info = open_source(video).info
+        size = (info.height // 2 * 2, info.width // 2 * 2)
+        source = Source(video.name, "", "test", (size,), "", "", "", parts=1)
+        found.append(Content(video.stem, "test", size, 90_000 + number, source))
+    return found
+
+
 def film(content: Content, folder: Path) -> tuple[Picture, int]:
     """The frames of a content, unspoilt, and frames per second."""
     if content.source is None:
@@ -123,11 +136,8 @@ def film(content: Content, folder: Path) -> tuple[Picture, int]:
 
 def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list[Label]:
     """Film, spoil, store and label one content."""
-    import torch
-
     from dover_plugin.training.synthetic.similarity import quality
 
-    torch.set_num_threads(1)
     rng = np.random.default_rng([seed, content.seed, 1])
     frames, fps = film(content, sources)
     labels = []
@@ -148,11 +158,14 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
     return labels
 
 
-def build(sources: Path, target: Path, *, seed: int = 0, workers: int = 1) -> Iterator[str]:
+def build(
+    every: Sequence[Content], sources: Path, target: Path, *, seed: int = 0, workers: int = 1
+) -> Iterator[str]:
     """Make all clips into ``target/clips``, and ``target/labels.csv``; what is made is kept.
 
     Args:
-        sources: a folder with the files of SOURCES.
+        every: what to film.
+        sources: the folder that holds their files.
         target: made if need be.
         seed: of everything random.
         workers: processes.
@@ -164,9 +177,10 @@ def build(sources: Path, target: Path, *, seed: int = 0, workers: int = 1) -> It
     for folder in (clips, parts):
         folder.mkdir(parents=True, exist_ok=True)
     os.environ["SVT_LOG"] = "1"  # errors alone
-    every = contents(seed)
     missing = [each for each in every if not (parts / f"{each.name}.csv").exists()]
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
         futures = {pool.submit(make_clips, c, sources, clips, seed): c for c in missing}
         for future in as_completed(futures):
             name = futures[future].name

@@ -37,7 +37,11 @@ def encode(frames: Picture, fps: int, codec: str, quantiser: int) -> bytes:
         options |= {"qmin": str(quantiser), "qmax": str(quantiser)}
     else:
         options["crf"] = str(quantiser)
-    with ordinary_priority(), av.open(memory, "w", format="matroska") as container:
+    exact = {"fflags": "bitexact"}  # no random identifiers in the file
+    with (
+        ordinary_priority(),
+        av.open(memory, "w", format="matroska", container_options=exact) as container,
+    ):
         stream: Any = container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         stream.codec_context.thread_count = 1
