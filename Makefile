@@ -29,7 +29,7 @@ bench: environment  ## measure this machine: networks, reading, the whole
 
 .PHONY: environment
 environment:
-	@$(BOOT) tools/bootstrap.py dev fiftyone vapoursynth openvino onnx
+	@$(BOOT) tools/bootstrap.py dev fiftyone vapoursynth openvino onnx train synthetic
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
