@@ -105,13 +105,18 @@ def test_given_splits_are_kept_and_checked() -> None:
 
 
 def test_batches_hold_every_video_once_an_epoch() -> None:
-    batches = plan(10, 4, 3, seed=0)
+    groups = [str(i // 3) for i in range(10)]
+    batches = plan(groups, 4, 3, seed=0)
     assert [len(batch) for batch in batches] == [4, 4, 2] * 3
     for epoch in range(3):
         keys = [key for batch in batches[3 * epoch : 3 * epoch + 3] for key in batch]
         assert sorted(keys) == [(epoch, i) for i in range(10)]
     assert batches[:3] != [[(0, i) for _, i in batch] for batch in batches[3:6]]
-    assert [len(batch) for batch in plan(9, 4, 1, seed=0)] == [4, 4]  # one alone teaches nothing
+    assert [len(batch) for batch in plan(groups[:9], 4, 1, seed=0)] == [4, 4]  # one teaches nothing
+    (first, *_), *_ = side_by_side = plan(groups, 3, 2, seed=0, together=3)
+    assert [len(batch) for batch in side_by_side] == [3, 3, 3, 3, 3, 3]
+    assert first[0] == 0
+    assert sum(len({groups[i] for _, i in batch}) == 1 for batch in side_by_side) >= 4
 
 
 def test_losses_by_their_formulas() -> None:
@@ -133,6 +138,15 @@ def test_the_right_order_costs_nothing() -> None:
     assert float(plcc_loss(labels * 3 - 7, labels)) == pytest.approx(0, abs=1e-6)
     assert float(rank_loss(labels, labels)) == 0
     assert float(rank_loss(-labels, labels)) > 0
+
+
+def test_neighbours_of_a_group_are_compared_with_each_other() -> None:
+    scores, overall = torch.randn(8, generator=torch.manual_seed(0)), torch.arange(8.0)
+    unknown = torch.full((8,), nan)
+    opinions = Opinions(overall, unknown, unknown)
+    halves = [quality_loss(scores[i : i + 4], overall[i : i + 4]) for i in (0, 4)]
+    expected = quality_loss(scores, overall) + (halves[0] + halves[1]) / 2  # both branches, halved
+    assert float(view_biased_loss(scores, scores, opinions, 4)) == pytest.approx(float(expected))
 
 
 def test_a_branchs_own_label_counts_where_it_is_known() -> None:

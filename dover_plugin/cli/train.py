@@ -51,6 +51,16 @@ def train(
         int, typer.Option(help="Frames of a clip; fewer are quicker, from scratch.")
     ] = 32,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror every other example.")] = False,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            help="Keep so many random draws of each video on disk; 0 draws anew in every epoch.",
+            show_default="3; end to end 0",
+        ),
+    ] = None,
+    together: Annotated[
+        int, typer.Option(help="Put so many videos of one group side by side, and compare them.")
+    ] = 1,
     splits: Annotated[
         int, typer.Option(help="Train on so many random splits, and report the mean.")
     ] = 1,
@@ -96,6 +106,8 @@ def train(
         seed=seed,
         clip_len=clip_len,
         flip=flip,
+        draws=(3 if head_only else 0) if draws is None else draws,
+        together=together,
         val_share=val_share,
         test_share=test_share,
         validate_every=validate_every,

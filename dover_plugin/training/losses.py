@@ -64,7 +64,9 @@ def quality_loss(scores: Tensor, labels: Tensor) -> Tensor:
     return plcc_loss(scores, labels) + RANK_WEIGHT * rank_loss(scores, labels)
 
 
-def view_biased_loss(technical: Tensor, aesthetic: Tensor, opinions: Opinions) -> Tensor:
+def view_biased_loss(
+    technical: Tensor, aesthetic: Tensor, opinions: Opinions, together: int = 1
+) -> Tensor:
     """Each branch against the overall opinion, and against its own where that is known.
 
     A branch can only explain what its view shows, so one label teaches both different things.
@@ -73,8 +75,16 @@ def view_biased_loss(technical: Tensor, aesthetic: Tensor, opinions: Opinions) -
         technical: (N,) raw scores of the branch.
         aesthetic: (N,) likewise.
         opinions: of the same videos.
+        together: so many neighbours show one thing in several qualities: half of the loss then
+            compares these with each other alone.
     """
-    total = quality_loss(technical, opinions.overall) + quality_loss(aesthetic, opinions.overall)
+    total = torch.zeros((), device=technical.device)
+    for scores in (technical, aesthetic):
+        loss = quality_loss(scores, opinions.overall)
+        parts = (torch.split(values, together) for values in (scores, opinions.overall))
+        pairs = list(zip(*parts, strict=True))
+        within = [quality_loss(s, o) for s, o in pairs if len(s) > 1]
+        total = total + (loss + torch.stack(within).mean()) / 2 if within else total + loss
     for scores, own in ((technical, opinions.technical), (aesthetic, opinions.aesthetic)):
         known = own.isfinite()
         if known.sum() > 1:

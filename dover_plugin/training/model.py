@@ -91,4 +91,9 @@ def _untrained(model: str, seed: int) -> Dover:
                 nn.init.trunc_normal_(module.weight, std=SPREAD)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            if isinstance(module, nn.Conv3d) and module.groups > 1:
+                middle = module.weight.shape[2] // 2
+                with torch.no_grad():  # a filter of pictures first; motion is learnt later
+                    module.weight[:, :, :middle] = 0
+                    module.weight[:, :, middle + 1 :] = 0
     return network

@@ -41,7 +41,10 @@ class TrainSettings:
         seed: of everything random.
         clip_len: frames of a clip; fewer are quicker, and only sensible from scratch.
         flip: mirror every other example; the reference does not.
-        draws: random draws of each video whose features are kept, when training heads.
+        draws: random draws of each video that are kept on disk, which epochs take in turn; 0 draws
+            anew in every epoch, which heads alone cannot.
+        together: so many videos of one group stand side by side in a batch, and are compared with
+            each other too; for groups that show one thing in several qualities.
         val_share: of the groups, where labels name no split.
         test_share: likewise.
         validate_every: epochs between validations; the last epoch is always validated.
@@ -64,6 +67,7 @@ class TrainSettings:
     clip_len: int = 32
     flip: bool = False
     draws: int = 3
+    together: int = 1
     val_share: float = 0.1
     test_share: float = 0.2
     validate_every: int = 1
@@ -87,6 +91,12 @@ class TrainSettings:
             raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
         if self.what == "heads" and (self.init == "scratch" or self.clip_len != 32):
             raise SettingsError("Heads alone are trained on trained backbones and clips of 32.")
+        if self.draws < (self.what == "heads"):
+            raise SettingsError(f"Heads alone need draws that are kept, got {self.draws}.")
+        if self.together < 1 or self.batch_size % self.together:
+            raise SettingsError(
+                f"Batches of {self.batch_size} do not hold groups of {self.together} evenly."
+            )
 
 
 class Run:

@@ -25,8 +25,8 @@ from dover_plugin.errors import SettingsError
 from dover_plugin.interrupt import first_interrupt_waits
 from dover_plugin.metrics import Agreement, agreement
 from dover_plugin.networks import Dover
-from dover_plugin.training.data import CENTRED, Batch, VideoExamples, load, plan, raw_scores
-from dover_plugin.training.features import FeatureExamples
+from dover_plugin.training.data import Batch, load, plan, raw_scores
+from dover_plugin.training.examples import CENTRED, Examples, MakeFeatures, MakeViews
 from dover_plugin.training.labels import Labelled, split
 from dover_plugin.training.losses import Opinions, view_biased_loss
 from dover_plugin.training.model import Start, head_names, start
@@ -120,7 +120,13 @@ def train(
     began = start(settings)
     learner = Learner(began.network, settings, device, folder, trackers)
     examples = _examples(parts, settings, began, learner, folder.parent, progress)
-    batches = plan(len(parts["train"]), settings.batch_size, settings.epochs, settings.seed)
+    batches = plan(
+        [row.group for row in parts["train"]],
+        settings.batch_size,
+        settings.epochs,
+        settings.seed,
+        settings.together,
+    )
     per_epoch = len(batches) // settings.epochs
     state = run.resume()
     log: list[dict[str, Any]] = []
@@ -245,7 +251,7 @@ class Learner:
         with self.accelerator.autocast():
             technical, aesthetic = raw_scores(self.network, batch, self._compiled)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
-        loss = view_biased_loss(technical, aesthetic, opinions)
+        loss = view_biased_loss(technical, aesthetic, opinions, self.settings.together)
         value = float(loss.detach())
         if not isfinite(value):
             raise TrainingError(
@@ -284,7 +290,7 @@ class Learner:
 
 def predict(
     network: Dover,
-    examples: VideoExamples | FeatureExamples,
+    examples: Examples,
     device: torch.device,
     workers: int,
     progress: Progress = lambda *_: None,
@@ -308,24 +314,30 @@ def _examples(
     learner: Learner,
     folder: Path,
     progress: Progress,
-) -> dict[str, Any]:
-    if settings.what == "all":
-        return {
-            name: VideoExamples(rows, settings.seed, settings.clip_len, flip=settings.flip)
-            for name, rows in parts.items()
-        }
-    made = {}
-    for name, rows in parts.items():
-        made[name] = FeatureExamples(
+) -> dict[str, Examples]:
+    """Of each split; features of frozen backbones are made here, views when they are asked for."""
+    heads = settings.what == "heads"
+    device = learner.accelerator.device
+    make = (
+        MakeFeatures(learner.averaged, began.sha256, device)
+        if heads
+        else MakeViews(settings.clip_len)
+    )
+    made = {
+        name: Examples(
             rows,
-            settings.seed,
-            settings.draws if name == "train" else 0,
-            folder / "features",
-            learner.averaged,
-            began.sha256,
-            learner.accelerator.device,
+            make,
+            seed=settings.seed,
+            draws=settings.draws,
+            folder=folder / "kept",
+            flip=settings.flip and not heads,
         )
-        made[name].compute(lambda done, count: progress("features", done, count))
+        for name, rows in parts.items()
+    }
+    if heads:
+        for name, examples in made.items():
+            numbers = range(settings.draws) if name == "train" else [CENTRED]
+            examples.keep(numbers, lambda done, count: progress("features", done, count))
     return made
 
 

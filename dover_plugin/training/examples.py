@@ -1,0 +1,190 @@
+"""Labelled videos as what is learnt from: views or features, drawn anew or kept on disk."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from dover_plugin.networks import Dover
+from dover_plugin.sampling import CLIP_LEN, NUM_CLIPS, draw
+from dover_plugin.training.labels import Labelled
+from dover_plugin.video import open_source
+from dover_plugin.views import Views, build_views, normalise
+
+type Key = tuple[int, int]  # of an example: which draw, index of the video
+CENTRED = -1  # the draw that validation takes
+BRANCHES = ("technical", "aesthetic")
+WIDTH_AXIS = 3  # of views (clips, T, H, W, C)
+
+
+class Maker(Protocol):
+    """Makes the tensors of one video."""
+
+    @property
+    def name(self) -> str:
+        """Of what is made; part of the names of kept files."""
+        ...
+
+    def __call__(self, row: Labelled, rng: np.random.Generator | None) -> dict[str, NDArray[Any]]:
+        """One random technical clip with ``rng``, the three centred ones without."""
+        ...
+
+
+class Examples(Dataset[dict[str, Any]]):
+    """Labelled videos.
+
+    Args:
+        labels: of the videos.
+        make: makes the tensors.
+        seed: of the random draws.
+        draws: keep so many of each video, which epochs take in turn; 0 draws anew every time.
+        folder: where they are kept.
+        flip: mirror every other example.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[Labelled],
+        make: Maker,
+        *,
+        seed: int,
+        draws: int,
+        folder: Path,
+        flip: bool = False,
+    ) -> None:
+        self.labels = labels
+        self._make = make
+        self._seed = seed
+        self._draws = draws
+        self._folder = folder
+        self._flip = flip
+
+    def __getitem__(self, key: Key) -> dict[str, Any]:
+        """What ``make`` makes, as tensors, and ``overall``, ``technical``, ``aesthetic`` opinions.
+
+        Raises:
+            VideoError: the video cannot be read.
+        """
+        number, index = key
+        row = self.labels[index]
+        arrays = self._kept(row, number) if self._draws else self._fresh(row, number)
+        rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
+        if self._flip and number != CENTRED and rng.random() < 0.5:
+            arrays = {name: np.flip(array, WIDTH_AXIS) for name, array in arrays.items()}
+        return {
+            **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()},
+            **{
+                name: torch.tensor(getattr(row, name), dtype=torch.float32)
+                for name in ("overall", *BRANCHES)
+            },
+        }
+
+    def keep(self, numbers: Sequence[int], done: Callable[[int, int], None]) -> None:
+        """Make what is missing of these draws.
+
+        Args:
+            numbers: of draws.
+            done: told how many are there, of how many.
+
+        Raises:
+            VideoError: a video cannot be read.
+        """
+        wanted = [(row, number) for row in self.labels for number in numbers]
+        for count, (row, number) in enumerate(wanted):
+            if not self._file(row, number).exists():
+                self._kept(row, number)
+            done(count + 1, len(wanted))
+
+    def _fresh(self, row: Labelled, number: int) -> dict[str, NDArray[Any]]:
+        seed = [self._seed, number + 1, crc32(row.file.name.encode())]
+        return self._make(row, None if number == CENTRED else np.random.default_rng(seed))
+
+    def _kept(self, row: Labelled, number: int) -> dict[str, NDArray[Any]]:
+        number = number if number == CENTRED else number % self._draws
+        file = self._file(row, number)
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(f".{os.getpid()}.part")
+            with part.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **self._fresh(row, number))
+            part.replace(file)
+        with np.load(file) as arrays:
+            return dict(arrays)
+
+    def _file(self, row: Labelled, number: int) -> Path:
+        seen = row.file.stat()
+        key = f"{self._make.name} {row.file.resolve()} {seen.st_size} {seen.st_mtime_ns} {number}"
+        key += "" if number == CENTRED else f" {self._seed}"
+        return self._folder / f"{sha256(key.encode()).hexdigest()[:24]}.npz"
+
+
+@dataclass(frozen=True)
+class MakeViews:
+    """Views as uint8: ``technical_view`` and ``aesthetic_view`` (clips, T, 224, 224, 3)."""
+
+    clip_len: int
+
+    @property
+    def name(self) -> str:
+        """Of what is made."""
+        return f"views of {self.clip_len}"
+
+    def __call__(self, row: Labelled, rng: np.random.Generator | None) -> dict[str, NDArray[Any]]:
+        """See Maker."""
+        views = read_views(row, rng, self.clip_len)
+        return {f"{branch}_view": getattr(views, branch) for branch in BRANCHES}
+
+
+@dataclass(frozen=True)
+class MakeFeatures:
+    """Features of frozen backbones as float16: ``technical_features`` ... (clips, T, H, W, C).
+
+    Attributes:
+        network: whose backbones run.
+        sha256: of its weights.
+        device: where they run.
+    """
+
+    network: Dover
+    sha256: str
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """Of what is made."""
+        return f"features of {self.sha256}"
+
+    def __call__(self, row: Labelled, rng: np.random.Generator | None) -> dict[str, NDArray[Any]]:
+        """See Maker."""
+        views = read_views(row, rng, CLIP_LEN)
+        found = {}
+        with torch.inference_mode():
+            for branch in BRANCHES:
+                clips = torch.from_numpy(getattr(views, branch)).to(self.device)
+                backbone = getattr(self.network, f"{branch}_backbone")
+                features = torch.cat([backbone(normalise(clip[None])) for clip in clips])
+                found[f"{branch}_features"] = features.half().cpu().numpy()
+        return found
+
+
+def read_views(row: Labelled, rng: np.random.Generator | None, clip_len: int) -> Views:
+    """Views of one video: three centred technical clips without ``rng``, else one random."""
+    source = open_source(row.file)
+    chosen = draw(
+        source.info.num_frames,
+        source.info.height,
+        source.info.width,
+        rng,
+        num_clips=1 if rng else NUM_CLIPS,
+        clip_len=clip_len,
+    )
+    (views,) = build_views(source, [chosen])
+    return views
