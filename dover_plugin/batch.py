@@ -12,6 +12,7 @@ from dover_plugin.scorer import Scorer
 
 # What must be equal for a score to be taken over; the rest does not move it by more than 1e-4.
 DECISIVE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
+ROW_START = b'{"path"'  # by which a row that a kill cut off is told from another kind of file
 
 type Row = dict[str, Any]
 
@@ -38,12 +39,12 @@ def score_kept(
     """
     paths = [os.fspath(video) for video in videos]
     done = read_rows(kept, scorer)
-    missing = dict.fromkeys(path for path in paths if not _same(done.get(path), path))
-    fresh = scorer.score_many(missing, workers=workers)
+    missing = {path: True for path in paths if not _same(done.get(path), path)}
+    fresh = scorer.score_many(list(missing), workers=workers)
     try:
-        with kept.open("a", errors="surrogateescape") as stream:
+        with kept.open("a", newline="\n", errors="surrogateescape") as stream:
             for path in paths:
-                if path in missing:
+                if missing.pop(path, False):
                     done[path] = {**next(fresh).to_dict(), **_stamp(path)}
                     stream.write(json.dumps(done[path]) + "\n")
                     stream.flush()
@@ -61,19 +62,17 @@ def read_rows(kept: Path, scorer: Scorer) -> dict[str, Row]:
         SettingsError: rows of other settings, or no rows.
     """
     try:
-        text = kept.read_text(errors="surrogateescape")
+        content = kept.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise SettingsError(f"Cannot read '{kept}': {error.strerror}.") from None
-    whole, _, torn = text.rpartition("\n")
-    if torn:
-        os.truncate(kept, len((whole + "\n" if whole else "").encode(errors="surrogateescape")))
+    *lines, torn = content.split(b"\n")
     rows: dict[str, Row] = {}
     wanted = {name: getattr(scorer.settings, name) for name in DECISIVE}
-    for number, line in enumerate(whole.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode(errors="surrogateescape"))
             other = [name for name in DECISIVE if row[name] != wanted[name]]
             rows[row["path"]] = row
         except (ValueError, KeyError, TypeError):
@@ -85,6 +84,12 @@ def read_rows(kept: Path, scorer: Scorer) -> dict[str, Row]:
                 f"'{kept}' holds scores with {other[0]} {row[other[0]]!r}, not "
                 f"{wanted[other[0]]!r}. Name another file, or delete it."
             )
+    if torn:
+        if not torn.startswith(ROW_START[: len(torn)]):
+            raise SettingsError(
+                f"The end of '{kept}' is no score. Name another file, or delete it."
+            )
+        os.truncate(kept, len(content) - len(torn))
     return rows
 
 

@@ -155,6 +155,11 @@ def test_what_is_kept_must_be_of_the_same_settings(
     other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], seed=5)
     with pytest.raises(SettingsError, match="seed None, not 5"):
         list(score_kept(other, videos, kept))
+    for foreign in ('{"labels": [1, 2]}', "name,score\na,1\nb,2", "not a score\n"):
+        kept.write_text(foreign)
+        with pytest.raises(SettingsError, match="is no score"):
+            list(score_kept(mobile, videos, kept))
+        assert kept.read_text() == foreign, "a file of another kind is left as it is"
     kept.write_text("not a score\n")
     with pytest.raises(SettingsError, match=r"Line 1 of .* is no score"):
         list(score_kept(mobile, videos, kept))
@@ -165,8 +170,10 @@ def test_a_changed_file_is_scored_again(mobile: Scorer, tmp_path: Path) -> None:
     write_clip(video, 8)
     (before,) = score_kept(mobile, [video], kept)
     write_clip(video, 9, options={"crf": "45"})
-    (after,) = score_kept(mobile, [video], kept)
+    after, other, twice = score_kept(mobile, [video, tmp_path / "none.mp4", video], kept)
+    assert twice == after
+    assert other["error"]
     assert after["overall"] != before["overall"]
-    assert len(kept.read_text().splitlines()) == 2
+    assert len(kept.read_text().splitlines()) == 3
     (again,) = score_kept(mobile, [video], kept)
     assert again == after

@@ -10,7 +10,7 @@ from dover_plugin.cli.common import OK, progress_bars
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from dover_plugin.training.trainer import Progress
+    from dover_plugin.training.predictions import Progress
 
 SEEDS = 42  # of the first split; the reference takes 42 * (split + 1)
 

@@ -13,8 +13,9 @@ from dover_plugin.calibration import MIN_VIDEOS, Calibration
 from dover_plugin.files import write_text
 from dover_plugin.metrics import Agreement
 from dover_plugin.training.model import save_trained
+from dover_plugin.training.predictions import Predictions
 from dover_plugin.training.run import TrainSettings
-from dover_plugin.training.trainer import Predictions, Trained
+from dover_plugin.training.trainer import Trained
 
 MEASURES = ("srocc", "plcc", "krocc", "rmse")
 SCORES = ("overall", "technical", "aesthetic")

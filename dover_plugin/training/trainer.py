@@ -5,65 +5,29 @@ keep the best, test once at the end. Every random choice is drawn from the seed 
 the step, so that a training that was stopped goes on exactly as if it had not been.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import cos, isfinite, pi
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
-from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.errors import SettingsError
 from dover_plugin.interrupt import first_interrupt_waits
-from dover_plugin.metrics import Agreement, agreement
 from dover_plugin.networks import Dover
-from dover_plugin.training.data import Batch, load, plan, raw_scores
+from dover_plugin.training.data import load, plan
 from dover_plugin.training.examples import CENTRED, Examples, MakeFeatures, MakeViews
 from dover_plugin.training.labels import Labelled, split
-from dover_plugin.training.losses import Opinions, view_biased_loss
-from dover_plugin.training.model import Start, head_names, start
-from dover_plugin.training.run import PRECISIONS, Run, TrainingError, TrainSettings
+from dover_plugin.training.learner import Learner
+from dover_plugin.training.model import Start, start
+from dover_plugin.training.predictions import Predictions, Progress, predict
+from dover_plugin.training.run import Run, TrainingError, TrainSettings
 
 MIN_VIDEOS = 3  # of each split
 SAVE_EVERY = 300  # seconds, and after each epoch
-MAX_NORM = 5.0  # of the gradient, beyond which a step would undo many
-
-type Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Raw scores of the videos of a split, and how well they agree with the opinions.
-
-    Attributes:
-        labels: of the videos.
-        technical: (N,) raw.
-        aesthetic: (N,) raw.
-        overall: (N,) weighted sum of both, each brought to zero mean and unit deviation.
-    """
-
-    labels: Sequence[Labelled]
-    technical: np.ndarray
-    aesthetic: np.ndarray
-
-    @property
-    def overall(self) -> np.ndarray:
-        """(N,), as the fusion with constants of this very split."""
-        parts = [(raw - raw.mean()) / (raw.std() or 1) for raw in (self.technical, self.aesthetic)]
-        fused: np.ndarray = TECHNICAL_WEIGHT * parts[0] + AESTHETIC_WEIGHT * parts[1]
-        return fused
-
-    def agreement(self, name: str = "overall") -> Agreement:
-        """Of one branch, or of both fused, with the overall opinion."""
-        return agreement(getattr(self, name), [row.overall for row in self.labels])
 
 
 @dataclass(frozen=True)
@@ -179,134 +143,6 @@ def train(
     return Trained(network, began, int(best["epoch"]), validation, test)
 
 
-class Learner:
-    """A network, its optimizer and its averaged copy, one step at a time."""
-
-    def __init__(
-        self,
-        network: Dover,
-        settings: TrainSettings,
-        device: torch.device,
-        folder: Path,
-        trackers: Sequence[str],
-    ) -> None:
-        self.settings = settings
-        self.step = 0
-        self.rate = 0.0
-        AcceleratorState._reset_state(reset_partial_state=True)  # of an earlier training
-        self.accelerator = Accelerator(
-            cpu=device.type == "cpu",
-            mixed_precision=PRECISIONS[settings.precision],
-            log_with=list(trackers) or None,
-            project_dir=folder,
-        )
-        self.accelerator.init_trackers("tensorboard")
-        heads = head_names(network)
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(settings.what == "all" or name in heads)
-        groups = [
-            {"params": [p for n, p in network.named_parameters() if n in heads], "share": 1.0},
-            {
-                "params": [p for n, p in network.named_parameters() if n not in heads],
-                "share": settings.backbone_rate,
-            },
-        ]
-        if settings.what == "heads":
-            groups.pop()
-        self.network = network.to(device)
-        optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
-        self._average = AveragedModel(
-            self.network, multi_avg_fn=_follow(settings.ema), use_buffers=False
-        )
-        self._network, self._optimizer = self.accelerator.prepare(self.network, optimizer)
-        self._compiled: dict[str, Callable[[Tensor], Tensor]] | None = None
-        if settings.compiled and settings.what == "all":
-            self._compiled = {
-                "technical": torch.compile(self.network.technical_map),
-                "aesthetic": torch.compile(self.network.aesthetic_map),
-            }
-
-    @property
-    def averaged(self) -> Dover:
-        """The averaged weights, in evaluation mode."""
-        return cast(Dover, self._average.module.eval())
-
-    def learn(self, batch: Batch, steps: int, per_epoch: int) -> float:
-        """Take one step; returns the loss before it.
-
-        Raises:
-            TrainingError: the loss is not a number.
-        """
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # of dropout
-        self.rate = self.settings.learning_rate * _share(
-            self.step, steps, self.settings.warmup_epochs * per_epoch
-        )
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.rate * group["share"]
-        batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
-        self.network.train()
-        if self.settings.what == "heads":
-            self.network.technical_backbone.eval()
-            self.network.aesthetic_backbone.eval()
-        with self.accelerator.autocast():
-            technical, aesthetic = raw_scores(self.network, batch, self._compiled)
-        opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
-        loss = view_biased_loss(technical, aesthetic, opinions, self.settings.together)
-        value = float(loss.detach())
-        if not isfinite(value):
-            raise TrainingError(
-                f"The loss became {value} in step {self.step + 1} of {steps}. Take a lower "
-                "--learning-rate, or --precision float32; the last good weights are kept."
-            )
-        self._optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        if self.accelerator.sync_gradients:
-            self.accelerator.clip_grad_norm_(self.network.parameters(), MAX_NORM)
-        self._optimizer.step()
-        self._average.update_parameters(self.network)
-        self.step += 1
-        return value
-
-    def state(self) -> dict[str, Any]:
-        """All that the next step depends on."""
-        scaler = self.accelerator.scaler
-        return {
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self._average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": scaler.state_dict() if scaler else None,
-        }
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self._average.load_state_dict(state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler and state["scaler"]:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-
-
-def predict(
-    network: Dover,
-    examples: Examples,
-    device: torch.device,
-    workers: int,
-    progress: Progress = lambda *_: None,
-) -> Predictions:
-    """Raw scores of every example, centred, one by one."""
-    count = len(examples.labels)
-    raws = []
-    with torch.inference_mode():
-        for batch in load(examples, [[(CENTRED, i)] for i in range(count)], workers):
-            found = raw_scores(network, {name: each.to(device) for name, each in batch.items()})
-            raws.append([float(raw[0]) for raw in found])
-            progress("validating", len(raws), count)
-    technical, aesthetic = np.array(raws).T
-    return Predictions(examples.labels, technical, aesthetic)
-
-
 def _examples(
     parts: dict[str, list[Labelled]],
     settings: TrainSettings,
@@ -339,24 +175,6 @@ def _examples(
             numbers = range(settings.draws) if name == "train" else [CENTRED]
             examples.keep(numbers, lambda done, count: progress("features", done, count))
     return made
-
-
-def _follow(slowness: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential average that follows quickly at first, so that its start is forgotten."""
-
-    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-        steps = int(count)
-        keep = min(slowness, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(averaged, current, 1 - keep)
-
-    return torch.no_grad()(update)
-
-
-def _share(step: int, steps: int, warmup: float) -> float:
-    """Of the highest learning rate: up in a line, then down as a cosine."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + cos(pi * (step - warmup) / max(1.0, steps - warmup)))
 
 
 def _value(found: Predictions) -> float:
