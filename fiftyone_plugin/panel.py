@@ -149,13 +149,17 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             panel.message("problem", state.problem)
             panel.btn("score", label="Score video quality", on_click=self.on_score)
             return _column(panel)
-        if ctx.current_sample is None:
-            self._render_dataset(panel, state)
+        # Both are always there: the App does not always tell when a sample is closed.
+        parts = (self._render_dataset, self._render_timeline)
+        for part in parts if ctx.current_sample is None else reversed(parts):
+            part(panel, state)
+        return _column(panel)
+
+    def _render_timeline(self, panel: types.Object, state: Any) -> None:
         if state.timeline:
             panel.plot("timeline", layout=state.timeline, config=STILL, **_height(240))
         else:
             panel.md(f"*{NO_TIMELINE}*", name="no_timeline")
-        return _column(panel)
 
     def _render_dataset(self, panel: types.Object, state: Any) -> None:
         if len(state.fields) > 1:

@@ -26,8 +26,21 @@ session = fo.launch_app(
 )
 session.wait(-1)
 """
+LOG = ROOT / "build/app.log"  # what the server said
+# A failed operator tells the page its traceback, and the page shows only the last line.
+TELL_TRACEBACKS = """
+const ask = window.fetch;
+window.fetch = async (...request) => {
+    const answer = await ask(...request);
+    answer.clone().text().then((text) => {
+        const at = text.indexOf("Traceback (most recent");
+        if (at >= 0) console.error("SERVER " + request[0] + " " + text.slice(at, at + 4000));
+    }).catch(() => {});
+    return answer;
+};
+"""
 SIZE = {"width": 1600, "height": 1000}
-WAIT = 30_000  # milliseconds
+WAIT = 60_000  # milliseconds; a busy machine is slow
 PLOT = ".js-plotly-plot"
 
 
@@ -39,6 +52,7 @@ class App:
         self.errors: list[str] = []
         self._pictures = pictures
         page.set_default_timeout(WAIT)
+        page.add_init_script(TELL_TRACEBACKS)
         page.on("console", self._console)
 
     def open(self, url: str) -> None:
@@ -109,12 +123,11 @@ def serve(dataset: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVE, dataset, str(port)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-c", SERVE, dataset, str(port)], cwd=ROOT, stdout=log, stderr=log
+        )
     try:
         end = time.monotonic() + 90
         while time.monotonic() < end:

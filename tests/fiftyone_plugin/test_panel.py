@@ -11,7 +11,10 @@ from fiftyone_plugin import plots, statistics
 
 
 def event(method: str, dataset: Any, state: dict[str, Any], **request: Any) -> list[dict[str, Any]]:
-    """What a panel's handler asks the App to do; ``state`` is changed as the App would."""
+    """What a panel's handler asks the App to do; ``state`` is changed as the App would.
+
+    ``state["parts"]`` then names what the panel shows, from top to bottom.
+    """
     from fiftyone.operators.executor import ExecutionContext, Executor
 
     executor = Executor()
@@ -23,7 +26,8 @@ def event(method: str, dataset: Any, state: dict[str, Any], **request: Any) -> l
     panel = operator("video_quality")
     getattr(panel, method)(ctx)
     state.update(ctx.panel.state._data)
-    assert panel.render(ctx).to_json()["type"]["properties"]
+    state["parts"] = list(panel.render(ctx).to_json()["type"]["properties"])
+    assert state["parts"]
     json.dumps(state)  # goes to the browser and back
     requests = executor.to_json()["requests"]
     return [{"operator": r["operator_uri"], **(r["params"] or {})} for r in requests]
@@ -139,6 +143,16 @@ def test_the_selected_sample_has_a_timeline(scored_once: Any) -> None:
     assert state["timeline"]
     event("on_change_current_sample", scored_once, state, current_sample=sample.id)
     assert state["timeline"]
+
+
+def test_all_is_shown_whether_or_not_a_sample_is_open(scored_once: Any) -> None:
+    """The App tells late, or not at all, when an open sample is closed."""
+    sample = scored_once.match_tags("dover:failed", bool=False).first()
+    state: dict[str, Any] = {}
+    event("on_load", scored_once, state, current_sample=sample.id)
+    assert state["parts"].index("timeline") < state["parts"].index("scatter")
+    event("on_load", scored_once, state)
+    assert state["parts"].index("scatter") < state["parts"].index("no_timeline")
 
 
 def test_a_dataset_without_scores_offers_to_score(dataset: Any) -> None:
