@@ -20,6 +20,7 @@ from dover_plugin.video import open_source
 from dover_plugin.views import Views, build_views, normalise
 
 type Key = tuple[int, int]  # of an example: which draw, index of the video
+type Rng = np.random.Generator | None
 CENTRED = -1  # the draw that validation takes
 BRANCHES = ("technical", "aesthetic")
 WIDTH_AXIS = 3  # of views (clips, T, H, W, C)
@@ -33,8 +34,8 @@ class Maker(Protocol):
         """Of what is made; part of the names of kept files."""
         ...
 
-    def __call__(self, row: Labelled, rng: np.random.Generator | None) -> dict[str, NDArray[Any]]:
-        """One random technical clip with ``rng``, the three centred ones without."""
+    def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
+        """Of each draw: one random technical clip with a generator, three centred ones without."""
         ...
 
 
@@ -75,7 +76,7 @@ class Examples(Dataset[dict[str, Any]]):
         """
         number, index = key
         row = self.labels[index]
-        arrays = self._kept(row, number) if self._draws else self._fresh(row, number)
+        arrays = self._kept(row, number) if self._draws else self._fresh(row, [number])[0]
         rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
         if self._flip and number != CENTRED and rng.random() < 0.5:
             arrays = {name: np.flip(array, WIDTH_AXIS) for name, array in arrays.items()}
@@ -103,21 +104,34 @@ class Examples(Dataset[dict[str, Any]]):
                 self._kept(row, number)
             done(count + 1, len(wanted))
 
-    def _fresh(self, row: Labelled, number: int) -> dict[str, NDArray[Any]]:
-        seed = [self._seed, number + 1, crc32(row.file.name.encode())]
-        return self._make(row, None if number == CENTRED else np.random.default_rng(seed))
+    def _fresh(self, row: Labelled, numbers: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
+        """What these draws give, from one reading of the video."""
+        name = crc32(row.file.name.encode())
+        return self._make(
+            row,
+            [
+                None if number == CENTRED else np.random.default_rng([self._seed, number + 1, name])
+                for number in numbers
+            ],
+        )
 
     def _kept(self, row: Labelled, number: int) -> dict[str, NDArray[Any]]:
         number = number if number == CENTRED else number % self._draws
         file = self._file(row, number)
         if not file.exists():
+            numbers = [CENTRED] if number == CENTRED else list(range(self._draws))
             file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(f".{os.getpid()}.part")
-            with part.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **self._fresh(row, number))
-            part.replace(file)
+            for each, arrays in zip(numbers, self._fresh(row, numbers), strict=True):
+                self._write(self._file(row, each), arrays)
         with np.load(file) as arrays:
             return dict(arrays)
+
+    @staticmethod
+    def _write(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
+        part = file.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as stream:
+            np.savez(stream, **arrays)
+        part.replace(file)
 
     def _file(self, row: Labelled, number: int) -> Path:
         seen = row.file.stat()
@@ -137,10 +151,12 @@ class MakeViews:
         """Of what is made."""
         return f"views of {self.clip_len}"
 
-    def __call__(self, row: Labelled, rng: np.random.Generator | None) -> dict[str, NDArray[Any]]:
+    def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
         """See Maker."""
-        views = read_views(row, rng, self.clip_len)
-        return {f"{branch}_view": getattr(views, branch) for branch in BRANCHES}
+        return [
+            {f"{branch}_view": getattr(views, branch) for branch in BRANCHES}
+            for views in read_views(row, rngs, self.clip_len)
+        ]
 
 
 @dataclass(frozen=True)
@@ -162,9 +178,11 @@ class MakeFeatures:
         """Of what is made."""
         return f"features of {self.sha256}"
 
-    def __call__(self, row: Labelled, rng: np.random.Generator | None) -> dict[str, NDArray[Any]]:
+    def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
         """See Maker."""
-        views = read_views(row, rng, CLIP_LEN)
+        return [self._features(views) for views in read_views(row, rngs, CLIP_LEN)]
+
+    def _features(self, views: Views) -> dict[str, NDArray[Any]]:
         found = {}
         with torch.inference_mode():
             for branch in BRANCHES:
@@ -175,16 +193,21 @@ class MakeFeatures:
         return found
 
 
-def read_views(row: Labelled, rng: np.random.Generator | None, clip_len: int) -> Views:
-    """Views of one video: three centred technical clips without ``rng``, else one random."""
+def read_views(row: Labelled, rngs: Sequence[Rng], clip_len: int) -> list[Views]:
+    """Views of one video, read once: three centred technical clips, or with a generator one."""
     source = open_source(row.file)
-    chosen = draw(
-        source.info.num_frames,
-        source.info.height,
-        source.info.width,
-        rng,
-        num_clips=1 if rng else NUM_CLIPS,
-        clip_len=clip_len,
+    info = source.info
+    return build_views(
+        source,
+        [
+            draw(
+                info.num_frames,
+                info.height,
+                info.width,
+                rng,
+                num_clips=1 if rng else NUM_CLIPS,
+                clip_len=clip_len,
+            )
+            for rng in rngs
+        ],
     )
-    (views,) = build_views(source, [chosen])
-    return views
