@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from math import isclose
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,11 @@ def read_rows(kept: Path, scorer: Scorer) -> dict[str, Row]:
             raise SettingsError(
                 f"Line {number} of '{kept}' is no score. Name another file, or delete it."
             ) from None
+        if not other and not _fused_alike(row, scorer):
+            raise SettingsError(
+                f"'{kept}' holds scores with other constants of the fusion {row['fusion']!r}. Name "
+                "another file, or delete it."
+            )
         if other:
             raise SettingsError(
                 f"'{kept}' holds scores with {other[0]} {row[other[0]]!r}, not "
@@ -91,6 +97,14 @@ def read_rows(kept: Path, scorer: Scorer) -> dict[str, Row]:
             )
         os.truncate(kept, len(content) - len(torn))
     return rows
+
+
+def _fused_alike(row: Row, scorer: Scorer) -> bool:
+    """Whether this scorer's constants give the row's scores; their name alone may mislead."""
+    if row["error"] is not None:
+        return True
+    found = scorer.calibration.apply(row["technical_raw"], row["aesthetic_raw"])
+    return isclose(found[-1], row["overall"], abs_tol=1e-9)
 
 
 def _same(row: Row | None, path: str) -> bool:

@@ -150,7 +150,8 @@ def accuracy(
         technical_weight: of the z-scores; None takes the reference's weights.
 
     Raises:
-        SettingsError: too few videos, or values that do not differ.
+        SettingsError: too few videos, or values that do not differ. A score that alone is the same
+            for all, as a saturated one, is left out.
     """
     weights = (technical_weight, 1 - technical_weight) if technical_weight else None
     technical, aesthetic = weights or (TECHNICAL_WEIGHT, AESTHETIC_WEIGHT)
@@ -162,7 +163,13 @@ def accuracy(
         "aesthetic": raw["aesthetic"],
         "z-scores": technical * z["technical"] + aesthetic * z["aesthetic"],
     }
-    return [_accuracy(name, np.asarray(values), mos) for name, values in scores.items()]
+    values = {name: np.asarray(each) for name, each in scores.items()}
+    alike = [name for name, each in values.items() if not np.ptp(each)]
+    if len(alike) == len(values):
+        raise SettingsError(
+            f"All {len(rows)} videos got the same score: nothing agrees with it or does not."
+        )
+    return [_accuracy(name, each, mos) for name, each in values.items() if name not in alike]
 
 
 def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, path: Path) -> None:

@@ -23,11 +23,29 @@ def first_interrupt_waits() -> Iterator[Callable[[], bool]]:
             signal.default_int_handler(number, frame)
         asked.set()
 
+    with _handled_by(handle):
+        yield asked.is_set
+
+
+@contextmanager
+def started_without_interrupts() -> Iterator[None]:
+    """Processes that start within inherit that Ctrl-C, which reaches all of a terminal, is ignored.
+
+    The one that started them decides what happens then.
+    """
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled_by(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers,
+) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield
         return
-    before = signal.signal(signal.SIGINT, handle)
+    before = signal.signal(signal.SIGINT, handler)
     try:
-        yield asked.is_set
+        yield
     finally:
         signal.signal(signal.SIGINT, before)

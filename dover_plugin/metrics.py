@@ -12,6 +12,7 @@ from dover_plugin.errors import SettingsError
 
 MIN_VIDEOS = 3
 CONFIDENCE = 0.95
+PARAMETERS = 4  # of the logistic function
 RESAMPLES = 1000  # of the bootstrap
 
 
@@ -77,7 +78,7 @@ def intervals(
     while len(found) < RESAMPLES:
         chosen = rng.integers(0, len(opinions), len(opinions))
         part, wanted = predicted[chosen], opinions[chosen]
-        if part.std() and wanted.std():  # few videos may all be the same one
+        if np.ptp(part) and np.ptp(wanted):  # few videos may all be the same one
             found.append(asdict(agreement(part.tolist(), wanted.tolist())))
     levels = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     return {
@@ -91,8 +92,8 @@ def logistic_fit(scores: Sequence[float], mos: Sequence[float]) -> NDArray[np.fl
     """Scores brought to the opinions' scale by the logistic function of four parameters.
 
     (b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2, fitted by least squares, as is usual before the
-    linear correlation of a metric is reported (VQEG; ITU-T P.1401). Where no fit is found, or it
-    is worse than a line, it is the line.
+    linear correlation of a metric is reported (VQEG; ITU-T P.1401). Where no fit is found, it is
+    worse than a line, or there are no more videos than parameters, it is the line.
 
     Args:
         scores: one a video, in any unit.
@@ -104,6 +105,8 @@ def logistic_fit(scores: Sequence[float], mos: Sequence[float]) -> NDArray[np.fl
     predicted, opinions = _check(scores, mos)
     slope, offset = np.polyfit(predicted, opinions, 1)
     line: NDArray[np.float64] = slope * predicted + offset
+    if len(opinions) <= PARAMETERS:
+        return line
 
     def curve(x: NDArray[np.float64], *b: float) -> NDArray[np.float64]:
         top, bottom, middle, width = b
@@ -140,7 +143,7 @@ def _check(
             f"{len(predicted)} scores and {len(opinions)} opinions."
         )
     for name, values in (("scores", predicted), ("opinions", opinions)):
-        if not np.isfinite(values).all() or not values.std():
+        if not np.isfinite(values).all() or not np.ptp(values):
             raise SettingsError(
                 f"The {name} must be numbers that differ, got {values.min()} to {values.max()}."
             )

@@ -13,6 +13,8 @@ from dover_plugin.published import Published, published
 
 ACCEPT_VARIABLE = "DOVER_ACCEPT_LICENSE"
 
+BASE = "base_sha256"  # in the metadata of a file of heads: of the weights they are laid over
+
 type Consent = Callable[[Published], bool]
 
 
@@ -133,9 +135,26 @@ def _full_state_dict(model: str, path: Path) -> tuple[dict[str, Any], str]:
     state, digest = read_state_dict(path), sha256_of(path)
     if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
         base = find(model)
-        state, digest = read_state_dict(base) | state, f"{digest}+{sha256_of(base)}"
+        base_digest = sha256_of(base)
+        wanted = _trained_on(path)
+        if wanted not in (None, base_digest):
+            raise WeightsError(
+                f"The heads in '{path}' were trained on weights with SHA-256 {wanted}, and those "
+                f"of {model} here have {base_digest}. Get the ones that they belong to."
+            )
+        state, digest = read_state_dict(base) | state, f"{digest}+{base_digest}"
     check_fit(state, model, path)
     return state, digest
+
+
+def _trained_on(path: Path) -> str | None:
+    """SHA-256 of the weights under a file of heads; None where the file does not tell."""
+    from safetensors import safe_open
+
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get(BASE)
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Training for real, for a few steps: losses, resuming, heads, what goes wrong."""
 
 import csv
-import hashlib
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +15,18 @@ import numpy as np
 import pytest
 import torch
 from clips import write_clip
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from dover_plugin import published as table
 from dover_plugin import weights
 from dover_plugin.cli import app
-from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.download import sha256_of
+from dover_plugin.errors import SettingsError, VideoError, WeightsError
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin.training.data import load, plan
+from dover_plugin.training.examples import Examples, MakeViews
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.outcome import keep, summary
 from dover_plugin.training.run import TrainingError, TrainSettings, network_of
@@ -96,39 +102,58 @@ def test_the_loss_falls_and_the_run_is_kept(labels: list[Labelled], tmp_path: Pa
     assert rows[0]["srocc"] == trained.test.agreement().srocc
 
 
-def press_ctrl_c() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 def lose_power() -> None:
     raise RuntimeError("the power went")
 
 
-@pytest.mark.parametrize(
-    ("happens", "seen", "goes_on_at"),
-    [(press_ctrl_c, KeyboardInterrupt, 4), (lose_power, RuntimeError, 3)],
-)
-def test_a_stopped_training_goes_on_exactly(
-    labels: list[Labelled],
-    tmp_path: Path,
-    happens: Callable[[], None],
-    seen: type[BaseException],
-    goes_on_at: int,
+@pytest.mark.parametrize("step", [3, 4])  # within an epoch, and at its end, before validation
+def test_a_killed_training_goes_on_exactly(
+    labels: list[Labelled], tmp_path: Path, step: int
 ) -> None:
-    """Ctrl-C keeps the step in hand; after a kill the last epoch is where it goes on."""
     whole = run(labels, tmp_path / "whole")
-    with pytest.raises(seen):
-        run(labels, tmp_path / "stopped", progress=at_step(3, happens))
+
+    def die(name: str, done: int, _: int) -> None:
+        at_end = step == 4 and name == "validating" and (tmp_path / "stopped/log.csv").exists()
+        if at_end or (step == 3 and name == "training" and done == step):
+            lose_power()
+
+    with pytest.raises(RuntimeError, match="power"):
+        run(labels, tmp_path / "stopped", progress=die)
     resumed_at: list[int] = []
     again = run(
         labels,
         tmp_path / "stopped",
         progress=lambda name, done, _: resumed_at.append(done) if name == "training" else None,
     )
-    assert resumed_at[0] == goes_on_at
+    assert resumed_at == ([3, 4] if step == 3 else [])
     assert same(whole, again)
     assert losses(tmp_path / "whole") == losses(tmp_path / "stopped")
     assert np.array_equal(whole.test.technical, again.test.technical)
+
+
+def test_ctrl_c_keeps_the_step_in_hand(labels: list[Labelled], tmp_path: Path) -> None:
+    """The real command, with processes that read; Ctrl-C reaches them all."""
+    table = write_table(labels, tmp_path / "labels.csv")
+    command = [sys.executable, "-m", "dover_plugin", "train", "--labels", str(table)]
+    command += ["--videos", str(labels[0].file.parent), *COMMAND, "--workers", "2", "-o"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "stopped")], start_new_session=True, stderr=subprocess.PIPE
+    )
+    while not list((tmp_path / "stopped").rglob("events.out.tfevents*")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert b"Traceback" not in told
+    assert (tmp_path / "stopped/split-1/checkpoint.pt").exists()
+    assert not (tmp_path / "stopped/split-1/model.safetensors").exists()
+    subprocess.run([*command, str(tmp_path / "stopped")], check=True, capture_output=True)
+    one, other = (
+        load_file(tmp_path / name / "split-1/model.safetensors") for name in ("whole", "stopped")
+    )
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 def test_a_finished_training_is_not_done_again(labels: list[Labelled], tmp_path: Path) -> None:
@@ -144,8 +169,16 @@ def test_another_training_is_not_mixed_in(labels: list[Labelled], tmp_path: Path
     with pytest.raises(SettingsError, match="epochs 1, not 2"):
         run(labels, tmp_path)
     other = [replace(row, overall=row.overall + 1) for row in labels]
-    with pytest.raises(SettingsError, match="videos"):
+    with pytest.raises(SettingsError, match="other labels"):
         run(other, tmp_path, replace(SETTINGS, epochs=1))
+    untested = [row for row in labels if row.split != "test" or row.overall > 30]
+    assert run(untested, tmp_path, replace(SETTINGS, epochs=1)).best_epoch == 1
+
+
+def test_what_never_began_binds_nobody(labels: list[Labelled], tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="power"):
+        run(labels, tmp_path, progress=at_step(1, lose_power))
+    assert run(labels, tmp_path, replace(SETTINGS, epochs=1)).best_epoch == 1
 
 
 def published(monkeypatch: pytest.MonkeyPatch, model: str) -> dict[str, Any]:
@@ -154,7 +187,7 @@ def published(monkeypatch: pytest.MonkeyPatch, model: str) -> dict[str, Any]:
     file = weights.cached(model)
     file.parent.mkdir(parents=True)
     torch.save(state, file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = sha256_of(file)
     row = replace(table.published(model), sha256=digest)
     monkeypatch.setattr(table, "PUBLISHED", (row,))
     return state
@@ -179,10 +212,21 @@ def test_heads_alone_leave_the_backbones_bit_equal(
     heads = {key for key in before if key.startswith(("technical_head.", "aesthetic_head."))}
     assert changed == heads
     assert digest.endswith(trained.start.sha256)
+    mine = tmp_path / "mine.pth"  # heads on a file of the user's come with its backbones
+    torch.save(before, mine)
+    full = keep(trained, replace(settings, init=str(mine)), tmp_path / "run").weights
+    assert full.name == "model.safetensors"
+    assert load_file(full).keys() == before.keys()
     cached = sorted((tmp_path / "kept").iterdir())
     times = [file.stat().st_mtime_ns for file in cached]
     run(labels, tmp_path / "other", replace(settings, seed=1, epochs=2))
     assert [file.stat().st_mtime_ns for file in cached] == times  # nothing was computed again
+    other = {key: tensor + 1 for key, tensor in before.items()}
+    torch.save(other, weights.cached("dover-mobile"))
+    row = replace(table.published("dover-mobile"), sha256=sha256_of(weights.cached("dover-mobile")))
+    monkeypatch.setattr(table, "PUBLISHED", (row,))
+    with pytest.raises(WeightsError, match="were trained on weights with SHA-256"):
+        weights.load_network("dover-mobile", files.weights)
 
 
 def test_a_loss_that_is_no_number_stops_with_what_was_reached(
@@ -205,8 +249,11 @@ def test_a_video_that_breaks_is_named(labels: list[Labelled], tmp_path: Path) ->
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     rows = [replace(labels[0], file=broken), *labels[1:]]
-    with pytest.raises(VideoError, match=r"broken\.mp4"):
+    with pytest.raises(VideoError, match=r"1 of 16 .*\n.*broken\.mp4"):
         run(rows, tmp_path / "run")
+    examples = Examples(rows, MakeViews(2), seed=0, draws=0, folder=tmp_path)
+    with pytest.raises(VideoError, match=r"^.?Cannot.*broken\.mp4[^\n]*$"):
+        list(load(examples, [[(0, 1), (0, 0)]], workers=1))
 
 
 def test_too_few_videos(labels: list[Labelled], tmp_path: Path) -> None:
@@ -220,6 +267,9 @@ def test_too_few_videos(labels: list[Labelled], tmp_path: Path) -> None:
         {"what": "head"},
         {"precision": "half"},
         {"epochs": 0},
+        {"learning_rate": float("nan")},
+        {"ema": 1.0},
+        {"together": 3},
         {"batch_size": 1},
         {"clip_len": 3},
         {"what": "heads", "clip_len": 32},
@@ -232,12 +282,13 @@ def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
 
 def test_which_network() -> None:
     assert network_of("dover-mobile", None) == "dover-mobile"
-    assert network_of("dover", "dover++") == "dover++"
     assert network_of("scratch", "dover-open") == "dover-open"
     with pytest.raises(SettingsError, match="--model"):
         network_of("mine.pth", None)
     with pytest.raises(SettingsError, match="no dover"):
         network_of("dover-mobile", "dover")
+    with pytest.raises(SettingsError, match="no dover"):
+        network_of("dover", "dover++")
 
 
 def test_checkpointing_changes_no_gradient() -> None:
@@ -257,17 +308,36 @@ def test_checkpointing_changes_no_gradient() -> None:
         torch.testing.assert_close(plain, kept, rtol=1e-4, atol=1e-7)
 
 
-def test_the_command(labels: list[Labelled], tmp_path: Path) -> None:
-    table = tmp_path / "labels.csv"
+def test_those_of_one_group_stand_together() -> None:
+    groups = ["a"] * 5 + ["b"] * 3 + ["c"]
+    batches = plan(groups, batch_size=4, epochs=3, seed=0, together=2)
+    chunks = [batch[i : i + 2] for batch in batches for i in range(0, len(batch), 2)]
+    assert len(chunks) == 3 * 3  # of a two, of b one, in each epoch; rests wait
+    assert all(groups[one[1]] == groups[other[1]] for one, other in chunks)
+    assert len({key for chunk in chunks for key in chunk}) == 2 * len(chunks)
+    with pytest.raises(SettingsError, match="No group has 6"):
+        plan(groups, batch_size=6, epochs=1, seed=0, together=6)
+
+
+COMMAND = (
+    "--init scratch -m dover-open --end-to-end --epochs 2 --clip-len 2 --batch-size 4 --device cpu"
+).split()
+
+
+def write_table(labels: list[Labelled], path: Path) -> Path:
     lines = [f"{row.file.name},{row.overall},{row.split}" for row in labels]
-    table.write_text("\n".join(["file,mos,split", *lines[1:]]) + "\n")
-    command = (
-        f"train --labels {table} --videos {labels[0].file.parent} -o {tmp_path / 'run'} "
-        "--init scratch -m dover-open --end-to-end --epochs 1 --clip-len 2 --batch-size 4 "
-        "--workers 0 --device cpu"
-    )
-    result = CliRunner().invoke(app, command.split())
+    path.write_text("\n".join(["file,mos,split", *lines]) + "\n")
+    return path
+
+
+def test_the_command(labels: list[Labelled], tmp_path: Path) -> None:
+    labelled = write_table(labels[1:], tmp_path / "labels.csv")
+    command = f"train --labels {labelled} --videos {labels[0].file.parent} -o {tmp_path / 'run'} "
+    result = CliRunner().invoke(app, [*command.split(), *COMMAND, "--workers", "0"])
     assert result.exit_code == 0, result.output
     assert "SROCC" in result.stdout
     assert "1 videos of" in result.stderr  # the first has no label
     assert "model.safetensors" in result.stderr
+    result = CliRunner().invoke(app, [*command.split(), *COMMAND, "--splits", "2"])
+    assert result.exit_code == 2
+    assert "names the split of each video" in result.output

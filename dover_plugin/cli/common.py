@@ -27,6 +27,21 @@ Accept = Annotated[
 ]
 
 
+def need_extra(extra: str, packages: list[str]) -> None:
+    """Raise SettingsError unless the packages that a command needs are installed."""
+    from importlib.util import find_spec
+
+    from dover_plugin.errors import SettingsError
+
+    missing = [name for name in packages if not find_spec(name)]
+    if missing:
+        first, *more = extra.split()
+        wanted = " ".join([f"'dover-plugin[{first}]'", *more])
+        raise SettingsError(
+            f'This needs {", ".join(missing)}. Install with "pip install {wanted}".'
+        )
+
+
 def consent(accepted: bool) -> "Consent":
     """Accepted by option, by environment, or on a terminal by answer."""
 

@@ -12,6 +12,7 @@ from dover_plugin.cli.common import (
     Model,
     consent,
     download_bar,
+    need_extra,
     progress_bars,
 )
 from dover_plugin.published import DEFAULT_MODEL
@@ -57,6 +58,7 @@ def evaluate(
     accept_license: Accept = False,
 ) -> None:
     """Compare scores with people's opinions: SROCC, PLCC, KROCC, RMSE."""
+    need_extra("train", ["scipy", *(["matplotlib"] if plot else [])])
     from dover_plugin.batch import score_kept
     from dover_plugin.evaluation import accuracy, preset, scatter
     from dover_plugin.training.labels import check_videos, read_labels

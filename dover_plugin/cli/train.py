@@ -1,11 +1,13 @@
 """The command ``dover train``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dover_plugin.cli.common import OK, progress_bars
+from dover_plugin.cli.common import OK, need_extra, progress_bars
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -20,9 +22,12 @@ def train(
     videos: Annotated[Path, typer.Option(help="Folder that the names of files start from.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
     init: Annotated[
-        str,
-        typer.Option(help="What to begin with: a published model, a file of weights, or scratch."),
-    ] = "dover",
+        str | None,
+        typer.Option(
+            help="What to begin with: a published model, a file of weights, or scratch.",
+            show_default="as --model, else dover",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -85,15 +90,20 @@ def train(
     wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
 ) -> None:
     """Fine-tune DOVER on your own labels. Run it again after a stop, and it goes on."""
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
-    need_extra(["wandb"] if wandb else [])
+    need_extra("train", ["matplotlib", "scipy", "tensorboard"])
+    if wandb:
+        need_extra("train wandb", ["wandb"])
     from dover_plugin.engines.torch_engine import find_device
+    from dover_plugin.errors import SettingsError
     from dover_plugin.training import labels as tables
     from dover_plugin.training.outcome import keep, summary
+    from dover_plugin.training.predictions import SCORES
     from dover_plugin.training.run import TrainSettings, network_of
     from dover_plugin.training.trainer import train as run
 
+    init = init or model or "dover"
     settings = TrainSettings(
         model=network_of(init, model),
         init=init,
@@ -123,44 +133,44 @@ def train(
             f"as '{unlabelled[0]}'.",
             err=True,
         )
+    if splits > 1 and any(row.split for row in rows):
+        raise SettingsError(
+            f"'{labels}' names the split of each video, so there is one split, not {splits}. Take "
+            "the column out, or leave out --splits."
+        )
     place = find_device(device)
     found = []
     for number in range(splits):
-        part = replace(settings, seed=seed * (number + 1))
+        part = replace(settings, seed=seed * (number + 1) if seed else number)
         folder = output / f"split-{number + 1}"
-        with progress_bars() as bars:
+        prefix = f"split {number + 1} of {splits}: " if splits > 1 else ""
+        with progress_bars() as bars, _tracked(wandb, asdict(part), folder):
             trained = run(
                 rows,
                 part,
                 folder,
                 device=place,
                 workers=workers,
-                progress=_show(bars, f"split {number + 1} of {splits}: " if splits > 1 else ""),
-                trackers=("tensorboard", *(["wandb"] if wandb else [])),
+                progress=_show(bars, prefix),
             )
         files = keep(trained, part, folder)
-        found.append({name: trained.test.agreement(name) for name in ("overall", *_BRANCHES)})
+        found.append({name: trained.test.agreement(name) for name in SCORES})
         typer.echo(f"{files.weights}", err=True)
-    _print(summary(found), len(trained.test.labels), splits)
+    _print(summary(found), len(trained.test.labels))
     raise typer.Exit(OK)
 
 
-_BRANCHES = ("technical", "aesthetic")
+@contextmanager
+def _tracked(wanted: bool, settings: dict[str, Any], folder: Path) -> Iterator[None]:
+    """Send what TensorBoard gets to Weights & Biases too."""
+    if not wanted:
+        yield
+        return
+    import wandb
 
-
-def need_extra(more: list[str]) -> None:
-    """Raise SettingsError unless what training needs, and ``more``, is installed."""
-    from importlib.util import find_spec
-
-    from dover_plugin.errors import SettingsError
-
-    needed = ("accelerate", "scipy", "tensorboard", *more)
-    missing = [name for name in needed if not find_spec(name)]
-    if missing:
-        raise SettingsError(
-            f"This training needs {', '.join(missing)}. Install with "
-            f"'pip install {' '.join(['dover-plugin[train]', *more])}'."
-        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with wandb.init(project="dover", config=settings, dir=folder, sync_tensorboard=True):
+        yield
 
 
 def _show(bars: "Bars", prefix: str) -> "Progress":
@@ -175,7 +185,7 @@ def _show(bars: "Bars", prefix: str) -> "Progress":
     return show
 
 
-def _print(rows: list[dict[str, Any]], videos: int, splits: int) -> None:
+def _print(rows: list[dict[str, Any]], videos: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -184,9 +194,12 @@ def _print(rows: list[dict[str, Any]], videos: int, splits: int) -> None:
     for name in measures:
         table.add_column(name.upper(), justify="right")
     for row in rows:
-        cells = [
-            f"{row[name]:.3f}" + (f" ± {row[f'{name}_std']:.3f}" if splits > 1 else "")
-            for name in measures
-        ]
+        cells = [_cell(row[name], row[f"{name}_std"]) for name in measures]
         table.add_row(row["score"], *cells)
     Console(highlight=False).print(table)
+
+
+def _cell(mean: float | None, deviation: float | None) -> str:
+    if mean is None:
+        return "all alike"
+    return f"{mean:.3f}" + (f" ± {deviation:.3f}" if deviation is not None else "")

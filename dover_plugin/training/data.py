@@ -1,12 +1,16 @@
 """Which examples make a batch, how batches are read ahead, and what a network says of one."""
 
+import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
+from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.interrupt import started_without_interrupts
 from dover_plugin.networks import Dover
 from dover_plugin.training.examples import BRANCHES, Examples, Key
 from dover_plugin.views import normalise
@@ -27,8 +31,15 @@ def plan(
         batch_size: videos of one step.
         epochs: passes over the videos.
         seed: of the orders.
-        together: so many videos of one group stand side by side in a batch, as far as there are.
+        together: so many videos of one group stand side by side in a batch.
+
+    Raises:
+        SettingsError: no group has so many.
     """
+    if max(Counter(groups).values()) < together:
+        raise SettingsError(
+            f"No group has {together} videos to stand together. Lower --together, or name groups."
+        )
     batches = []
     for epoch in range(epochs):
         order = _order(groups, np.random.default_rng([seed, epoch]), together)
@@ -39,15 +50,26 @@ def plan(
 
 
 def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iterator[Batch]:
-    """Batches in order, read ahead by ``workers`` processes (0: by this one)."""
+    """Batches in order, read ahead by ``workers`` processes (0: by this one).
+
+    Raises:
+        VideoError: a video cannot be read.
+    """
     loader: DataLoader[Any] = DataLoader(
         examples,
         batch_sampler=batches,
         num_workers=workers,
+        collate_fn=_stack,
+        worker_init_fn=_leave_interrupts,
         multiprocessing_context="spawn" if workers else None,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=2 if workers else None,
     )
-    yield from loader
+    with started_without_interrupts():
+        batches_ahead = iter(loader)
+    for batch in batches_ahead:
+        if isinstance(batch, DoverError):
+            raise batch
+        yield batch
 
 
 def raw_scores(
@@ -73,8 +95,22 @@ def raw_scores(
     return scores[0], scores[1]
 
 
+def _stack(examples: list[dict[str, Tensor] | DoverError]) -> Batch | DoverError:
+    """A batch, or the first error, which a worker hands over as it is."""
+    for example in examples:
+        if isinstance(example, DoverError):
+            return example
+    batch: Batch = default_collate(examples)
+    return batch
+
+
+def _leave_interrupts(_: int) -> None:
+    """Where a process does not inherit that, as on Windows."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _order(groups: Sequence[str], rng: np.random.Generator, together: int) -> list[int]:
-    """Every video once: chunks of one group in random order, smaller ones last."""
+    """Every video once, or in chunks of one group, whose rests wait for another epoch."""
     mixed = rng.permutation(len(groups))
     if together == 1:
         return [int(index) for index in mixed]
@@ -84,8 +120,6 @@ def _order(groups: Sequence[str], rng: np.random.Generator, together: int) -> li
     chunks = [
         found[start : start + together]
         for found in members.values()
-        for start in range(0, len(found), together)
+        for start in range(0, len(found) - together + 1, together)
     ]
-    mixed = rng.permutation(len(chunks))
-    last = sorted(mixed, key=lambda chunk: len(chunks[chunk]) < together)  # rests, at the end
-    return [index for chunk in last for index in chunks[chunk]]
+    return [index for chunk in rng.permutation(len(chunks)) for index in chunks[chunk]]

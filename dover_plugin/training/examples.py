@@ -1,7 +1,7 @@
 """Labelled videos as what is learnt from: views or features, drawn anew or kept on disk."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,11 +11,14 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 
+from dover_plugin.errors import VideoError
 from dover_plugin.networks import Dover
 from dover_plugin.sampling import CLIP_LEN, NUM_CLIPS, draw
 from dover_plugin.training.labels import Labelled
+from dover_plugin.training.run import cannot_write
 from dover_plugin.video import open_source
 from dover_plugin.views import Views, build_views, normalise
 
@@ -39,14 +42,15 @@ class Maker(Protocol):
         ...
 
 
-class Examples(Dataset[dict[str, Any]]):
+class Examples(Dataset["dict[str, Tensor] | VideoError"]):
     """Labelled videos.
 
     Args:
         labels: of the videos.
         make: makes the tensors.
         seed: of the random draws.
-        draws: keep so many of each video, which epochs take in turn; 0 draws anew every time.
+        draws: keep so many of each video, which epochs take in turn, all made from one reading;
+            0 draws anew every time.
         folder: where they are kept.
         flip: mirror every other example.
     """
@@ -68,15 +72,17 @@ class Examples(Dataset[dict[str, Any]]):
         self._folder = folder
         self._flip = flip
 
-    def __getitem__(self, key: Key) -> dict[str, Any]:
+    def __getitem__(self, key: Key) -> dict[str, Tensor] | VideoError:
         """What ``make`` makes, as tensors, and ``overall``, ``technical``, ``aesthetic`` opinions.
 
-        Raises:
-            VideoError: the video cannot be read.
+        A video that cannot be read gives its error, since a worker's exception loses its type.
         """
         number, index = key
         row = self.labels[index]
-        arrays = self._kept(row, number) if self._draws else self._fresh(row, [number])[0]
+        try:
+            arrays = self._kept(row, number) if self._draws else self._fresh(row, [number])[0]
+        except VideoError as error:
+            return error
         rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
         if self._flip and number != CENTRED and rng.random() < 0.5:
             arrays = {name: np.flip(array, WIDTH_AXIS) for name, array in arrays.items()}
@@ -88,21 +94,17 @@ class Examples(Dataset[dict[str, Any]]):
             },
         }
 
-    def keep(self, numbers: Sequence[int], done: Callable[[int, int], None]) -> None:
-        """Make what is missing of these draws.
-
-        Args:
-            numbers: of draws.
-            done: told how many are there, of how many.
+    def keep(self, index: int, numbers: Iterable[int]) -> None:
+        """Make what is missing of these draws of one video.
 
         Raises:
-            VideoError: a video cannot be read.
+            VideoError: it cannot be read.
+            TrainingError: the disk is full.
         """
-        wanted = [(row, number) for row in self.labels for number in numbers]
-        for count, (row, number) in enumerate(wanted):
+        row = self.labels[index]
+        for number in numbers:
             if not self._file(row, number).exists():
                 self._kept(row, number)
-            done(count + 1, len(wanted))
 
     def _fresh(self, row: Labelled, numbers: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
         """What these draws give, from one reading of the video."""
@@ -129,9 +131,13 @@ class Examples(Dataset[dict[str, Any]]):
     @staticmethod
     def _write(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
         part = file.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
-            np.savez(stream, **arrays)
-        part.replace(file)
+        try:
+            with part.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **arrays)
+            part.replace(file)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise cannot_write(file, error) from None
 
     def _file(self, row: Labelled, number: int) -> Path:
         seen = row.file.stat()

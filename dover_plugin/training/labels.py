@@ -1,6 +1,7 @@
 """Files of labels: which video has which opinion."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.files import find_videos
+from dover_plugin.video import open_source
 
 UNKNOWN = -1  # how the reference's files say so
 NAMES = {
@@ -73,13 +75,14 @@ def read_labels(
     rows = []
     for row in table.to_dict("records"):
         own = {name: _known(row.get(name, nan)) for name in ("technical", "aesthetic")}
+        group, part = (str(row.get(name, "")).strip() for name in ("group", "split"))
         rows.append(
             Labelled(
                 videos / row["file"],
                 float(row["overall"]),
                 **own,
-                group=str(row.get("group", row["file"])),
-                split=row.get("split"),
+                group=group or row["file"],
+                split=part or None,
             )
         )
     return rows
@@ -95,12 +98,33 @@ def check_videos(labels: Sequence[Labelled], videos: Path) -> list[str]:
     if missing:
         raise SettingsError(
             f"{len(missing)} of {len(labels)} labelled videos are not in '{videos}', as "
-            f"{_some([str(m.relative_to(videos)) for m in missing])}. Check --videos, or leave "
+            f"{_some([str(file) for file in missing])}. Check --videos, or leave "
             "out their rows."
         )
     labelled = {row.file.resolve() for row in labels}
     there = [Path(file) for file in find_videos([str(videos)])]
     return [str(file) for file in there if file.is_file() and file.resolve() not in labelled]
+
+
+def check_readable(labels: Sequence[Labelled], progress: Callable[[str, int, int], None]) -> None:
+    """Open every video, so that a broken one is known before hours are spent.
+
+    Raises:
+        VideoError: one or more cannot be opened, all named.
+    """
+    broken: list[VideoError] = []
+    for done, row in enumerate(labels, start=1):
+        try:
+            open_source(row.file)
+        except VideoError as error:
+            broken.append(error)
+        progress("opening", done, len(labels))
+    if broken:
+        told = "\n".join(str(error) for error in broken)
+        raise VideoError(
+            f"{len(broken)} of {len(labels)} labelled videos cannot be opened. Take their rows out "
+            f"of the table, or get them anew.\n{told}"
+        )
 
 
 def split(labels: Sequence[Labelled], seed: int, shares: tuple[float, float]) -> list[Labelled]:
@@ -142,20 +166,26 @@ def split(labels: Sequence[Labelled], seed: int, shares: tuple[float, float]) ->
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
+            table = pd.read_parquet(path).astype(object)
+            table = table.where(table.notna(), "").astype(str)
         else:
-            first = path.read_text().lstrip().splitlines()[:1]
-            cells = [cell.strip().lower() for cell in (first[0] if first else "").split(",")]
-            if not any(cell in NAMES["file"] for cell in cells):
-                return pd.read_csv(
-                    path,
-                    names=["file", "aesthetic", "technical", "overall"],
-                    skipinitialspace=True,
-                    dtype={"file": str},
-                )
-            table = pd.read_csv(path, skipinitialspace=True)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                first = next(csv.reader(file), [])
+            headers = any(cell.strip().lower() in NAMES["file"] for cell in first)
+            table = pd.read_csv(
+                path,
+                encoding="utf-8-sig",
+                skipinitialspace=True,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+                header=0 if headers else None,
+                names=None if headers else ["file", "aesthetic", "technical", "overall"],
+            )
+            if not headers:
+                return table
+    except (OSError, UnicodeDecodeError, ValueError, ImportError, csv.Error) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise SettingsError(f"Cannot read labels from '{path}': {reason}.") from None
     table = table.rename(columns=lambda name: str(name).strip().lower())
     for wanted, names in NAMES.items():
@@ -173,6 +203,9 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
                 f"'{path}' has no column '{name}' (or {', '.join(NAMES[name][1:])}); it has "
                 f"{', '.join(table.columns)}."
             )
+    twice = sorted(set(table.columns[table.columns.duplicated()]) & NAMES.keys())
+    if twice:
+        raise SettingsError(f"'{path}' has two columns '{twice[0]}'. Leave one.")
     if table.empty:
         raise SettingsError(f"'{path}' holds no labels.")
 
@@ -180,11 +213,22 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
 def _check(table: pd.DataFrame, path: Path) -> None:
     for name in ("overall", "technical", "aesthetic"):
         if name in table.columns:
-            table[name] = pd.to_numeric(table[name], errors="coerce")
-    bad = table["file"][~np.isfinite(table["overall"])].tolist()
+            values = table[name].str.strip()
+            table[name] = pd.to_numeric(values, errors="coerce")
+            bad = table["file"][table[name].isna() & (values != "")].tolist()
+            if bad:
+                raise SettingsError(
+                    f"'{path}' gives {len(bad)} videos a {name} opinion that is no number, as "
+                    f"{_some(bad)}."
+                )
+    unknown = ~np.isfinite(table["overall"])
+    if "headers" not in table.attrs:
+        unknown |= table["overall"] == UNKNOWN
+    bad = table["file"][unknown].tolist()
     if bad:
         raise SettingsError(
-            f"'{path}' gives {len(bad)} videos no number as opinion, as {_some(bad)}."
+            f"'{path}' gives {len(bad)} videos no overall opinion, as {_some(bad)}. Take their "
+            "rows out."
         )
     twice = table["file"][table["file"].duplicated()].tolist()
     if twice:
@@ -198,7 +242,7 @@ def _check(table: pd.DataFrame, path: Path) -> None:
             "learnt from it or compared with it."
         )
     if "split" in table.columns:
-        wrong = sorted(set(table["split"].astype(str)) - set(SPLITS))
+        wrong = sorted(set(table["split"].str.strip()) - {*SPLITS, ""})
         if wrong:
             raise SettingsError(f"'{path}' has the split {wrong[0]!r}. Use {', '.join(SPLITS)}.")
 

@@ -1,13 +1,10 @@
 """A network on its way: one step of training at a time, and the averaged weights that are kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import cos, isfinite, pi
-from pathlib import Path
 from typing import Any, cast
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -15,51 +12,44 @@ from dover_plugin.networks import Dover
 from dover_plugin.training.data import Batch, raw_scores
 from dover_plugin.training.losses import Opinions, view_biased_loss
 from dover_plugin.training.model import head_names
-from dover_plugin.training.run import PRECISIONS, TrainingError, TrainSettings
+from dover_plugin.training.run import TrainingError, TrainSettings
 
 MAX_NORM = 5.0  # of the gradient, beyond which a step would undo many
+MAX_WARMUP = 0.5  # of all steps; a short training would end before it began
 
 
 class Learner:
-    """A network, its optimizer and its averaged copy, one step at a time."""
+    """A network, its optimizer and its averaged copy, one step at a time.
 
-    def __init__(
-        self,
-        network: Dover,
-        settings: TrainSettings,
-        device: torch.device,
-        folder: Path,
-        trackers: Sequence[str],
-    ) -> None:
+    Args:
+        network: to train; it is moved to ``device``.
+        settings: of the training.
+        device: where it runs.
+    """
+
+    def __init__(self, network: Dover, settings: TrainSettings, device: torch.device) -> None:
         self.settings = settings
+        self.device = device
         self.step = 0
         self.rate = 0.0
-        AcceleratorState._reset_state(reset_partial_state=True)  # of an earlier training
-        self.accelerator = Accelerator(
-            cpu=device.type == "cpu",
-            mixed_precision=PRECISIONS[settings.precision],
-            log_with=list(trackers) or None,
-            project_dir=folder,
-        )
-        self.accelerator.init_trackers("tensorboard")
+        self.network = network.to(device)
         heads = head_names(network)
+        parts: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(settings.what == "all" or name in heads)
+            if parameter.requires_grad:
+                parts[name in heads].append(parameter)
         groups = [
-            {"params": [p for n, p in network.named_parameters() if n in heads], "share": 1.0},
-            {
-                "params": [p for n, p in network.named_parameters() if n not in heads],
-                "share": settings.backbone_rate,
-            },
+            {"params": parts[is_head], "share": share}
+            for is_head, share in ((True, 1.0), (False, settings.backbone_rate))
+            if parts[is_head]
         ]
-        if settings.what == "heads":
-            groups.pop()
-        self.network = network.to(device)
-        optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
+        self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
         self._average = AveragedModel(
             self.network, multi_avg_fn=_follow(settings.ema), use_buffers=False
         )
-        self._network, self._optimizer = self.accelerator.prepare(self.network, optimizer)
+        halves = settings.precision == "float16"  # whose small gradients would vanish
+        self._scaler = torch.amp.GradScaler(device.type, enabled=halves)
         self._compiled: dict[str, Callable[[Tensor], Tensor]] | None = None
         if settings.compiled and settings.what == "all":
             self._compiled = {
@@ -76,57 +66,80 @@ class Learner:
         """Take one step; returns the loss before it.
 
         Raises:
-            TrainingError: the loss is not a number.
+            TrainingError: the loss, or its gradient, is not a number.
         """
         torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # of dropout
-        self.rate = self.settings.learning_rate * _share(
-            self.step, steps, self.settings.warmup_epochs * per_epoch
-        )
+        warmup = min(self.settings.warmup_epochs * per_epoch, MAX_WARMUP * steps)
+        self.rate = self.settings.learning_rate * _share(self.step, steps, warmup)
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate * group["share"]
-        batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
+        batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         self.network.train()
         if self.settings.what == "heads":
             self.network.technical_backbone.eval()
             self.network.aesthetic_backbone.eval()
-        with self.accelerator.autocast():
+        with autocast(self.settings.precision, self.device):
             technical, aesthetic = raw_scores(self.network, batch, self._compiled)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
         loss = view_biased_loss(technical, aesthetic, opinions, self.settings.together)
         value = float(loss.detach())
-        if not isfinite(value):
-            raise TrainingError(
-                f"The loss became {value} in step {self.step + 1} of {steps}. Take a lower "
-                "--learning-rate, or --precision float32; the last good weights are kept."
-            )
+        self._check("loss", value, steps)
         self._optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        if self.accelerator.sync_gradients:
-            self.accelerator.clip_grad_norm_(self.network.parameters(), MAX_NORM)
-        self._optimizer.step()
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_NORM)
+        if not self._scaler.is_enabled():  # which passes over such a step by itself
+            self._check("gradient", float(norm), steps)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self._average.update_parameters(self.network)
         self.step += 1
         return value
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""
-        scaler = self.accelerator.scaler
         return {
             "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self._average.state_dict(),
+            "network": self._trained(self.network.state_dict()),
+            "average": self._trained(self.averaged.state_dict()),
+            "averaged": int(self._average.n_averaged),
             "optimizer": self._optimizer.state_dict(),
-            "scaler": scaler.state_dict() if scaler else None,
+            "scaler": self._scaler.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self._average.load_state_dict(state["average"])
+        self.network.load_state_dict(state["network"], strict=False)
+        self.averaged.load_state_dict(state["average"], strict=False)
+        self._average.n_averaged.fill_(state["averaged"])
         self._optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler and state["scaler"]:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self._scaler.load_state_dict(state["scaler"])
+
+    def best(self) -> dict[str, Tensor]:
+        """The averaged weights of what is trained."""
+        return self._trained(self.averaged.state_dict())
+
+    def _trained(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Without frozen backbones, which the weights that it began with hold."""
+        if self.settings.what == "all":
+            return state
+        heads = head_names(self.network)
+        return {name: tensor for name, tensor in state.items() if name in heads}
+
+    def _check(self, what: str, value: float, steps: int) -> None:
+        if not isfinite(value):
+            raise TrainingError(
+                f"The {what} became {value} in step {self.step + 1} of {steps}. Take a lower "
+                "--learning-rate, or --precision float32; the last good weights are kept."
+            )
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """Arithmetic of ``precision`` inside; float32 changes nothing."""
+    return torch.autocast(
+        device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=True
+    )
 
 
 def _follow(slowness: float) -> Callable[[Any, Any, Any], None]:

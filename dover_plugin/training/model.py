@@ -2,19 +2,28 @@
 
 import json
 from dataclasses import dataclass
+from math import hypot
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import nn
 
 from dover_plugin import __version__, weights
 from dover_plugin.errors import SettingsError
+from dover_plugin.networks.convnext3d import ConvNeXt3d
 from dover_plugin.networks.dover import CONFIGS, Dover
-from dover_plugin.training.run import TrainSettings
+from dover_plugin.training.run import TrainSettings, cannot_write
 
 HEADS = ("technical_head.", "aesthetic_head.")
-SPREAD = 0.02  # of untrained weights, as ConvNeXt and Swin begin
+STEM = "downsample_layers.0.0"
+GREY = torch.tensor([0.577, 0.577, 0.577])  # axes of colour, of length 1
+RED = torch.tensor([0.816, -0.408, -0.408])
+BLUE = torch.tensor([0.0, 0.707, -0.707])
+# By how much frequencies are raised: the mean, those of one wave in 8 pixels, and colours.
+LEVEL, FALL, COLOUR = 0.1, 1.2, 5.0
 
 
 @dataclass(frozen=True)
@@ -37,14 +46,18 @@ def start(settings: TrainSettings) -> Start:
         SettingsError: no such model.
         WeightsError: weights that cannot be had or do not fit.
     """
-    model = settings.model
-    if settings.init == "scratch":
-        return Start(_untrained(model, settings.seed), "")
-    file = weights.find(model, None if settings.init in CONFIGS else settings.init)
-    network, digest = weights.load_network(model, file)
-    if settings.checkpointing and not hasattr(network.technical_backbone, "checkpointing"):
-        raise SettingsError(f"--checkpointing is for the Swin branch, which {model} does not have.")
+    model, init = settings.model, settings.init
+    if init == "scratch":
+        network, digest = _untrained(model, settings.seed), ""
+    else:
+        network, digest = weights.load_network(
+            model, weights.find(model, None if init in CONFIGS else init)
+        )
     if settings.checkpointing:
+        if not hasattr(network.technical_backbone, "checkpointing"):
+            raise SettingsError(
+                f"--checkpointing is for the Swin branch, which {model} does not have."
+            )
         network.technical_backbone.checkpointing = True
     return Start(network, digest)
 
@@ -55,32 +68,39 @@ def head_names(network: Dover) -> set[str]:
 
 
 def save_trained(
-    network: Dover, path: Path, *, heads: bool, half: bool = False, about: dict[str, Any]
+    network: Dover, path: Path, *, base_sha256: str | None, about: dict[str, Any]
 ) -> None:
     """Write weights as safetensors.
 
     Args:
         network: to be saved.
         path: the file.
-        heads: leave out the backbones; the file is laid over its base when it is loaded.
-        half: as float16.
+        base_sha256: of the weights that the backbones are of, which are left out then: when the
+            file is loaded, it is laid over them. None writes everything.
         about: written to the file's metadata as JSON.
-    """
-    from safetensors.torch import save_file
 
+    Raises:
+        TrainingError: the disk is full.
+    """
     state = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
-        if not heads or name.startswith(HEADS)
+        if base_sha256 is None or name.startswith(HEADS)
     }
-    if half:
-        state = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
+    metadata = {"dover_plugin": __version__, "training": json.dumps(about)}
+    if base_sha256 is not None:
+        metadata[weights.BASE] = base_sha256
     part = path.with_name(path.name + ".part")
-    save_file(state, part, {"dover_plugin": __version__, "training": json.dumps(about)})
-    part.replace(path)
+    try:
+        save_file(state, part, metadata)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise cannot_write(path, error) from None
 
 
 def _untrained(model: str, seed: int) -> Dover:
+    """Random weights, but for the stems of narrow networks, which see frequencies at once."""
     if model not in CONFIGS:
         raise SettingsError(f"No model is named {model!r}. Choose from {', '.join(CONFIGS)}.")
     with torch.random.fork_rng(devices=[]):
@@ -88,12 +108,48 @@ def _untrained(model: str, seed: int) -> Dover:
         network = Dover(CONFIGS[model])
         for module in network.modules():
             if isinstance(module, nn.Linear | nn.Conv3d):
-                nn.init.trunc_normal_(module.weight, std=SPREAD)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            if isinstance(module, nn.Conv3d) and module.groups > 1:
-                middle = module.weight.shape[2] // 2
-                with torch.no_grad():  # a filter of pictures first; motion is learnt later
-                    module.weight[:, :, :middle] = 0
-                    module.weight[:, :, middle + 1 :] = 0
+                _draw(module)
+        for backbone in (network.technical_backbone, network.aesthetic_backbone):
+            if isinstance(backbone, ConvNeXt3d):
+                _see_frequencies(cast(nn.Conv3d, backbone.get_submodule(STEM)))
     return network
+
+
+def _draw(layer: nn.Linear | nn.Conv3d) -> None:
+    """Weights that keep the deviation of what comes in, whatever the layer's width."""
+    weight = layer.weight
+    middle = weight.shape[2] // 2 if weight.ndim > 2 else 0
+    depthwise = isinstance(layer, nn.Conv3d) and layer.groups > 1
+    inputs = weight[0, :, middle].numel() if depthwise else weight[0].numel()
+    nn.init.trunc_normal_(weight, std=inputs**-0.5, a=-2.0, b=2.0)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    if depthwise:  # a filter of pictures first; motion is learnt later
+        with torch.no_grad():
+            weight[:, :, :middle] = 0
+            weight[:, :, middle + 1 :] = 0
+
+
+def _see_frequencies(stem: nn.Conv3d) -> None:
+    """Make the first filters a discrete cosine transform of brightness and of two colours.
+
+    What a picture lacks or has too much of shows in its high frequencies, which hold a hundredth
+    of its energy: each is raised to the deviation that it has in natural pictures. Random filters
+    see little but brightness, and do not learn a single fault in the time that these learn all.
+    """
+    depth, size, _ = stem.weight.shape[2:]
+    basis = [
+        torch.cos(torch.pi * (torch.arange(size) + 0.5) * k / size) * (1 if k else 0.5**0.5)
+        for k in range(size)
+    ]
+    filters = [
+        axis[:, None, None, None]
+        * (basis[row][:, None] * basis[column]).expand(depth, size, size)
+        * (2 / size / depth * gain * (FALL * hypot(row, column) ** 1.5 or LEVEL))
+        for axis, gain, frequencies in ((GREY, 1, size), (RED, COLOUR, 2), (BLUE, COLOUR, 2))
+        for row in range(frequencies)
+        for column in range(frequencies)
+    ]
+    with torch.no_grad():
+        for index, taps in enumerate(filters[: len(stem.weight)]):
+            stem.weight[index] = taps

@@ -7,18 +7,19 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dover_plugin.calibration import MIN_VIDEOS, Calibration
 from dover_plugin.files import write_text
 from dover_plugin.metrics import Agreement
+from dover_plugin.networks import CONFIGS
 from dover_plugin.training.model import save_trained
-from dover_plugin.training.predictions import Predictions
+from dover_plugin.training.predictions import SCORES, Predictions
 from dover_plugin.training.run import TrainSettings
 from dover_plugin.training.trainer import Trained
 
 MEASURES = ("srocc", "plcc", "krocc", "rmse")
-SCORES = ("overall", "technical", "aesthetic")
 
 
 @dataclass(frozen=True)
@@ -37,38 +38,55 @@ class Files:
 
 
 def keep(trained: Trained, settings: TrainSettings, folder: Path) -> Files:
-    """Write weights, constants, predictions and a report."""
-    heads = settings.what == "heads"
+    """Write weights first, then constants, predictions and a report.
+
+    Heads whose backbones are a file of the user's are written with them, since that file is not
+    where heads are laid over published weights.
+    """
+    heads = settings.what == "heads" and settings.init in CONFIGS
     weights = folder / ("heads.safetensors" if heads else "model.safetensors")
     report = {
         "settings": asdict(settings),
-        "base_sha256": trained.start.sha256,
+        "init_sha256": trained.start.sha256,
         "best_epoch": trained.best_epoch,
-        "test": {name: asdict(trained.test.agreement(name)) for name in SCORES},
+        "test": {name: _as_dict(trained.test.agreement(name)) for name in SCORES},
     }
-    save_trained(trained.network, weights, heads=heads, about=report)
+    save_trained(
+        trained.network,
+        weights,
+        base_sha256=trained.start.sha256 if heads else None,
+        about=report,
+    )
     write_text(folder / "report.json", json.dumps(report, indent=2))
     test = folder / "test.csv"
     write_text(test, _table(trained.test).to_csv(index=False).rstrip())
+    found = trained.validation
     calibration = None
-    if len(trained.validation.labels) >= MIN_VIDEOS:
+    if len(found.labels) >= MIN_VIDEOS and np.ptp(found.technical) and np.ptp(found.aesthetic):
         calibration = folder / "calibration.json"
-        raws = trained.validation.technical.tolist(), trained.validation.aesthetic.tolist()
-        Calibration.fit(folder.name, *raws).save(calibration)
+        name = f"{folder.absolute().parent.name}-{folder.name}"
+        Calibration.fit(name, found.technical.tolist(), found.aesthetic.tolist()).save(calibration)
     return Files(weights, calibration, test)
 
 
-def summary(found: Sequence[dict[str, Agreement]]) -> list[dict[str, Any]]:
-    """A row for each score: the means over several splits, and deviations where there are some."""
+def summary(found: Sequence[dict[str, Agreement | None]]) -> list[dict[str, Any]]:
+    """A row for each score: the means over several splits, and deviations where there are some.
+
+    Splits in which a score was the same for every video have no agreement and are left out.
+    """
     rows = []
     for name in SCORES:
         row: dict[str, Any] = {"score": name}
         for measure in MEASURES:
-            values = [getattr(each[name], measure) for each in found]
-            row[measure] = fmean(values)
+            values = [getattr(each[name], measure) for each in found if each[name]]
+            row[measure] = fmean(values) if values else None
             row[f"{measure}_std"] = stdev(values) if len(values) > 1 else None
         rows.append(row)
     return rows
+
+
+def _as_dict(found: Agreement | None) -> dict[str, Any] | None:
+    return asdict(found) if found else None
 
 
 def _table(found: Predictions) -> pd.DataFrame:

@@ -13,6 +13,8 @@ from dover_plugin.training.data import load, raw_scores
 from dover_plugin.training.examples import CENTRED, Examples
 from dover_plugin.training.labels import Labelled
 
+SCORES = ("overall", "technical", "aesthetic")
+
 type Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
@@ -38,9 +40,12 @@ class Predictions:
         fused: np.ndarray = TECHNICAL_WEIGHT * parts[0] + AESTHETIC_WEIGHT * parts[1]
         return fused
 
-    def agreement(self, name: str = "overall") -> Agreement:
-        """Of one branch, or of both fused, with the overall opinion."""
-        return agreement(getattr(self, name), [row.overall for row in self.labels])
+    def agreement(self, name: str = "overall") -> Agreement | None:
+        """Of one branch, or of both fused, with the overall opinion; None if all score alike."""
+        scores = getattr(self, name)
+        if not np.isfinite(scores).all() or not np.ptp(scores):
+            return None
+        return agreement(scores, [row.overall for row in self.labels])
 
 
 def predict(
@@ -49,8 +54,14 @@ def predict(
     device: torch.device,
     workers: int,
     progress: Progress = lambda *_: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Predictions:
-    """Raw scores of every example, centred, one by one."""
+    """Raw scores of every example, centred, one by one.
+
+    Raises:
+        VideoError: a video cannot be read.
+        KeyboardInterrupt: it is ``stopping``.
+    """
     count = len(examples.labels)
     raws = []
     with torch.inference_mode():
@@ -58,5 +69,7 @@ def predict(
             found = raw_scores(network, {name: each.to(device) for name, each in batch.items()})
             raws.append([float(raw[0]) for raw in found])
             progress("validating", len(raws), count)
+            if stopping():
+                raise KeyboardInterrupt
     technical, aesthetic = np.array(raws).T
     return Predictions(examples.labels, technical, aesthetic)

@@ -1,9 +1,11 @@
 """A training's folder: its settings, its log, and what is needed to go on after a kill."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -11,9 +13,27 @@ import torch
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.files import write_text
 from dover_plugin.networks import CONFIGS
+from dover_plugin.training.labels import Labelled
 
 WHAT = ("heads", "all")
-PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}  # as accelerate calls them
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+RANGES = {
+    "epochs": (1, 10_000),
+    "batch_size": (2, 65_536),  # the losses compare videos
+    "learning_rate": (1e-9, 10.0),
+    "backbone_rate": (0.0, 100.0),
+    "weight_decay": (0.0, 10.0),
+    "warmup_epochs": (0.0, 10_000.0),
+    "ema": (0.0, 0.999999),
+    "seed": (0, 2**62),
+    "clip_len": (2, 1024),
+    "draws": (0, 10_000),
+    "together": (1, 65_536),
+    "val_share": (0.0, 1.0),
+    "test_share": (0.0, 1.0),
+    "validate_every": (1, 10_000),
+}
 
 
 class TrainingError(DoverError):
@@ -82,18 +102,17 @@ class TrainSettings:
             raise SettingsError(
                 f"No precision is named {self.precision!r}. Choose from {', '.join(PRECISIONS)}."
             )
-        if self.epochs < 1 or self.batch_size < 2:
-            raise SettingsError(
-                "Training needs at least 1 epoch and batches of 2 videos, which the losses "
-                f"compare; got {self.epochs} and {self.batch_size}."
-            )
-        if self.clip_len < 2 or self.clip_len % 2:
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{name} lies between {low:g} and {high:g}, got {value:g}.")
+        if self.clip_len % 2:
             raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
         if self.what == "heads" and (self.init == "scratch" or self.clip_len != 32):
             raise SettingsError("Heads alone are trained on trained backbones and clips of 32.")
         if self.draws < (self.what == "heads"):
             raise SettingsError(f"Heads alone need draws that are kept, got {self.draws}.")
-        if self.together < 1 or self.batch_size % self.together:
+        if self.batch_size % self.together:
             raise SettingsError(
                 f"Batches of {self.batch_size} do not hold groups of {self.together} evenly."
             )
@@ -105,34 +124,37 @@ class Run:
     Args:
         folder: made if need be.
         settings: of the training.
-        videos: fingerprint of the labels and files.
+        begins: fingerprint of the labels, files and weights that it begins with.
 
     Raises:
-        SettingsError: the folder holds a training of other settings or labels.
+        SettingsError: the folder holds a training of other settings, labels or weights that has
+            come as far as a checkpoint, or cannot be written.
     """
 
-    def __init__(self, folder: Path, settings: TrainSettings, videos: str) -> None:
+    def __init__(self, folder: Path, settings: TrainSettings, begins: str) -> None:
         self.folder = folder
-        self.best = folder / "best.pt"
+        self._best = folder / "best.pt"
         self._checkpoint = folder / "checkpoint.pt"
         self._log = folder / "log.csv"
-        wanted = {**asdict(settings), "videos": videos}
+        wanted = {**asdict(settings), "begins": begins}
         file = folder / "settings.json"
-        if file.exists():
-            found = json.loads(file.read_text())
-            other = [name for name in wanted if found.get(name) != wanted[name]]
-            if other:
-                name = other[0]
-                raise SettingsError(
-                    f"'{folder}' holds a training with {name} {found.get(name)!r}, not "
-                    f"{wanted[name]!r}. Name another folder for --output, or delete this one."
-                )
-        else:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise SettingsError(f"Cannot write to '{folder}': {error.strerror}.") from None
-            write_text(file, json.dumps(wanted, indent=2))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            found = json.loads(file.read_text()) if self._checkpoint.exists() else wanted
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"Cannot use the folder '{folder}': {error}.") from None
+        other = [name for name in wanted if found.get(name) != wanted[name]]
+        if other:
+            name = other[0]
+            if name == "begins":
+                told = "labels, videos or weights to begin with than these"
+            else:
+                told = f"{name} {found.get(name)!r}, not {wanted[name]!r}"
+            raise SettingsError(
+                f"'{folder}' holds a training with {'other ' if name == 'begins' else ''}{told}. "
+                "Name another folder for --output, or delete this one."
+            )
+        write_text(file, json.dumps(wanted, indent=2))
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep what is needed to go on, all of it or nothing."""
@@ -140,7 +162,11 @@ class Run:
 
     def save_best(self, state: dict[str, Any]) -> None:
         """Keep the weights that validated best."""
-        _save(state, self.best)
+        _save(state, self._best)
+
+    def load_best(self, device: torch.device) -> dict[str, Any]:
+        """What save_best kept."""
+        return cast(dict[str, Any], torch.load(self._best, map_location=device, weights_only=True))
 
     def resume(self) -> dict[str, Any] | None:
         """What was saved last; None at the start."""
@@ -154,21 +180,31 @@ class Run:
         write_text(self._log, pd.DataFrame(rows).to_csv(index=False).rstrip())
 
 
+def fingerprint(rows: Sequence[Labelled], weights_sha256: str) -> str:
+    """Of the videos that are trained and validated on, and the weights that it begins with."""
+    text = "\n".join(
+        f"{row.file.name} {row.file.stat().st_size} {row.overall} {row.technical} "
+        f"{row.aesthetic} {row.group} {row.split}"
+        for row in rows
+    )
+    return sha256(f"{weights_sha256}\n{text}".encode()).hexdigest()[:16]
+
+
 def network_of(init: str, model: str | None) -> str:
     """Which network is trained: ``model``, or the one that ``init`` names.
 
     Raises:
         SettingsError: neither names one, or they differ.
     """
-    if init not in CONFIGS:
-        if model is None:
-            raise SettingsError(
-                f"Which network '{init}' is must be said with --model: {', '.join(CONFIGS)}."
-            )
-        return model
-    if model is not None and CONFIGS.get(model) != CONFIGS[init]:
-        raise SettingsError(f"The weights of {init} are no {model}. Leave out --model.")
-    return model or init
+    if init in CONFIGS:
+        if model not in (None, init):
+            raise SettingsError(f"The weights of {init} are no {model}. Leave out --model.")
+        return init
+    if model is None:
+        raise SettingsError(
+            f"Which network '{init}' is must be said with --model: {', '.join(CONFIGS)}."
+        )
+    return model
 
 
 def _save(state: dict[str, Any], file: Path) -> None:
@@ -178,7 +214,13 @@ def _save(state: dict[str, Any], file: Path) -> None:
         part.replace(file)
     except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to torch
         part.unlink(missing_ok=True)
-        raise TrainingError(
-            f"Cannot write '{file}': {str(error).splitlines()[0]}. Make room; the training goes "
-            "on from its last checkpoint."
-        ) from None
+        raise cannot_write(file, error) from None
+
+
+def cannot_write(file: Path, error: Exception) -> TrainingError:
+    """What to say where a disk is full."""
+    reason = next(iter(str(error).splitlines()), "no more room")
+    return TrainingError(
+        f"Cannot write '{file}': {reason}. Make room; the training goes on from its last "
+        "checkpoint."
+    )

@@ -5,26 +5,27 @@ keep the best, test once at the end. Every random choice is drawn from the seed 
 the step, so that a training that was stopped goes on exactly as if it had not been.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.interrupt import first_interrupt_waits
 from dover_plugin.networks import Dover
 from dover_plugin.training.data import load, plan
 from dover_plugin.training.examples import CENTRED, Examples, MakeFeatures, MakeViews
-from dover_plugin.training.labels import Labelled, split
+from dover_plugin.training.labels import SPLITS, Labelled, check_readable, split
 from dover_plugin.training.learner import Learner
 from dover_plugin.training.model import Start, start
-from dover_plugin.training.predictions import Predictions, Progress, predict
-from dover_plugin.training.run import Run, TrainingError, TrainSettings
+from dover_plugin.training.predictions import SCORES, Predictions, Progress, predict
+from dover_plugin.training.run import Run, TrainingError, TrainSettings, fingerprint
 
 MIN_VIDEOS = 3  # of each split
 SAVE_EVERY = 300  # seconds, and after each epoch
@@ -57,7 +58,6 @@ def train(
     device: torch.device,
     workers: int = 0,
     progress: Progress = lambda *_: None,
-    trackers: Sequence[str] = ("tensorboard",),
 ) -> Trained:
     """Train, or go on training, in ``folder``.
 
@@ -68,7 +68,6 @@ def train(
         device: where the network runs.
         workers: processes that read videos.
         progress: told what is done.
-        trackers: of accelerate, where losses and agreements are logged.
 
     Raises:
         SettingsError: too few videos, or a folder with another training.
@@ -77,70 +76,92 @@ def train(
         KeyboardInterrupt: Ctrl-C was pressed; the step was finished and kept.
     """
     rows = split(labels, settings.seed, (settings.val_share, settings.test_share))
-    parts = {name: [row for row in rows if row.split == name] for name in ("train", "val", "test")}
+    parts = {name: [row for row in rows if row.split == name] for name in SPLITS}
     _check_sizes(parts)
-    run = Run(folder, settings, _fingerprint(rows))
-    workers = workers if settings.what == "all" else 0  # kept features are read at once
-    began = start(settings)
-    learner = Learner(began.network, settings, device, folder, trackers)
-    examples = _examples(parts, settings, began, learner, folder.parent, progress)
+    check_readable(rows, progress)
+    with _memory_may_run_out(), _repeatable(device), first_interrupt_waits() as stopping:
+        began = start(settings)
+        run = Run(folder, settings, fingerprint([*parts["train"], *parts["val"]], began.sha256))
+        learner = Learner(began.network, settings, device)
+        examples = _examples(parts, settings, began, learner, folder.parent)
+        if settings.what == "heads":
+            _keep_features(examples, settings, progress, stopping)
+            workers = 0  # they are read at once
+
+        def look(name: str) -> Predictions:
+            return predict(learner.averaged, examples[name], device, workers, progress, stopping)
+
+        best_epoch = _learn(run, learner, examples["train"], workers, look, progress, stopping)
+        learner.averaged.load_state_dict(run.load_best(device), strict=False)
+        return Trained(learner.averaged, began, best_epoch, look("val"), look("test"))
+
+
+def _learn(
+    run: Run,
+    learner: Learner,
+    examples: Examples,
+    workers: int,
+    look: Callable[[str], Predictions],
+    progress: Progress,
+    stopping: Callable[[], bool],
+) -> int:
+    """All steps that are left, validating and keeping as they go; returns the best epoch."""
+    settings = learner.settings
     batches = plan(
-        [row.group for row in parts["train"]],
+        [row.group for row in examples.labels],
         settings.batch_size,
         settings.epochs,
         settings.seed,
         settings.together,
     )
     per_epoch = len(batches) // settings.epochs
-    state = run.resume()
     log: list[dict[str, Any]] = []
+    losses: list[float] = []
     best = {"epoch": 0, "value": -2.0}
+    state = run.resume()
     if state:
-        log, best = state["log"], state["best"]
+        log, losses, best = state["log"], state["losses"], state["best"]
         learner.load_state(state["learner"])
-    first = learner.step
-    losses: list[float] = state["losses"] if state else []
+
+    def save() -> None:
+        run.save({"learner": learner.state(), "log": log, "losses": losses, "best": best})
+
+    def validate(epoch: int) -> None:
+        nonlocal best
+        found = look("val")
+        log.append(_row(epoch, losses, learner.rate, found))
+        losses.clear()
+        value = _value(found)
+        if value > best["value"]:
+            best = {"epoch": epoch, "value": value}
+            run.save_best(learner.best())
+        run.log(log)
+        for name, number in log[-1].items():
+            writer.add_scalar(name, number, learner.step)
+        save()
+
+    def due() -> int:
+        """The epoch that just ended and is to be validated; 0 for none."""
+        epoch, inside = divmod(learner.step, per_epoch)
+        wanted = epoch % settings.validate_every == 0 or epoch == settings.epochs
+        return epoch if wanted and not inside and (not log or log[-1]["epoch"] < epoch) else 0
+
     saved = monotonic()
-    try:
-        with first_interrupt_waits() as stopping:
-            for batch in load(examples["train"], batches[first:], workers):
-                losses.append(learner.learn(batch, len(batches), per_epoch))
-                progress("training", learner.step, len(batches))
-                epoch, inside = divmod(learner.step, per_epoch)
-                last = learner.step == len(batches)
-                if not inside and (last or epoch % settings.validate_every == 0):
-                    found = predict(learner.averaged, examples["val"], device, workers, progress)
-                    value = _value(found)
-                    log.append(_row(epoch, losses, learner.rate, found))
-                    learner.accelerator.log(log[-1], step=learner.step)
-                    losses = []
-                    if value > best["value"]:
-                        best = {"epoch": epoch, "value": value}
-                        run.save_best(learner.averaged.state_dict())
-                    run.log(log)
-                if last or not inside or stopping() or monotonic() - saved > SAVE_EVERY:
-                    run.save(
-                        {"learner": learner.state(), "log": log, "best": best, "losses": losses}
-                    )
-                    saved = monotonic()
-                if stopping():
-                    raise KeyboardInterrupt
-    except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
-            raise
-        raise TrainingError(
-            f"Memory ran out in step {learner.step + 1} of {len(batches)} ("
-            f"{next(iter(str(error).splitlines()), 'no more to be had')}). Take a smaller "
-            "--batch-size, --checkpointing, or train heads alone."
-        ) from None
-    finally:
-        learner.accelerator.end_training()
-    network = learner.averaged
-    network.load_state_dict(torch.load(run.best, map_location=device, weights_only=True))
-    validation, test = (
-        predict(network, examples[name], device, workers, progress) for name in ("val", "test")
-    )
-    return Trained(network, began, int(best["epoch"]), validation, test)
+    with SummaryWriter(run.folder / "tensorboard", purge_step=learner.step + 1) as writer:
+        if due():  # stopped before it could be done
+            validate(due())
+        for batch in load(examples, batches[learner.step :], workers):
+            losses.append(learner.learn(batch, len(batches), per_epoch))
+            progress("training", learner.step, len(batches))
+            ended = learner.step % per_epoch == 0
+            if ended or stopping() or monotonic() - saved > SAVE_EVERY:
+                save()
+                saved = monotonic()
+            if stopping():
+                raise KeyboardInterrupt
+            if due():
+                validate(due())
+    return int(best["epoch"])
 
 
 def _examples(
@@ -149,17 +170,15 @@ def _examples(
     began: Start,
     learner: Learner,
     folder: Path,
-    progress: Progress,
 ) -> dict[str, Examples]:
-    """Of each split; features of frozen backbones are made here, views when they are asked for."""
+    """Of each split: views, or features of frozen backbones."""
     heads = settings.what == "heads"
-    device = learner.accelerator.device
     make = (
-        MakeFeatures(learner.averaged, began.sha256, device)
+        MakeFeatures(learner.averaged, began.sha256, learner.device)
         if heads
         else MakeViews(settings.clip_len)
     )
-    made = {
+    return {
         name: Examples(
             rows,
             make,
@@ -170,48 +189,76 @@ def _examples(
         )
         for name, rows in parts.items()
     }
-    if heads:
-        for name, examples in made.items():
-            numbers = range(settings.draws) if name == "train" else [CENTRED]
-            examples.keep(numbers, lambda done, count: progress("features", done, count))
-    return made
+
+
+def _keep_features(
+    examples: dict[str, Examples],
+    settings: TrainSettings,
+    progress: Progress,
+    stopping: Callable[[], bool],
+) -> None:
+    count = sum(len(each.labels) for each in examples.values())
+    done = 0
+    for name, each in examples.items():
+        for index in range(len(each.labels)):
+            each.keep(index, range(settings.draws) if name == "train" else [CENTRED])
+            done += 1
+            progress("features", done, count)
+            if stopping():
+                raise KeyboardInterrupt
 
 
 def _value(found: Predictions) -> float:
     """What is best: SROCC and PLCC together."""
-    if np.ptp(found.overall) == 0:
-        return -1.0
     both = found.agreement()
-    return (both.srocc + both.plcc) / 2
+    return (both.srocc + both.plcc) / 2 if both else -1.0
 
 
 def _row(epoch: int, losses: list[float], rate: float, found: Predictions) -> dict[str, Any]:
     row = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
-    for name in ("overall", "technical", "aesthetic"):
-        if np.ptp(getattr(found, name)) > 0:
-            both = found.agreement(name)
+    for name in SCORES:
+        both = found.agreement(name)
+        if both:
             row |= {f"{name}_srocc": both.srocc, f"{name}_plcc": both.plcc}
     return row
 
 
-def _out_of_memory(error: Exception) -> bool:
-    """Whether it says so: CUDA has a type for it, the CPU a sentence."""
-    told = "not enough memory" in str(error) or "can't allocate memory" in str(error)
-    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+@contextmanager
+def _memory_may_run_out() -> Iterator[None]:
+    """Say so in a sentence: CUDA has a type for it, the CPU words of several kinds."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        told = "not enough memory" in str(error) or "can't allocate memory" in str(error)
+        if not told and not isinstance(error, torch.OutOfMemoryError | MemoryError):
+            raise
+        raise TrainingError(
+            f"Memory ran out ({next(iter(str(error).splitlines()), 'no more to be had')}). Take a "
+            "smaller --batch-size, --checkpointing, or train heads alone; the training goes on "
+            "from its last checkpoint."
+        ) from None
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """On CUDA, take those kernels that give the same sums each time, where there are some."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)
 
 
 def _check_sizes(parts: dict[str, list[Labelled]]) -> None:
     for name, rows in parts.items():
-        if len(rows) < MIN_VIDEOS or len({row.overall for row in rows}) == 1:
+        opinions = len({row.overall for row in rows})
+        if len(rows) < MIN_VIDEOS or opinions == 1:
             raise SettingsError(
-                f"The {name} split has {len(rows)} videos of "
-                f"{len({row.overall for row in rows})} opinions; it needs at least {MIN_VIDEOS} "
-                "that differ. Label more videos, or change the shares."
+                f"The {name} split has {len(rows)} videos of {opinions} opinions; it needs at "
+                f"least {MIN_VIDEOS} that differ. Label more videos, or change the shares."
             )
-
-
-def _fingerprint(rows: Sequence[Labelled]) -> str:
-    text = "\n".join(
-        f"{row.file.name} {row.overall} {row.technical} {row.aesthetic} {row.split}" for row in rows
-    )
-    return sha256(text.encode()).hexdigest()[:16]

@@ -30,12 +30,12 @@ from dover_plugin.training.synthetic.sources import SOURCES, Source, read
 from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
-NUM_FRAMES = 64  # what one clip of the technical view spans
+# What one clip of the technical view spans; half of it in training, where clips are short.
+NUM_FRAMES = {"train": 32, "val": 64, "test": 64}
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
-SCENES = {"train": 110, "val": 10, "test": 15}
-FILMS = 3  # of each photograph
+SCENES = {"train": 120, "val": 10, "test": 15}
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def contents(seed: int) -> list[Content]:
             kind = scenes.KINDS[i % len(scenes.KINDS)]
             found.append(Content(f"scene-{split}-{i:03}", split, size, number, kind=kind))
     for index, source in enumerate(SOURCES):
-        for part in range(source.parts or FILMS):
+        for part in range(source.parts):
             number = 30_000 + 100 * index + part
             size = source.sizes[part % len(source.sizes)]
             name = f"{Path(source.file).stem}-{part}"
             found.append(Content(name, source.split, size, number, source, part))
-    return sorted(found, key=lambda content: SPLITS.index(content.split))  # tests take longest
+    return sorted(found, key=lambda content: SPLITS.index(content.split))  # what is learnt first
 
 
 def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
@@ -102,14 +102,14 @@ def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
     kinds = list(DEGRADATIONS)
     chains: list[list[Fault]] = [[]]
     if content.split != "test":
-        for kind in rng.permutation(kinds)[:5]:
+        for kind in rng.permutation(kinds)[: 3 if content.split == "train" else 5]:
             low, high = rng.choice(np.arange(1, LEVELS + 1), 2, replace=False)
             chains += [[(str(kind), int(low))], [(str(kind), int(high))]]
     else:
         chains += [[(kind, level)] for kind in LADDERS for level in range(1, LEVELS + 1)]
         others = [kind for kind in kinds if kind not in LADDERS]
         chains += [[(kind, int(rng.integers(1, LEVELS + 1)))] for kind in others]
-    for _ in range(4):
+    for _ in range(3 if content.split == "train" else 4):
         first = str(rng.choice(CAPTURE)), int(rng.integers(1, 4))
         then = str(rng.choice(DELIVERY)), int(rng.integers(1, 4))
         chains.append([first, then])
@@ -129,9 +129,10 @@ def footage(videos: Sequence[Path]) -> list[Content]:
 
 def film(content: Content, folder: Path) -> tuple[Picture, int]:
     """The frames of a content, unspoilt, and frames per second."""
+    count = NUM_FRAMES[content.split]
     if content.source is None:
-        return scenes.generate(content.kind, NUM_FRAMES, content.size, content.seed), 25
-    return read(content.source, folder, content.part, NUM_FRAMES, content.size, content.seed)
+        return scenes.generate(content.kind, count, content.size, content.seed), 25
+    return read(content.source, folder, content.part, count, content.size, content.seed)
 
 
 def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list[Label]:

@@ -17,6 +17,7 @@ from dover_plugin.training.synthetic.scenes import photograph
 from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
+PHOTOGRAPHS = (".jpg", ".png")
 LARGE = ((360, 640), (540, 960), (480, 854), (720, 1280), (640, 360))
 MEDIUM = ((360, 640), (270, 480), (480, 360))
 SMALL = ((240, 320),)
@@ -36,7 +37,7 @@ class Source:
         author: who is to be named.
         licence: short name.
         origin: where it is published.
-        parts: spans of a film; 0 for a photograph.
+        parts: spans of a film, or films of a photograph, that are made.
     """
 
     file: str
@@ -46,7 +47,7 @@ class Source:
     author: str
     licence: str
     origin: str
-    parts: int = 0
+    parts: int = 3
 
 
 _LOMIRI = "Debian package lomiri-wallpapers-16.04"
@@ -64,7 +65,7 @@ SOURCES = (
         "Blender Foundation",
         "CC BY 3.0",
         "peach.blender.org, the first 30 s",
-        parts=10,
+        parts=20,
     ),
     Source(
         "car-detection.mp4",
@@ -74,7 +75,7 @@ SOURCES = (
         "Intel Corporation",
         "CC BY 4.0",
         _INTEL,
-        parts=3,
+        parts=4,
     ),
     Source(
         "one-by-one-person-detection.mp4",
@@ -94,6 +95,7 @@ SOURCES = (
         "Trevor 'Freespace'",
         "CC BY 4.0",
         _LOMIRI,
+        parts=12,
     ),
     Source(
         "Picture_1A_by_freespace.jpg",
@@ -103,6 +105,7 @@ SOURCES = (
         "Trevor 'Freespace'",
         "CC BY 4.0",
         _LOMIRI,
+        parts=4,
     ),
     Source(
         "Wine_by_Jakkub_Mede.jpg",
@@ -121,6 +124,7 @@ SOURCES = (
         "Aitzol Berasategi",
         "CC BY 4.0",
         _LOMIRI,
+        parts=12,
     ),
     Source(
         "friends_by_Aitzol_Berasategi.jpg",
@@ -139,6 +143,7 @@ SOURCES = (
         "Aitzol Berasategi",
         "CC BY 4.0",
         _LOMIRI,
+        parts=12,
     ),
     Source(
         "picosdeeuropa_by_Aitzol_Berasategi.jpg",
@@ -157,6 +162,7 @@ SOURCES = (
         "Clemens Engelhardt",
         "CC0 1.0",
         _LOMIRI,
+        parts=12,
     ),
     Source(
         "sunset_by_Aitzol_Berasategi.jpg",
@@ -166,6 +172,7 @@ SOURCES = (
         "Aitzol Berasategi",
         "CC BY 4.0",
         _LOMIRI,
+        parts=12,
     ),
     Source(
         "earth.jpg",
@@ -175,6 +182,7 @@ SOURCES = (
         "NASA",
         "public domain",
         _XPLANET,
+        parts=4,
     ),
     Source(
         "hubble_deep_field.jpg",
@@ -184,6 +192,7 @@ SOURCES = (
         "NASA, ESA",
         "public domain",
         _SKIMAGE,
+        parts=4,
     ),
     Source(
         "astronaut.png",
@@ -193,6 +202,7 @@ SOURCES = (
         "NASA",
         "public domain",
         _SKIMAGE,
+        parts=4,
     ),
     Source(
         "rocket.jpg",
@@ -229,6 +239,7 @@ SOURCES = (
         "vultilion",
         "CC BY 2.0",
         _SKLEARN,
+        parts=4,
     ),
     Source(
         "grace_hopper.jpg",
@@ -238,6 +249,127 @@ SOURCES = (
         "United States Navy",
         "public domain",
         "sample data of matplotlib",
+        parts=4,
+    ),
+    Source(
+        "Bridge_by_Sander_Klootwijk.jpg",
+        "bd86b081f9975e2b83527f71e49b9271a8ab40885428395969d9f7d834d7f050",
+        "train",
+        LARGE,
+        "Sander Klootwijk",
+        "CC BY-SA 4.0",
+        _LOMIRI,
+        parts=12,
+    ),
+    Source(
+        "Dragonfly_by_Bolly.jpg",
+        "af5af17841009732def24b09bb1e669a1b09d2b4bdeee7812c371101c30d2bb3",
+        "train",
+        LARGE,
+        "Bolly",
+        "CC BY-SA 4.0",
+        _LOMIRI,
+        parts=12,
+    ),
+    Source(
+        "free_by_Peter_Nerlich.jpg",
+        "85a5453c2fed514c75973016f3d862aca62eb7ca087618822469274ac1092373",
+        "train",
+        LARGE,
+        "Peter Nerlich",
+        "CC BY-SA 4.0",
+        _LOMIRI,
+        parts=12,
+    ),
+    Source(
+        "greentock_by_Peter_Nerlich.jpg",
+        "e7b20e2db9dcd6e2b278ca55873c2110b35d89cd38b04d0b18728726888e6889",
+        "train",
+        LARGE,
+        "Peter Nerlich",
+        "CC BY-SA 4.0",
+        _LOMIRI,
+        parts=12,
+    ),
+    Source(
+        "Kleiber_by_Lukas_Baubkus.jpg",
+        "6572410c09f4492c74ccadde133565a14c0161617d5917d4c820c66d65a44ba7",
+        "train",
+        LARGE,
+        "Lukas Baubkus",
+        "CC BY-SA 3.0",
+        "Debian package lomiri-wallpapers-20.04",
+        parts=12,
+    ),
+    Source(
+        "chelsea.png",
+        "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
+        "train",
+        SMALL,
+        "Stefan van der Walt",
+        "CC0 1.0",
+        _SKIMAGE,
+        parts=4,
+    ),
+    Source(
+        "ihc.png",
+        "f8dd1aa387ddd1f49d8ad13b50921b237df8e9b262606d258770687b0ef93cef",
+        "train",
+        SMALL,
+        "Center for Microscopy and Molecular Imaging",
+        "no known restrictions",
+        _SKIMAGE,
+        parts=4,
+    ),
+    Source(
+        "camera.png",
+        "b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a",
+        "train",
+        SMALL,
+        "Lav Varshney",
+        "CC0 1.0",
+        _SKIMAGE,
+        parts=4,
+    ),
+    Source(
+        "brick.png",
+        "7966caf324f6ba843118d98f7a07746d22f6a343430add0233eca5f6eaaa8fcf",
+        "train",
+        SMALL,
+        "CC0Textures",
+        "CC0 1.0",
+        _SKIMAGE,
+        parts=4,
+    ),
+    Source(
+        "grass.png",
+        "b6b6022426b38936c43a4ac09635cd78af074e90f42ffa8227ac8b7452d39f89",
+        "train",
+        SMALL,
+        "Linolafett",
+        "CC0 1.0",
+        _SKIMAGE,
+        parts=4,
+    ),
+    Source(
+        "gravel.png",
+        "c48615b451bf1e606fbd72c0aa9f8cc0f068ab7111ef7d93bb9b0f2586440c12",
+        "train",
+        SMALL,
+        "CC0Textures",
+        "CC0 1.0",
+        _SKIMAGE,
+        parts=4,
+    ),
+    Source(
+        "moon.png",
+        "78739619d11f7eb9c165bb5d2efd4772cee557812ec847532dbb1d92ef71f577",
+        "train",
+        SMALL,
+        "NASA",
+        "public domain",
+        _SKIMAGE,
+        parts=4,
     ),
 )
 
@@ -264,7 +396,7 @@ def read(
     Returns:
         (num_frames, H, W, 3) uint8, and frames per second.
     """
-    if source.parts:
+    if Path(source.file).suffix not in PHOTOGRAPHS:
         return _span(folder / source.file, part / source.parts, num_frames, size)
     from PIL import Image
 
