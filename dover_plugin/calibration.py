@@ -124,8 +124,11 @@ MATCHED = Calibration("matched", -0.0827, 0.0377, 0.1105, 0.0735)
 # What the reference computes: the same pairs, given to the other branch.
 REFERENCE = Calibration("reference", 0.1107, 0.07355, -0.08285, 0.03774)
 
-_DEFAULTS = {"dover": MATCHED, "dover++": MATCHED, "dover-mobile": REFERENCE}
-_CALIBRATED_MODELS = ("dover",)
+# Likewise of dover-open's, on its validation clips.
+OPEN = Calibration("matched", 0.0, 1.0, 0.0, 1.0)
+
+_MATCHED = {"dover-open": OPEN, "dover": MATCHED, "dover++": MATCHED}
+_CALIBRATED_MODELS = ("dover-open", "dover")
 
 type Fusion = str | PathLike[str] | Calibration | None
 
@@ -141,18 +144,23 @@ def choose(fusion: Fusion, model: str) -> Calibration:
         SettingsError: constants that the model does not have, or a file that is none.
     """
     if fusion is None:
-        return _DEFAULTS[model]
+        return _MATCHED.get(model, REFERENCE)
     if isinstance(fusion, Calibration):
         return fusion
     if fusion == REFERENCE.name:
+        if model == "dover-open":
+            raise SettingsError(
+                "The reference knows no dover-open, and its constants do not suit it. "
+                "Use 'matched'."
+            )
         return REFERENCE
     if fusion == MATCHED.name:
-        if _DEFAULTS[model] is not MATCHED:
+        if model not in _MATCHED:
             raise SettingsError(
                 f"Nobody has published the distribution of {model}'s raw outputs, so it has no "
                 "'matched' fusion. Use 'reference', or fit a calibration on your own videos."
             )
-        return MATCHED
+        return _MATCHED[model]
     return Calibration.load(fusion)
 
 

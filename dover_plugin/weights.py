@@ -13,6 +13,7 @@ from dover_plugin.published import Published, published
 
 ACCEPT_VARIABLE = "DOVER_ACCEPT_LICENSE"
 
+PACKAGED = Path(__file__).parent / "data"
 BASE = "base_sha256"  # in the metadata of a file of heads: of the weights they are laid over
 
 type Consent = Callable[[Published], bool]
@@ -25,8 +26,9 @@ def cache_dir() -> Path:
 
 
 def cached(model: str) -> Path:
-    """Where the published weights of ``model`` lie once downloaded."""
-    return cache_dir() / "weights" / published(model).file
+    """Where the published weights of ``model`` lie: in the package, or once downloaded."""
+    row = published(model)
+    return (cache_dir() / "weights" if row.urls else PACKAGED) / row.file
 
 
 def consent_by_environment(_: Published) -> bool:
@@ -41,7 +43,7 @@ def find(
     consent: Consent = consent_by_environment,
     progress: Progress | None = None,
 ) -> Path:
-    """Weights of ``model``: the given file, else the cache, else a download after consent.
+    """Weights of ``model``: the given file, else the package or the cache, else a download.
 
     Args:
         model: a name of the table.
@@ -64,6 +66,8 @@ def find(
     if file.is_file():
         verify(model)
         return file
+    if not row.urls:
+        verify(model)  # says that it is not there
     if not consent(row):
         raise LicenceError(
             f"The weights of {model} ({row.size / 1e6:.0f} MB) are not on this machine, and "
@@ -89,17 +93,15 @@ def verify(model: str) -> str:
         WeightsError: they are missing or differ.
     """
     row, file = published(model), cached(model)
+    get = f"run 'dover weights download {model}'" if row.urls else "install dover-plugin anew"
     if not file.is_file():
-        raise WeightsError(
-            f"The weights of {model} are not in the cache ('{file}'). "
-            f"Get them with 'dover weights download {model}'."
-        )
+        raise WeightsError(f"The weights of {model} are not there ('{file}'). To get them, {get}.")
     expected = row.sha256 or (_pin(file).read_text().strip() if _pin(file).exists() else None)
     got = sha256_of(file)
     if expected and got != expected:
         raise WeightsError(
-            f"'{file}' has SHA-256 {got}, not {expected}: it is damaged or not {model}. Delete it "
-            f"and run 'dover weights download {model}'."
+            f"'{file}' has SHA-256 {got}, not {expected}: it is damaged or not {model}. Delete it, "
+            f"and {get}."
         )
     return got
 

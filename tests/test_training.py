@@ -270,6 +270,7 @@ def test_too_few_videos(labels: list[Labelled], tmp_path: Path) -> None:
         {"learning_rate": float("nan")},
         {"ema": 1.0},
         {"together": 3},
+        {"window": 100},
         {"batch_size": 1},
         {"clip_len": 3},
         {"what": "heads", "clip_len": 32},

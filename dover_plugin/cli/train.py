@@ -55,6 +55,9 @@ def train(
     clip_len: Annotated[
         int, typer.Option(help="Frames of a clip; fewer are quicker, from scratch.")
     ] = 32,
+    window: Annotated[
+        int, typer.Option(help="Side of what is seen of both views; less is quicker, from scratch.")
+    ] = 224,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror every other example.")] = False,
     draws: Annotated[
         int | None,
@@ -115,6 +118,7 @@ def train(
         ema=ema,
         seed=seed,
         clip_len=clip_len,
+        window=window,
         flip=flip,
         draws=(3 if head_only else 0) if draws is None else draws,
         together=together,

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from dover_plugin.errors import VideoError
 from dover_plugin.networks import Dover
-from dover_plugin.sampling import CLIP_LEN, NUM_CLIPS, draw
+from dover_plugin.sampling import CLIP_LEN, FRAGMENT, NUM_CLIPS, VIEW, draw
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
 from dover_plugin.video import open_source
@@ -26,7 +26,6 @@ type Key = tuple[int, int]  # of an example: which draw, index of the video
 type Rng = np.random.Generator | None
 CENTRED = -1  # the draw that validation takes
 BRANCHES = ("technical", "aesthetic")
-WIDTH_AXIS = 3  # of views (clips, T, H, W, C)
 
 
 class Maker(Protocol):
@@ -53,6 +52,7 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
             0 draws anew every time.
         folder: where they are kept.
         flip: mirror every other example.
+        window: side of what is seen of both views, in pixels.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
         draws: int,
         folder: Path,
         flip: bool = False,
+        window: int = VIEW,
     ) -> None:
         self.labels = labels
         self._make = make
@@ -71,6 +72,7 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
         self._draws = draws
         self._folder = folder
         self._flip = flip
+        self._window = window
 
     def __getitem__(self, key: Key) -> dict[str, Tensor] | VideoError:
         """What ``make`` makes, as tensors, and ``overall``, ``technical``, ``aesthetic`` opinions.
@@ -83,15 +85,27 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
             arrays = self._kept(row, number) if self._draws else self._fresh(row, [number])[0]
         except VideoError as error:
             return error
-        rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
-        if self._flip and number != CENTRED and rng.random() < 0.5:
-            arrays = {name: np.flip(array, WIDTH_AXIS) for name, array in arrays.items()}
+        if number != CENTRED:
+            rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
+            arrays = self._varied(arrays, rng)
         return {
             **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()},
             **{
                 name: torch.tensor(getattr(row, name), dtype=torch.float32)
                 for name in ("overall", *BRANCHES)
             },
+        }
+
+    def _varied(self, views: dict[str, NDArray[Any]], rng: Rng) -> dict[str, NDArray[Any]]:
+        """A window of each view, whole fragments of the technical one, and perhaps mirrored."""
+        if rng is None or not (self._window < VIEW or self._flip):
+            return views
+        last = (VIEW - self._window) // FRAGMENT
+        top, left = FRAGMENT * rng.integers(0, last + 1, 2)
+        step = -1 if self._flip and rng.random() < 0.5 else 1
+        return {
+            name: view[:, :, top : top + self._window, left : left + self._window][:, :, :, ::step]
+            for name, view in views.items()
         }
 
     def keep(self, index: int, numbers: Iterable[int]) -> None:

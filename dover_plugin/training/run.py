@@ -13,6 +13,7 @@ import torch
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.files import write_text
 from dover_plugin.networks import CONFIGS
+from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.labels import Labelled
 
 WHAT = ("heads", "all")
@@ -28,6 +29,7 @@ RANGES = {
     "ema": (0.0, 0.999999),
     "seed": (0, 2**62),
     "clip_len": (2, 1024),
+    "window": (FRAGMENT, VIEW),
     "draws": (0, 10_000),
     "together": (1, 65_536),
     "val_share": (0.0, 1.0),
@@ -60,6 +62,8 @@ class TrainSettings:
         ema: how slowly the averaged weights follow, which are validated and kept.
         seed: of everything random.
         clip_len: frames of a clip; fewer are quicker, and only sensible from scratch.
+        window: side of the random part of both views that is learnt from, in pixels; less than
+            224 is quicker, and only sensible from scratch.
         flip: mirror every other example; the reference does not.
         draws: random draws of each video that are kept on disk, which epochs take in turn; 0 draws
             anew in every epoch, which heads alone cannot.
@@ -84,7 +88,8 @@ class TrainSettings:
     warmup_epochs: float = 2.5
     ema: float = 0.999
     seed: int = 42
-    clip_len: int = 32
+    clip_len: int = CLIP_LEN
+    window: int = VIEW
     flip: bool = False
     draws: int = 3
     together: int = 1
@@ -108,8 +113,14 @@ class TrainSettings:
                 raise SettingsError(f"{name} lies between {low:g} and {high:g}, got {value:g}.")
         if self.clip_len % 2:
             raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
-        if self.what == "heads" and (self.init == "scratch" or self.clip_len != 32):
-            raise SettingsError("Heads alone are trained on trained backbones and clips of 32.")
+        if self.window % FRAGMENT:
+            raise SettingsError(f"A window is a multiple of {FRAGMENT}, got {self.window}.")
+        plain = (self.clip_len, self.window, self.flip) == (CLIP_LEN, VIEW, False)
+        if self.what == "heads" and (self.init == "scratch" or not plain):
+            raise SettingsError(
+                "Heads alone are trained on features of trained backbones, which are made of clips "
+                f"of {CLIP_LEN} whole pictures, not mirrored."
+            )
         if self.draws < (self.what == "heads"):
             raise SettingsError(f"Heads alone need draws that are kept, got {self.draws}.")
         if self.batch_size % self.together:

@@ -185,7 +185,8 @@ def _examples(
             seed=settings.seed,
             draws=settings.draws,
             folder=folder / "kept",
-            flip=settings.flip and not heads,
+            flip=settings.flip,
+            window=settings.window,
         )
         for name, rows in parts.items()
     }
