@@ -16,6 +16,7 @@ import numpy as np
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.files import write_text
+from dover_plugin.published import facts
 
 TECHNICAL_WEIGHT, AESTHETIC_WEIGHT = 0.6104, 0.3896  # fuse_results of the reference
 MIN_VIDEOS = 10  # fewer give no usable standard deviation
@@ -125,7 +126,7 @@ MATCHED = Calibration("matched", -0.0827, 0.0377, 0.1105, 0.0735)
 REFERENCE = Calibration("reference", 0.1107, 0.07355, -0.08285, 0.03774)
 
 # Likewise of dover-open's, on its validation clips.
-OPEN = Calibration("matched", 0.0, 1.0, 0.0, 1.0)
+OPEN = Calibration(**facts("dover-open")["calibration"])
 
 _MATCHED = {"dover-open": OPEN, "dover": MATCHED, "dover++": MATCHED}
 _CALIBRATED_MODELS = ("dover-open", "dover")

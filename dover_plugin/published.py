@@ -1,11 +1,15 @@
 """The table of published weights: what there is, where, and under which licence."""
 
 import difflib
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from dover_plugin.errors import SettingsError
 
-DEFAULT_MODEL = "dover-mobile"
+DEFAULT_MODEL = "dover-open"
 S_LAB = (
     "S-Lab License 1.0: non-commercial use only "
     "(https://github.com/VQAssessment/DOVER/blob/master/LICENSE)"
@@ -18,8 +22,8 @@ class Published:
 
     Attributes:
         model: the name users give.
-        file: its name in the cache.
-        urls: where it is published.
+        file: its name in the package or the cache.
+        urls: where it is published; none for what is in the package.
         sha256: of the file; None where nobody published it. It is then pinned at first download.
         size: in bytes, about.
         licence: in one sentence.
@@ -35,10 +39,31 @@ class Published:
     note: str
 
 
+def packaged_facts(model: str) -> Path:
+    """The JSON beside weights in the package: their "sha256", "size" and "calibration"."""
+    return Path(__file__).parent / "data" / f"{model}.json"
+
+
+@cache
+def facts(model: str) -> dict[str, Any]:
+    """What that JSON holds."""
+    found: dict[str, Any] = json.loads(packaged_facts(model).read_text())
+    return found
+
+
 _RELEASES = "https://github.com/QualityAssessment/DOVER/releases/download"
 _HUB = "https://huggingface.co/teowu/DOVER/resolve/main"
 
 PUBLISHED = (
+    Published(
+        "dover-open",
+        "dover-open.safetensors",
+        (),
+        facts("dover-open")["sha256"],
+        facts("dover-open")["size"],
+        "Apache License 2.0, as the code",
+        "Small, in the package; learnt from spoilt clips, without human opinions",
+    ),
     Published(
         "dover",
         "DOVER.pth",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dover_plugin.cli.common import USAGE, progress_bars
-from dover_plugin.errors import DoverError
+from dover_plugin.errors import DoverError, SettingsError
 
 if TYPE_CHECKING:
     from dover_plugin.training.synthetic.build import Content
@@ -45,7 +45,21 @@ def footage(
     from dover_plugin.training.synthetic.build import footage
 
     *films, target = videos
+    if not films or any(film.parent != films[0].parent for film in films):
+        raise SettingsError("Name videos of one folder, then the folder for what is made of them.")
     _build(footage(films), films[0].parent, target, seed, workers)
+
+
+@app.command()
+def pack(
+    trained: Annotated[Path, typer.Argument(help="A file of weights.")],
+    labels: Annotated[Path, typer.Argument(help="labels.csv of the clips.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+) -> None:
+    """Put trained weights into the package, with constants of the validation clips."""
+    from dover_plugin.training.synthetic.pack import pack
+
+    typer.echo(str(pack(trained, labels, labels.parent / "clips", device)))
 
 
 @app.command()
@@ -60,9 +74,11 @@ def examine(
     from dover_plugin.training.synthetic.examine import examine
 
     known = pd.read_csv(labels).rename(columns={"overall": "label"})
-    scored = pd.read_json(scores, lines=True).assign(
-        file=lambda table: table["path"].map(lambda path: Path(path).name)
-    )
+    scored = pd.read_json(scores, lines=True).drop_duplicates("path", keep="last")
+    broken = scored["error"].notna()
+    for error in scored["error"][broken]:
+        typer.echo(f"dover: {error}", err=True)
+    scored = scored[~broken].assign(file=lambda table: table["path"].map(lambda p: Path(p).name))
     table = known[known["split"] == split].merge(scored, on="file", validate="one_to_one")
     typer.echo(json.dumps(asdict(examine(table)), indent=2))
 

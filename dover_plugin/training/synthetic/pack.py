@@ -1,0 +1,57 @@
+"""Put trained weights into the package: as float16, with their hash and their constants."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from dover_plugin import __version__, weights
+from dover_plugin.batch import score_kept
+from dover_plugin.calibration import Calibration
+from dover_plugin.download import sha256_of
+from dover_plugin.files import write_text
+from dover_plugin.published import packaged_facts
+from dover_plugin.scorer import Scorer
+from dover_plugin.training.labels import read_labels
+
+MODEL = "dover-open"
+
+
+def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path:
+    """Write the package's weights, and beside them a JSON with what it says of them.
+
+    Args:
+        trained: a file of weights.
+        labels: of the clips; those of the split "val" give the constants of the fusion.
+        clips: the folder that their names start from.
+        device: where validation clips are scored.
+
+    Returns:
+        The file of weights in the package.
+
+    Raises:
+        DoverError: files that do not fit, or clips that cannot be scored.
+    """
+    state = weights.read_state_dict(trained)
+    weights.check_fit(state, MODEL, trained)
+    file = weights.PACKAGED / f"{MODEL}.safetensors"
+    halves = {name: tensor.half().contiguous() for name, tensor in state.items()}
+    save_file(halves, file, {"dover_plugin": __version__, "model": MODEL})
+    validation = [row.file for row in read_labels(labels, clips) if row.split == "val"]
+    scorer = Scorer(MODEL, device, weights=file)
+    kept = trained.with_name(f"val-{sha256_of(file)[:8]}.jsonl")
+    raws = [
+        (row["technical_raw"], row["aesthetic_raw"])
+        for row in score_kept(scorer, validation, kept)
+        if row["error"] is None
+    ]
+    technical, aesthetic = zip(*raws, strict=True)
+    facts = {
+        "sha256": sha256_of(file),
+        "size": file.stat().st_size,
+        "clips": len(raws),
+        "calibration": asdict(Calibration.fit("matched", technical, aesthetic)),
+    }
+    write_text(packaged_facts(MODEL), json.dumps(facts, indent=2))
+    return file
