@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from dover_plugin import Scorer
 from dover_plugin.batch import score_kept
+from dover_plugin.calibration import Calibration
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation import MEASURES, PRESETS, accuracy, preset, scatter
@@ -155,6 +156,10 @@ def test_what_is_kept_must_be_of_the_same_settings(
     other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], seed=5)
     with pytest.raises(SettingsError, match="seed None, not 5"):
         list(score_kept(other, videos, kept))
+    own = Calibration("reference", 0.0, 1.0, 0.0, 1.0)
+    other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], fusion=own)
+    with pytest.raises(SettingsError, match="other constants of the fusion 'reference'"):
+        list(score_kept(other, videos, kept))
     for foreign in ('{"labels": [1, 2]}', "name,score\na,1\nb,2", "not a score\n"):
         kept.write_text(foreign)
         with pytest.raises(SettingsError, match="is no score"):
@@ -177,3 +182,21 @@ def test_a_changed_file_is_scored_again(mobile: Scorer, tmp_path: Path) -> None:
     assert len(kept.read_text().splitlines()) == 3
     (again,) = score_kept(mobile, [video], kept)
     assert again == after
+
+
+def test_few_videos_are_fitted_by_a_line() -> None:
+    fitted = logistic_fit([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
+    assert fitted == pytest.approx([2, 4, 6])
+
+
+def test_a_score_that_is_the_same_for_all_is_left_out() -> None:
+    rows, mos = table()
+    saturated = [{**row, "overall": 1.0} for row in rows]
+    assert [each.score for each in accuracy(saturated, mos)] == [
+        "technical",
+        "aesthetic",
+        "z-scores",
+    ]
+    alike = [{**row, "technical_raw": 0.1, "aesthetic_raw": 0.1, "overall": 0.5} for row in rows]
+    with pytest.raises(SettingsError, match="the same score"):
+        accuracy(alike, mos)

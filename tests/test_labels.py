@@ -61,8 +61,12 @@ def test_a_table_with_headers(tmp_path: Path) -> None:
         ("file,overall\n", "holds no labels"),
         ("file,quality\na,1\n", "no column 'overall'"),
         ("file,mos\na,1\na,2\n", "more than once, as 'a'"),
-        ("file,mos\na,1\nb,x\n", "no number as opinion, as 'b'"),
-        ("file,mos\na,1\nb,nan\n", "no number as opinion"),
+        ("file,mos\na,1\nb,x\n", "overall opinion that is no number, as 'b'"),
+        ("file,mos\na,1\nb,nan\n", "overall opinion that is no number"),
+        ("file,mos\na,1\nb,\n", "no overall opinion, as 'b'"),
+        ("file,mos,technical\na,1,2\nb,2,good\n", "technical opinion that is no number"),
+        ("a,1,2,-1\nb,1,2,3\n", "no overall opinion, as 'a'"),
+        ("file,mos,mos \na,1,2\nb,2,3\n", "two columns 'overall'"),
         ("file,mos\na,3\nb,3\n", "every video the opinion 3"),
         ("file,mos,split\na,1,train\nb,2,dev\n", "split 'dev'"),
     ],
@@ -70,6 +74,18 @@ def test_a_table_with_headers(tmp_path: Path) -> None:
 def test_tables_that_are_wrong(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         read_labels(write(tmp_path, text), VIDEOS, pattern="{name}")
+
+
+def test_a_table_of_a_spreadsheet(tmp_path: Path) -> None:
+    """With a byte order mark, names that look like numbers, quotes, and empty cells."""
+    text = '\ufefffile,mos,group,split\n"007",1,,train\n"a, b.mp4",2,,\nNA.mp4,3,x,\nc.mp4,4,x,\n'
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    rows = read_labels(tmp_path / "labels.csv", VIDEOS, pattern="{name}.mp4")
+    assert [row.file.name for row in rows] == ["007.mp4", "a, b.mp4", "NA.mp4", "c.mp4"]
+    assert [row.group for row in rows] == ["007.mp4", "a, b.mp4", "x", "x"]
+    assert [row.split for row in rows] == ["train", None, None, None]
+    with pytest.raises(SettingsError, match="1 of 4 rows"):
+        split(rows, 0, (0.1, 0.2))
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
@@ -81,7 +97,7 @@ def test_labels_without_videos_and_videos_without_labels(tmp_path: Path) -> None
     for name in ("a.mp4", "c.mp4"):
         (tmp_path / name).write_bytes(b"x")
     rows = read_labels(write(tmp_path, "file,mos\na.mp4,1\nb.mp4,2\n"), tmp_path)
-    with pytest.raises(SettingsError, match=r"1 of 2 labelled videos .* 'b\.mp4'"):
+    with pytest.raises(SettingsError, match=r"1 of 2 labelled videos .*b\.mp4'"):
         check_videos(rows, tmp_path)
     assert check_videos(rows[:1], tmp_path) == [str(tmp_path / "c.mp4")]
 
