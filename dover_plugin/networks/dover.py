@@ -11,11 +11,12 @@ from dover_plugin.networks.swin3d import Swin3d, SwinConfig
 
 @dataclass(frozen=True)
 class DoverConfig:
-    """Sizes of the two branches and of their heads' hidden layer."""
+    """Sizes of the two branches, of their heads' hidden layer, and what heads drop in training."""
 
     technical: SwinConfig | ConvNeXtConfig
     aesthetic: ConvNeXtConfig
     head_hidden: int
+    dropout: float = 0.5
 
 
 # Paper section 3; dover.yml and dover-mobile.yml of the reference.
@@ -27,7 +28,8 @@ DOVER = DoverConfig(
 _FEMTO = ConvNeXtConfig((2, 2, 6, 2), (48, 96, 192, 384), response_norm=True)
 DOVER_MOBILE = DoverConfig(technical=_FEMTO, aesthetic=_FEMTO, head_hidden=32)
 _SLIM = ConvNeXtConfig((2, 2, 6, 2), (24, 48, 96, 192), response_norm=True)
-DOVER_OPEN = DoverConfig(technical=_SLIM, aesthetic=_SLIM, head_hidden=32)  # ours: Mobile, halved
+# Ours: Mobile, halved.
+DOVER_OPEN = DoverConfig(technical=_SLIM, aesthetic=_SLIM, head_hidden=32, dropout=0.2)
 CONFIGS = {"dover": DOVER, "dover-mobile": DOVER_MOBILE, "dover++": DOVER, "dover-open": DOVER_OPEN}
 
 
@@ -41,9 +43,13 @@ class Dover(nn.Module):
     def __init__(self, config: DoverConfig) -> None:
         super().__init__()
         self.technical_backbone = _backbone(config.technical)
-        self.technical_head = QualityHead(config.technical.channels, config.head_hidden)
+        self.technical_head = QualityHead(
+            config.technical.channels, config.head_hidden, config.dropout
+        )
         self.aesthetic_backbone = _backbone(config.aesthetic)
-        self.aesthetic_head = QualityHead(config.aesthetic.channels, config.head_hidden)
+        self.aesthetic_head = QualityHead(
+            config.aesthetic.channels, config.head_hidden, config.dropout
+        )
 
     def technical_map(self, clips: Tensor) -> Tensor:
         """Local technical quality.

@@ -130,7 +130,7 @@ class QualityHead(nn.Module):
     Source: VQAHead of the reference (dover/models/head.py).
     """
 
-    def __init__(self, channels: int, hidden: int, dropout: float = 0.5) -> None:
+    def __init__(self, channels: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.fc_hid = nn.Conv3d(channels, hidden, 1)
