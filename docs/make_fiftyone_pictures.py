@@ -39,7 +39,7 @@ def main() -> None:
     (folder / "cut_off.mp4").write_bytes(b"no video")
     weights = str(folder.parent / "weights.pth")
     torch.save(seeded_state_dict(DOVER_MOBILE), weights)
-    scorer = Scorer("dover-mobile", "cpu", weights=weights)
+    scorer = Scorer("dover-open", "cpu", weights=weights)
     raws = [r.raw for r in scorer.score_many(sorted(folder.glob("*"))) if isinstance(r, Scores)]
     fusion = str(folder.parent / "fusion.json")
     technical, aesthetic = zip(*raws, strict=True)

@@ -31,7 +31,7 @@ class Scorer:
     """Scores videos with one model on one device. It may be shared between threads.
 
     Args:
-        model: "dover", "dover-mobile" or "dover++".
+        model: "dover-open", "dover", "dover-mobile" or "dover++".
         device: "auto" (CUDA where there is one, else the CPU) or a torch device.
         weights: a file to use in place of the published weights.
         fusion: "matched", "reference", a calibration file, or a Calibration; by default the best

@@ -18,7 +18,7 @@ from clips import write_clip
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("folder", nargs="?", help="of videos")
 parser.add_argument("--name", default="dover-quickstart", help="of the dataset")
-parser.add_argument("--model", default="dover-mobile")
+parser.add_argument("--model", default="dover-open")
 parser.add_argument("--weights", help="a file in place of the published weights")
 arguments = parser.parse_args()
 

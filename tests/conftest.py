@@ -12,6 +12,7 @@ from clips import write_clip
 from dover_plugin import Scorer
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin.weights import cached
 
 os.environ.setdefault("DOVER_ENGINE", "torch")  # the others have tests of their own
 SHARED = Path(__file__).parents[2] / "shared"
@@ -53,12 +54,13 @@ def _ordinary_priority() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of untrained weights by model."""
+    """Files of untrained weights by model; those of dover-open are in the package, trained."""
     folder = tmp_path_factory.mktemp("weights")
     files = {}
     for model in ("dover", "dover-mobile"):
         files[model] = folder / f"{model}.pth"
         torch.save(seeded_state_dict(CONFIGS[model]), files[model])
+    files["dover-open"] = cached("dover-open")
     return files
 
 

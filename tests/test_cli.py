@@ -34,7 +34,7 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def weights(seeded: dict[str, Path]) -> tuple[object, ...]:
-    return ("--weights", seeded["dover-mobile"])
+    return ("--weights", seeded["dover-open"])
 
 
 def one_line(done: subprocess.CompletedProcess[str], *says: str) -> None:
@@ -68,8 +68,12 @@ def test_table(run: Run, clip: Path, weights: tuple[object, ...], tmp_path: Path
     assert re.fullmatch(rf"{re.escape(str(clip))}( +[01]\.\d{{3}}){{3}}", lines[1].strip())
     assert lines[2].split()[1:] == ["failed"] * 3
     assert "error: There is no file" in done.stdout
+    assert "matched fusion, centred, torch float32 on cpu" in lines[-1]
+
+
+def test_a_table_says_what_to_beware_of(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
+    done = run("score", clip, "-m", "dover-mobile", "--weights", seeded["dover-mobile"])
     assert "note: dover-mobile is uncalibrated" in done.stdout
-    assert "reference fusion, centred, torch float32 on cpu" in lines[-1]
 
 
 def test_csv_to_a_file(run: Run, clip: Path, weights: tuple[object, ...], tmp_path: Path) -> None:
@@ -186,7 +190,7 @@ def test_unknown_options_and_formats(run: Run, clip: Path) -> None:
 
 
 def test_missing_weights_quote_the_licence_and_the_command(run: Run, clip: Path) -> None:
-    done = run("score", clip)
+    done = run("score", clip, "-m", "dover-mobile")
     one_line(done, "non-commercial", "dover weights download dover-mobile --accept-license")
     assert done.returncode == 2
 
@@ -194,7 +198,11 @@ def test_missing_weights_quote_the_licence_and_the_command(run: Run, clip: Path)
 def test_a_terminal_is_asked_for_consent(clip: Path) -> None:
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [DOVER, "score", str(clip)], stdin=slave, stdout=slave, stderr=slave, close_fds=True
+        [DOVER, "score", str(clip), "-m", "dover-mobile"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        close_fds=True,
     )
     os.close(slave)
     os.write(master, b"n\n")
@@ -253,10 +261,19 @@ def test_doctor_finds_a_cache_that_cannot_be_written(run: Run, tmp_path: Path) -
 
 def test_weights_commands(run: Run, seeded: dict[str, Path], tmp_path: Path) -> None:
     listed = run("weights", "list").stdout
-    for part in ("dover", "dover-mobile", "dover++", "240 MB", "S-Lab License 1.0"):
+    for part in (
+        "dover-open",
+        "dover-mobile",
+        "dover++",
+        "240 MB",
+        "S-Lab License 1.0",
+        "Apache License",
+    ):
         assert part in listed
     done = run("weights", "download", "dover-mobile")
     one_line(done, "not accepted")
+    done = run("weights", "verify")
+    assert re.fullmatch(r"dover-open: [0-9a-f]{64}\n", done.stdout)
     done = run("weights", "verify", "dover")
     one_line(done, "dover weights download dover")
     target = tmp_path / "w.safetensors"
@@ -271,7 +288,7 @@ def test_ctrl_c_ends_without_a_traceback(clip: Path, seeded: dict[str, Path]) ->
 
     paths = [str(clip)] * 200
     process = subprocess.Popen(
-        [DOVER, "score", *paths, "-f", "json", "--weights", str(seeded["dover-mobile"])],
+        [DOVER, "score", *paths, "-f", "json", "--weights", str(seeded["dover-open"])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -285,7 +302,7 @@ def test_ctrl_c_ends_without_a_traceback(clip: Path, seeded: dict[str, Path]) ->
 
 
 def test_a_closed_pipe_ends_quietly(clip: Path, seeded: dict[str, Path]) -> None:
-    command = f"{DOVER} score {clip} {clip} {clip} -f json --weights {seeded['dover-mobile']}"
+    command = f"{DOVER} score {clip} {clip} {clip} -f json --weights {seeded['dover-open']}"
     done = subprocess.run(
         f"{command} | head -n 1", shell=True, capture_output=True, text=True, timeout=120
     )

@@ -20,7 +20,7 @@ from dover_plugin.views import Views
 
 ROOT = Path(__file__).parents[1]
 OTHERS = ("openvino", "onnxruntime")
-MODELS = ("dover-mobile", "dover")
+MODELS = ("dover-open", "dover-mobile", "dover")
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 1e-2
 

@@ -83,7 +83,7 @@ def dover(
 
     Args:
         clip: of any constant format and size.
-        model: "dover", "dover-mobile" or "dover++".
+        model: "dover-open", "dover", "dover-mobile" or "dover++".
         weights: a file in place of the published weights.
         device: "auto", "cpu", "cuda", ...
         engine: "auto", "torch", "openvino" or "onnxruntime"; see dover_plugin.Scorer.

@@ -94,7 +94,7 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
 
         Args:
             sample_collection: a dataset or view of videos; of groups every slice of videos.
-            model: "dover", "dover-mobile" or "dover++".
+            model: "dover-open", "dover", "dover-mobile" or "dover++".
             weights: a file in place of the published weights.
             device: "auto", "cpu", "cuda", ...
             fusion: "matched", "reference" or a calibration file; the model's best by default.

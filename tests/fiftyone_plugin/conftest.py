@@ -49,8 +49,8 @@ def fo() -> Any:
 
 @pytest.fixture(scope="session")
 def weights(seeded: dict[str, Path]) -> str:
-    """Untrained weights of the small model."""
-    return str(seeded["dover-mobile"])
+    """The weights in the package."""
+    return str(seeded["dover-open"])
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +67,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def calibration(folder: Path, weights: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A fusion that spreads the untrained model's scores over [0, 1]."""
+    """A fusion that spreads the model's scores over [0, 1]."""
     from dover_plugin import Calibration, Scorer, Scores
 
-    scorer = Scorer("dover-mobile", "cpu", weights=weights)
+    scorer = Scorer("dover-open", "cpu", weights=weights)
     done = [r for r in scorer.score_many(sorted(folder.glob("*.mp4"))) if isinstance(r, Scores)]
     raws = [r.raw for r in done] * 2
     file = tmp_path_factory.mktemp("fusion") / "spread.json"

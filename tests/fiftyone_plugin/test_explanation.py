@@ -55,7 +55,7 @@ def test_the_map_is_of_the_weights_that_scored(
 
     other = {
         key: tensor * 1.001 if tensor.is_floating_point() else tensor
-        for key, tensor in torch.load(seeded["dover-mobile"], weights_only=True).items()
+        for key, tensor in torch.load(seeded["dover-open"], weights_only=True).items()
     }
     torch.save(other, tmp_path / "other.pth")
     sample = scored_once.match_tags("dover:failed", bool=False).first()

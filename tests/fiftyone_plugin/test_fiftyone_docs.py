@@ -51,8 +51,8 @@ def test_the_examples_run(
     good.set_values("mos", [1.0, 2.0, 3.0, 4.0, 5.0, 3.5])
     scope: dict[str, Any] = {}
     for example in EXAMPLES:
-        code = example.replace('model="dover"', 'model="dover-mobile"').replace(
-            'Scorer("dover")', 'Scorer("dover-mobile")'
+        code = example.replace('model="dover"', 'model="dover-open"').replace(
+            'Scorer("dover")', 'Scorer("dover-open")'
         )
         if "apply_model" in code:
             code = code.replace("dataset.apply_model", "dataset.limit(0).apply_model")
@@ -72,7 +72,7 @@ def test_the_readmes_example(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "videos").symlink_to(folder)
     scope: dict[str, Any] = {}
-    exec(example.replace('model="dover"', 'model="dover-mobile"'), scope)
+    exec(example.replace('model="dover"', 'model="dover-open"'), scope)
     assert len(scope["worst"]) == 1
     scope["dataset"].delete()
 

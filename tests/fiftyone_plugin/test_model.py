@@ -18,7 +18,7 @@ def test_apply_model_writes_the_cores_scores(scored: Any, weights: str) -> None:
     from fiftyone_plugin.model import DoverModel
 
     good = scored.match_tags("dover:failed", bool=False).limit(2)
-    scorer = Scorer("dover-mobile", "cpu", weights=weights)
+    scorer = Scorer("dover-open", "cpu", weights=weights)
     good.apply_model(DoverModel(scorer), "quality")
     for sample in good:
         assert sample.quality_overall == scorer.score(sample.filepath).overall
@@ -41,10 +41,10 @@ def test_the_zoo_source_is_registered_and_loaded(
     assert "dover/dover-mobile" in foz.list_zoo_models()
     with pytest.raises(Exception, match="licence was not accepted"):
         foz.load_zoo_model("dover/dover-mobile")
-    shutil.copy(weights, Path(fo.config.model_zoo_dir) / "dover/dover-mobile.pth")
-    model = foz.load_zoo_model("dover/dover-mobile", device="cpu")
+    model = foz.load_zoo_model("dover/dover-open", device="cpu")
+    assert (Path(fo.config.model_zoo_dir) / "dover/dover-open.safetensors").is_file()
     assert model.media_type == "video"
     good = scored.match_tags("dover:failed", bool=False).limit(1)
     good.apply_model(model, "zoo")
-    expected = Scorer("dover-mobile", "cpu", weights=weights).score(good.first().filepath)
+    expected = Scorer("dover-open", "cpu", weights=weights).score(good.first().filepath)
     assert good.first().zoo_technical == expected.technical

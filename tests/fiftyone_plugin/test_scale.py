@@ -58,7 +58,7 @@ def test_many_samples_in_flat_memory(
 ) -> None:
     from fiftyone_plugin import scoring
 
-    scorer = scoring.make_scorer(model="dover-mobile", weights=weights, device="cpu")
+    scorer = scoring.make_scorer(model="dover-open", weights=weights, device="cpu")
     monkeypatch.setattr(scorer, "engine", FastEngine())
     writes = []
     set_values = type(large).set_values

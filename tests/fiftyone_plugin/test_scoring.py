@@ -12,7 +12,7 @@ from dover_plugin.errors import SettingsError
 
 
 def test_scores_are_those_of_the_core(scored_once: Any, weights: str, calibration: str) -> None:
-    scorer = Scorer("dover-mobile", "cpu", weights=weights, fusion=calibration)
+    scorer = Scorer("dover-open", "cpu", weights=weights, fusion=calibration)
     sample = scored_once.match_tags("dover:failed", bool=False).first()
     expected = scorer.score(sample.filepath).to_dict()
     stored = {name: value for name, value in sample.dover.to_dict().items() if name != "_cls"}
@@ -22,7 +22,7 @@ def test_scores_are_those_of_the_core(scored_once: Any, weights: str, calibratio
 
 def test_segments_are_labels_with_scores(scored_once: Any, weights: str, calibration: str) -> None:
     sample = scored_once.first()
-    scorer = Scorer("dover-mobile", "cpu", weights=weights, fusion=calibration)
+    scorer = Scorer("dover-open", "cpu", weights=weights, fusion=calibration)
     expected = list(scorer.timeline(sample.filepath, seconds=1))
     found = sample.dover_segments.detections
     assert [label.support for label in found] == [[1, 25], [26, 50]]
@@ -57,7 +57,7 @@ def test_fields_are_declared_described_and_indexed(scored_once: Any, fo: Any) ->
 def test_the_run_is_recorded(scored_once: Any, weights: str) -> None:
     [key] = scored_once.list_runs(method="dover")
     config = scored_once.get_run_info(key).config
-    assert (config.model, config.fusion, config.field) == ("dover-mobile", "spread", "dover")
+    assert (config.model, config.fusion, config.field) == ("dover-open", "spread", "dover")
     results = scored_once.load_run_results(key)
     assert (results.scored, results.failed, results.stopped) == (6, 1, False)
 
@@ -137,7 +137,7 @@ def test_a_run_is_stopped_between_writes_and_goes_on(
     from fiftyone_plugin import scoring
 
     monkeypatch.setattr(scoring, "WRITE_EVERY", 2)
-    scorer = scoring.make_scorer(model="dover-mobile", weights=weights)
+    scorer = scoring.make_scorer(model="dover-open", weights=weights)
     *_, summary = scoring.score(dataset, scorer, "dover", stop=lambda: True)
     assert (summary.stopped, summary.done) == (True, 2)
     assert dataset.count("dover.overall") == 2
@@ -148,7 +148,7 @@ def test_a_run_is_stopped_between_writes_and_goes_on(
 def test_a_run_that_is_closed_keeps_what_it_has(dataset: Any, weights: str) -> None:
     from fiftyone_plugin import scoring
 
-    scorer = scoring.make_scorer(model="dover-mobile", weights=weights)
+    scorer = scoring.make_scorer(model="dover-open", weights=weights)
     run = scoring.score(dataset, scorer, "dover")
     for _ in range(3):
         next(run)
@@ -190,12 +190,18 @@ def test_the_form_counts_and_warns(scored: Any, dataset: Any, weights: str) -> N
 
 
 def test_the_form_asks_for_the_licence(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = form("score_videos", dataset)
+    wanted = {"model": "dover-mobile"}
+    shown = form("score_videos", dataset, wanted)
     assert "not on this machine" in text(shown["licence"])
     assert "non-commercial" in text(shown["licence"])
     assert shown["accept_license"]["invalid"]
-    assert not form("score_videos", dataset, {"accept_license": True})["accept_license"]["invalid"]
+    accepted = form("score_videos", dataset, {**wanted, "accept_license": True})
+    assert not accepted["accept_license"]["invalid"]
     monkeypatch.setenv("DOVER_ACCEPT_LICENSE", "1")
+    assert "licence" not in form("score_videos", dataset, wanted)
+
+
+def test_the_model_in_the_package_asks_for_nothing(dataset: Any) -> None:
     assert "licence" not in form("score_videos", dataset)
 
 

@@ -6,7 +6,7 @@ from vs_helpers import Counting
 
 @pytest.fixture(scope="module")
 def _counting(seeded: dict[str, Any]) -> Counting:
-    return Counting("dover-mobile", "cpu", weights=seeded["dover-mobile"])
+    return Counting("dover-open", "cpu", weights=seeded["dover-open"])
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def compared(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
 def main() -> None:
     faulthandler.dump_traceback_later(DEADLINE_S, exit=True)  # says where every thread stands
     scenario, weights = sys.argv[1:]
-    scorer = Counting("dover-mobile", "cpu", weights=weights)
+    scorer = Counting("dover-open", "cpu", weights=weights)
     clip = moving(FRAMES, 120, 160).resize.Bicubic(format=vs.YUV420P8, matrix_s="709")
     alone = collect(dover_segments(clip, scorer=scorer, segment=SEGMENT))["DoverOverall"].tolist()
     for threads in (1, 2, 8):

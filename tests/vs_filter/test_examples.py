@@ -26,7 +26,7 @@ def vspipe(folder: Path, script: str, *args: object) -> None:
 @pytest.fixture
 def arguments(tmp_path: Path, seeded: dict[str, Path]) -> list[str]:
     source = write_clip(tmp_path / "clip.mp4", 80, (120, 160))
-    return ["-a", f"source={source}", "-a", f"weights={seeded['dover-mobile']}"]
+    return ["-a", f"source={source}", "-a", f"weights={seeded['dover-open']}"]
 
 
 def test_score_clip(tmp_path: Path, arguments: list[str]) -> None:

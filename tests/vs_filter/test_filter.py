@@ -40,8 +40,8 @@ def test_scores_are_those_of_the_core(scorer: Counting) -> None:
     assert table["DoverTechnicalRaw"].tolist() == [s.raw.technical for s in expected]
     assert table["DoverAestheticRaw"].tolist() == [s.raw.aesthetic for s in expected]
     assert table["DoverOverall"].tolist() == [s.overall for s in expected]
-    assert table["DoverModel"].unique().tolist() == ["dover-mobile"]
-    assert table["DoverFusion"].unique().tolist() == ["reference"]
+    assert table["DoverModel"].unique().tolist() == ["dover-open"]
+    assert table["DoverFusion"].unique().tolist() == ["matched"]
     assert table["DoverWeights"].unique().tolist() == [scorer.settings.weights_sha256]
 
 
@@ -57,12 +57,12 @@ def test_identical_frames_give_identical_views(size: tuple[int, int], scorer: Co
 
 
 def test_seeds_and_repeats_are_those_of_the_core(seeded: dict[str, Path]) -> None:
-    scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], seed=3, repeats=2)
+    scorer = Scorer("dover-open", "cpu", weights=seeded["dover-open"], seed=3, repeats=2)
     expected = scorer.score(np.stack(list(scene(90, 300, 400)))).raw
     table = collect(dover_segments(moving(90, 300, 400), scorer=scorer))
     assert table["DoverTechnicalRaw"].tolist() == [expected.technical]
     own = dover_segments(
-        moving(90, 300, 400), device="cpu", weights=seeded["dover-mobile"], seed=3, repeats=2
+        moving(90, 300, 400), device="cpu", weights=seeded["dover-open"], seed=3, repeats=2
     )
     assert collect(own)["DoverTechnicalRaw"].tolist() == [expected.technical]
 
@@ -186,7 +186,7 @@ def test_a_failure_is_one_line_and_a_retry_works(scorer: Counting) -> None:
 
 
 def test_a_network_that_gives_no_number(seeded: dict[str, Path]) -> None:
-    scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"])
+    scorer = Scorer("dover-open", "cpu", weights=seeded["dover-open"])
     bias = scorer.engine._network.technical_head.fc_last.bias  # type: ignore[attr-defined]
     good = bias.clone()
     bias.fill_(float("nan"))
@@ -201,7 +201,10 @@ def test_a_network_that_gives_no_number(seeded: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({}, "dover: The weights of dover-mobile (43 MB) are not on this machine"),
+        (
+            {"model": "dover-mobile"},
+            "dover: The weights of dover-mobile (43 MB) are not on this machine",
+        ),
         ({"model": "dovr"}, "dover: No model is named 'dovr'. Did you mean 'dover'"),
         ({"weights": "none.pth"}, "dover: There is no weights file"),
         ({"segment": "five"}, "neither a file nor a length"),
@@ -213,7 +216,7 @@ def test_wrong_settings_are_one_line(
     settings: dict[str, Any], says: str, seeded: dict[str, Path]
 ) -> None:
     if settings.keys() & {"segment", "matrix", "device"}:
-        settings = {"weights": seeded["dover-mobile"]} | settings
+        settings = {"weights": seeded["dover-open"]} | settings
     with pytest.raises(vs.Error) as caught:
         dover(moving(40), **settings)
     assert says in str(caught.value)
@@ -242,7 +245,7 @@ def test_collect_wants_scores() -> None:
 
 
 def test_nothing_is_left_behind(seeded: dict[str, Path]) -> None:
-    own = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"])
+    own = Scorer("dover-open", "cpu", weights=seeded["dover-open"])
     alive = weakref.ref(own)
     scored = dover(moving(40), scorer=own)
     scored.get_frame(0).close()
@@ -251,11 +254,11 @@ def test_nothing_is_left_behind(seeded: dict[str, Path]) -> None:
     assert alive() is None
 
 
-def test_what_the_core_warns_of_is_said_once(scorer: Counting) -> None:
+def test_what_the_core_warns_of_is_said_once(mobile: Scorer) -> None:
     said: list[str] = []
     handle = core.add_log_handler(lambda kind, text: said.append(text))
     try:
-        collect(dover_segments(moving(40, 120, 160), scorer=scorer, segment=20))
+        collect(dover_segments(moving(40, 120, 160), scorer=mobile, segment=20))
     finally:
         core.remove_log_handler(handle)
     for part in ("dover-mobile is uncalibrated", "only 20 frames", "are enlarged to"):

@@ -25,7 +25,7 @@ SCENARIOS = (
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_no_deadlock_and_each_segment_once(scenario: str, seeded: dict[str, Path]) -> None:
     done = subprocess.run(
-        [sys.executable, str(STRESS), scenario, str(seeded["dover-mobile"])],
+        [sys.executable, str(STRESS), scenario, str(seeded["dover-open"])],
         capture_output=True,
         text=True,
         timeout=180,

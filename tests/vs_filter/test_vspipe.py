@@ -38,10 +38,10 @@ def scripts(source: Path, seeded: dict[str, Path]) -> dict[str, Path]:
     plain = SCRIPT.format(path=str(source))
     texts = {
         "plain": plain + OUTPUT,
-        "scored": plain + FILTER.format(weights=str(seeded["dover-mobile"])) + OUTPUT,
+        "scored": plain + FILTER.format(weights=str(seeded["dover-open"])) + OUTPUT,
         "long": plain
         + "clip = clip * 50\n"
-        + FILTER.format(weights=str(seeded["dover-mobile"]))
+        + FILTER.format(weights=str(seeded["dover-open"]))
         + OUTPUT,
     }
     for name, text in texts.items():
@@ -144,7 +144,7 @@ def test_an_error_in_the_script_is_clear(scripts: dict[str, Path], tmp_path: Pat
         .splitlines()[-1]
         .endswith(
             "dover: No model is named 'dovr'. Did you mean 'dover'? "
-            "Choose from dover, dover-mobile, dover++."
+            "Choose from dover-open, dover, dover-mobile, dover++."
         )
     )
 
@@ -152,7 +152,7 @@ def test_an_error_in_the_script_is_clear(scripts: dict[str, Path], tmp_path: Pat
 def test_an_error_in_the_middle_is_clear(source: Path, seeded: dict[str, Path]) -> None:
     text = SCRIPT.format(path=str(source)) + "clip = clip.std.SetFrameProps(_Matrix=0)\n"
     script = source.with_name("middle.vpy")
-    script.write_text(text + FILTER.format(weights=str(seeded["dover-mobile"])) + OUTPUT)
+    script.write_text(text + FILTER.format(weights=str(seeded["dover-open"])) + OUTPUT)
     done = vspipe("-c", "y4m", script, "-")
     assert done.returncode != 0
     says = "dover: a YUV frame has _Matrix=0"
