@@ -19,7 +19,7 @@ from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.published import DEFAULT_MODEL, published
 from dover_plugin.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
-from dover_plugin.segments import SegmentScores, by_seconds
+from dover_plugin.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
 from dover_plugin.views import Views, build_views, stream_views
 
@@ -117,12 +117,21 @@ class Scorer:
                 for _, future in queue:
                     future.cancel()
 
-    def timeline(self, video: Video, *, seconds: float = 10.0) -> Iterator[SegmentScores]:
+    def timeline(
+        self,
+        video: Video,
+        seconds: float = 10.0,
+        *,
+        segments: Sequence[Segment] | None = None,
+    ) -> Iterator[SegmentScores]:
         """Score a video segment by segment, in one pass and in flat memory.
+
+        The next segment is read while the networks run.
 
         Args:
             video: a path, frames (T, H, W, 3) uint8 RGB, or a FrameSource.
             seconds: length of a segment. A rest shorter than half of it joins the last one.
+            segments: where they lie instead, in order of their starts; segments.cut finds them.
 
         Yields:
             The segments in order, each scored as a video of its length.
@@ -133,12 +142,17 @@ class Scorer:
             EngineError: the network's output is not a number.
         """
         source = open_source(video, self.decoder)
-        segments = by_seconds(source.info, seconds)
-        parts = [replace(source.info, num_frames=s.end - s.start) for s in segments]
-        choices = [(s.start, self._draws(p)) for s, p in zip(segments, parts, strict=True)]
-        views = stream_views(source, choices)
-        for segment, part, view in zip(segments, parts, views, strict=True):
-            yield SegmentScores.of(segment, self.score_views(part, view))
+        chosen = by_seconds(source.info, seconds) if segments is None else segments
+        infos = [replace(source.info, num_frames=s.end - s.start) for s in chosen]
+        choices = [(s.start, self._draws(i)) for s, i in zip(chosen, infos, strict=True)]
+        made = stream_views(source, choices)
+        with ThreadPoolExecutor(1, "dover-read") as pool:
+            reading = pool.submit(next, made)
+            for number, (segment, info) in enumerate(zip(chosen, infos, strict=True), start=1):
+                views = reading.result()
+                if number < len(chosen):
+                    reading = pool.submit(next, made)
+                yield SegmentScores.of(segment, self.score_views(info, views))
 
     def read(self, video: Video) -> tuple[VideoInfo, list[Views]]:
         """The first half of ``score``: what the networks are to look at, one Views per draw.

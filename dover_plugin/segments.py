@@ -1,14 +1,16 @@
 """A long video as segments, each scored as a video of its own."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import Scores
-from dover_plugin.video import VideoInfo
+from dover_plugin.video import FrameSource, VideoInfo
 
 SHORT_TAIL = 0.5  # a last piece below this share of a segment joins the segment before it
+SCENES = "scenes"
 
 
 class Segment(NamedTuple):
@@ -41,12 +43,48 @@ class SegmentScores:
         return cls(segment, start, end, scores)
 
 
-def by_length(total: int, length: int) -> list[Segment]:
-    """Cut ``total`` frames into segments of ``length`` frames; a short rest joins the last one."""
-    starts = list(range(0, total, length))
-    if len(starts) > 1 and total - starts[-1] < SHORT_TAIL * length:
+def cut(source: FrameSource, how: str, overlap: str = "0f") -> list[Segment]:
+    """Cut a video as a user says.
+
+    Args:
+        source: the video.
+        how: a length, as "5s" or "240f", or "scenes", which reads all frames once to find them.
+        overlap: by how much segments of a length overlap, as "1s" or "24f".
+
+    Raises:
+        SettingsError: it means nothing, the overlap is no shorter than a segment, or the video has
+            no frame rate to count seconds by.
+    """
+    info = source.info
+    if how == SCENES:
+        if _frames(overlap, info, "overlap"):
+            raise SettingsError("Scenes do not overlap. Leave out the overlap, or name a length.")
+        from dover_plugin.scenes import find_scenes
+
+        return between(find_scenes(source), info.num_frames)
+    length, shared = _frames(how, info, "segment"), _frames(overlap, info, "overlap")
+    if length < 1:
+        raise SettingsError(f"A segment of {how!r} is shorter than a frame. Name a longer one.")
+    if shared >= length:
+        raise SettingsError(
+            f"Segments of {how!r} cannot overlap by {overlap!r}. Name less than their length."
+        )
+    return by_length(info.num_frames, length, shared)
+
+
+def by_length(total: int, length: int, overlap: int = 0) -> list[Segment]:
+    """Cut ``total`` frames into segments of ``length`` frames; a short rest joins the last one.
+
+    Args:
+        total: frames of the video.
+        length: frames of a segment, at least 1.
+        overlap: frames that neighbours share, less than ``length``.
+    """
+    starts = list(range(0, max(1, total - overlap), length - overlap))
+    if len(starts) > 1 and total - starts[-1] - overlap < SHORT_TAIL * (length - overlap):
         starts.pop()
-    return between(starts, total)
+    ends = [min(total, start + length) for start in starts[:-1]]
+    return [Segment(a, b) for a, b in zip(starts, [*ends, total], strict=True)]
 
 
 def by_seconds(info: VideoInfo, seconds: float) -> list[Segment]:
@@ -57,11 +95,39 @@ def by_seconds(info: VideoInfo, seconds: float) -> list[Segment]:
     """
     if not 0 < seconds < float("inf"):
         raise SettingsError(f"A segment must last longer than 0 seconds, got {seconds!r}.")
-    if not info.fps:
-        raise SettingsError(f"{info.path!r} has no frame rate, so it cannot be cut by seconds.")
-    return by_length(info.num_frames, max(1, round(seconds * info.fps)))
+    return by_length(info.num_frames, max(1, round(seconds * frame_rate(info))))
 
 
 def between(starts: Sequence[int], total: int) -> list[Segment]:
     """Segments from each start, ascending, to the next, the last to ``total``."""
     return [Segment(a, b) for a, b in zip(starts, [*starts[1:], total], strict=True)]
+
+
+def frame_rate(info: VideoInfo) -> float:
+    """Frames per second.
+
+    Raises:
+        SettingsError: the video does not tell.
+    """
+    if not info.fps:
+        raise SettingsError(f"{info.path!r} has no frame rate, so it cannot be cut by seconds.")
+    return info.fps
+
+
+def time_code(seconds: float) -> str:
+    """Hours, minutes, seconds and milliseconds, as 01:02:03.400."""
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02}.{rest % 1000:03}"
+
+
+def _frames(text: str, info: VideoInfo, what: str) -> int:
+    match = re.fullmatch(r"(\d+|\d*\.\d+|\d+\.)\s*([sf])", text.strip())
+    if not match:
+        raise SettingsError(
+            f"The {what} {text!r} is no length. Name seconds, as '5s', frames, as '240f'"
+            f"{", or 'scenes'" if what == 'segment' else ''}."
+        )
+    number = float(match[1])
+    return round(number * frame_rate(info)) if match[2] == "s" else int(number)
