@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dover_plugin.calibration import Calibration
+    from dover_plugin.comparison import Change, Comparison, compare, compare_many
     from dover_plugin.errors import (
         DoverError,
         EngineError,
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
     from dover_plugin.segments import Segment, SegmentScores
+    from dover_plugin.timeline import Timeline
     from dover_plugin.video import ArraySource, FrameSource, VideoInfo
 
 _HOMES = {
     "calibration": ("Calibration",),
+    "comparison": ("Change", "Comparison", "compare", "compare_many"),
     "errors": (
         "DoverError",
         "EngineError",
@@ -38,6 +41,7 @@ _HOMES = {
     "scorer": ("Scorer",),
     "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
     "segments": ("Segment", "SegmentScores"),
+    "timeline": ("Timeline",),
     "video": ("ArraySource", "FrameSource", "VideoInfo"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -45,6 +49,8 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "ArraySource",
     "Calibration",
+    "Change",
+    "Comparison",
     "DoverError",
     "EngineError",
     "Failure",
@@ -61,9 +67,12 @@ __all__ = [
     "SegmentScores",
     "Settings",
     "SettingsError",
+    "Timeline",
     "VideoError",
     "VideoInfo",
     "WeightsError",
+    "compare",
+    "compare_many",
 ]
 
 

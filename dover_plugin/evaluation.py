@@ -11,6 +11,7 @@ import numpy as np
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.errors import SettingsError
 from dover_plugin.metrics import agreement, intervals, logistic_fit
+from dover_plugin.pictures import new_figure, save_figure
 
 MEASURES = ("srocc", "plcc", "plcc_fitted", "krocc", "rmse")
 
@@ -178,16 +179,10 @@ def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, pa
     Raises:
         SettingsError: matplotlib is missing, or the picture cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SettingsError(
-            "A plot needs matplotlib. Install it with 'pip install matplotlib'."
-        ) from None
     scores = np.array([row["overall"] for row in rows])
     opinions = np.asarray(mos, np.float64)
     found = agreement(scores.tolist(), opinions.tolist())
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    figure = new_figure((6, 5))
     axes = figure.add_subplot()
     axes.scatter(scores, opinions, s=14, color="#0072b2", alpha=0.45, linewidths=0)
     order = np.argsort(scores)
@@ -206,10 +201,7 @@ def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, pa
     axes.legend(loc="upper left", frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"Cannot write '{path}': {error}.") from None
+    save_figure(figure, path)
 
 
 _BRANCHES = ("technical", "aesthetic")

@@ -7,9 +7,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dover_plugin.sampling import Branch
+from dover_plugin.sampling import FRAGMENT, GRID, Branch
 from dover_plugin.scores import Maps
 from dover_plugin.video import FrameSource
+
+type Box = tuple[int, int, int, int]
 
 COLOURS = "cividis"  # one order of lightness, also for the colour-blind
 OPACITY = 0.6
@@ -20,6 +22,36 @@ def local_quality(maps: Maps, branch: Branch) -> NDArray[np.float32]:
     """(7, 7): the branch's map, averaged over clips and time; its mean is the raw score."""
     cells: NDArray[np.float32] = getattr(maps, branch).mean(axis=(0, 1))
     return cells
+
+
+def fragment_boxes(
+    offsets: NDArray[np.int64], whole: tuple[int, int], shown: tuple[int, int]
+) -> list[Box]:
+    """Where the technical view's fragments lie in a picture of the frame.
+
+    Args:
+        offsets: (7, 7, 2), see sampling.Draw.
+        whole: (H, W) of the frame that fragments are cut from.
+        shown: (H, W) of the picture.
+
+    Returns:
+        (top, left, bottom, right) of each, in pixels of the picture.
+    """
+    boxes = []
+    for i in range(GRID):
+        for j in range(GRID):
+            corner = [
+                min(side // GRID * place, side - FRAGMENT) + int(offset)
+                for side, place, offset in zip(whole, (i, j), offsets[i, j], strict=True)
+            ]
+            scales = [s / w for s, w in zip(shown, whole, strict=True)]
+            ends = [(c, c + FRAGMENT) for c in corner]
+            (top, bottom), (left, right) = (
+                (int(a * scale), max(int(a * scale) + 1, int(b * scale)))
+                for (a, b), scale in zip(ends, scales, strict=True)
+            )
+            boxes.append((top, left, bottom, right))
+    return boxes
 
 
 def middle_frame(source: FrameSource) -> NDArray[np.uint8]:

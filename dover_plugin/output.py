@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dover_plugin.ranks import published_sets
-from dover_plugin.scores import COLUMNS, Failure, Result, Scores
+from dover_plugin.scores import COLUMNS, Failure, Result, Scores, Settings
 
 LOW, HIGH = 1 / 3, 2 / 3  # thirds of the scale, for colour only
 
@@ -52,7 +52,7 @@ def write_table(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
         name = Text(printable(result.path or "frames"), overflow="fold")
         if isinstance(result, Scores):
             values = (result.technical, result.aesthetic, result.overall)
-            table.add_row(name, *(Text(f"{v:.3f}", style=_colour(v)) for v in values))
+            table.add_row(name, *(Text(f"{v:.3f}", style=colour(v)) for v in values))
         else:
             table.add_row(name, *[Text("failed", style="red")] * 3)
     console.print(table)
@@ -72,6 +72,21 @@ def printable(path: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)
 
 
+def settings_line(settings: Settings) -> str:
+    """What spoke, on one line."""
+    s = settings
+    draw = "centred" if s.seed is None else f"seed {s.seed}, {s.repeats} draws"
+    return (
+        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {draw}, "
+        f"{s.engine} {s.precision} on {s.device}"
+    )
+
+
+def colour(value: float) -> str:
+    """Of a score of [0, 1] on a terminal."""
+    return "red" if value < LOW else "yellow" if value < HIGH else "green"
+
+
 def _notes(results: list[Result]) -> Iterator[Text]:
     by_warning: dict[str, int] = {}
     for result in results:
@@ -83,13 +98,7 @@ def _notes(results: list[Result]) -> Iterator[Text]:
     for warning, count in by_warning.items():
         yield Text(f"note ({count}): {warning}" if count > 1 else f"note: {warning}", "yellow")
     if results:
-        s = results[0].settings
-        draw = "centred" if s.seed is None else f"seed {s.seed}, {s.repeats} draws"
-        yield Text(
-            f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {draw}, "
-            f"{s.engine} {s.precision} on {s.device}",
-            style="dim",
-        )
+        yield Text(settings_line(results[0].settings), style="dim")
 
 
 def _rank_rows(result: Result) -> dict[str, Any] | None:
@@ -112,7 +121,3 @@ def _rank_table(result: Scores) -> Table:
         cells = [f"{branches[b].better_than:.0f} %" for b in ("technical", "aesthetic")]
         table.add_row(f"of {name}", *cells)
     return table
-
-
-def _colour(value: float) -> str:
-    return "red" if value < LOW else "yellow" if value < HIGH else "green"

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from dover_plugin.cli import doctor, evaluate, export, fiftyone, score, train, weights
+from dover_plugin.cli import (
+    compare,
+    doctor,
+    evaluate,
+    export,
+    fiftyone,
+    maps,
+    score,
+    timeline,
+    train,
+    weights,
+)
 from dover_plugin.cli.common import INTERRUPTED, USAGE
 from dover_plugin.errors import DoverError
 
@@ -18,9 +29,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Score the quality of videos without a reference: technical, aesthetic, overall.",
-    epilog="Exit codes: 0 all is well, 1 some video failed, 2 wrong use or missing weights.",
+    epilog="Exit codes: 0 all is well, 1 some video failed, 2 wrong use or missing weights, "
+    "3 a transcode below --fail-below.",
 )
 app.command()(score.score)
+app.command()(timeline.timeline)
+app.command()(compare.compare)
+app.command("map")(maps.draw)
 app.command()(evaluate.evaluate)
 app.command()(train.train)
 app.command()(doctor.doctor)

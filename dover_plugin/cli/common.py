@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dover_plugin.download import Progress as DownloadProgress
     from dover_plugin.published import Published
+    from dover_plugin.scorer import Scorer
     from dover_plugin.weights import Consent
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -22,6 +23,25 @@ OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 Model = Annotated[
     str, typer.Option("--model", "-m", help=f"{', '.join(MODELS)}.", show_default=True)
 ]
+Weights = Annotated[
+    Path | None, typer.Option(help="A file of weights in place of the published ones.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Engine = Annotated[str, typer.Option(help="auto, torch, openvino or onnxruntime.")]
+Precision = Annotated[
+    str, typer.Option(help="float32; float16 or bfloat16 on CUDA; bfloat16 with openvino.")
+]
+Fusion = Annotated[
+    str | None,
+    typer.Option(
+        help="matched, reference, or a calibration file.", show_default="the model's best"
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Draw frames at random.", show_default="centred frames")
+]
+Repeats = Annotated[int, typer.Option(help="Average this many random draws.")]
+Decoder = Annotated[str, typer.Option(help="auto, decord or pyav.")]
 Accept = Annotated[
     bool, typer.Option("--accept-license", help="Accept the licence of weights to download.")
 ]
@@ -86,6 +106,32 @@ def download_bar(progress: "Progress") -> "DownloadProgress":
         progress.update(task, completed=done // 1_000_000, total=megabytes, visible=True)
 
     return show
+
+
+def load_scorer(
+    bars: "Progress", model: str, weights: Path | None, accept_license: bool, **settings: Any
+) -> "Scorer":
+    """A scorer whose weights are asked for, downloaded and loaded under bars.
+
+    Args:
+        bars: where it is shown.
+        model: a name of the table of weights.
+        weights: a file in its place.
+        accept_license: without asking.
+        settings: the others of Scorer.
+    """
+    from dover_plugin.calibration import choose
+    from dover_plugin.published import published
+    from dover_plugin.weights import find
+
+    choose(settings.get("fusion"), published(model).model)
+    file = find(model, weights, consent=consent(accept_license), progress=download_bar(bars))
+    loading = bars.add_task("loading the networks", total=None)
+    from dover_plugin.scorer import Scorer  # imports torch
+
+    scorer = Scorer(model, weights=file, **settings)
+    bars.remove_task(loading)
+    return scorer
 
 
 @contextmanager

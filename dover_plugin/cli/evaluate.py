@@ -9,9 +9,12 @@ from dover_plugin.cli.common import (
     OK,
     SOME_FAILED,
     Accept,
+    Device,
+    Engine,
+    Fusion,
     Model,
-    consent,
-    download_bar,
+    Weights,
+    load_scorer,
     need_extra,
     progress_bars,
 )
@@ -40,17 +43,10 @@ def evaluate(
         ),
     ] = None,
     model: Model = DEFAULT_MODEL,
-    weights: Annotated[
-        Path | None, typer.Option(help="A file of weights in place of the published ones.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    engine: Annotated[str, typer.Option(help="auto, torch, openvino or onnxruntime.")] = "auto",
-    fusion: Annotated[
-        str | None,
-        typer.Option(
-            help="matched, reference, or a calibration file.", show_default="the model's best"
-        ),
-    ] = None,
+    weights: Weights = None,
+    device: Device = "auto",
+    engine: Engine = "auto",
+    fusion: Fusion = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw scores against opinions: .png, .svg, .pdf.")
     ] = None,
@@ -62,7 +58,6 @@ def evaluate(
     from dover_plugin.batch import score_kept
     from dover_plugin.evaluation import accuracy, preset, scatter
     from dover_plugin.training.labels import check_videos, read_labels
-    from dover_plugin.weights import find
 
     chosen = preset(of) if of else None
     rows = read_labels(
@@ -76,10 +71,9 @@ def evaluate(
         typer.echo(f"{len(unlabelled)} videos of '{videos}' have no label.", err=True)
     kept = scores or Path(f"{labels.stem}.{model}.jsonl")
     with progress_bars() as bar:
-        file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
-        from dover_plugin.scorer import Scorer  # imports torch
-
-        scorer = Scorer(model, device, weights=file, fusion=fusion, engine=engine)
+        scorer = load_scorer(
+            bar, model, weights, accept_license, device=device, fusion=fusion, engine=engine
+        )
         done = score_kept(scorer, [row.file for row in rows], kept)
         results = list(bar.track(done, len(rows), description="scoring"))
     failed = [row for row in results if row["error"]]

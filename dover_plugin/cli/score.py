@@ -10,9 +10,16 @@ from dover_plugin.cli.common import (
     OK,
     SOME_FAILED,
     Accept,
+    Decoder,
+    Device,
+    Engine,
+    Fusion,
     Model,
-    consent,
-    download_bar,
+    Precision,
+    Repeats,
+    Seed,
+    Weights,
+    load_scorer,
     open_output,
     progress_bars,
 )
@@ -27,25 +34,14 @@ def score(
         list[str], typer.Argument(metavar="PATH...", help="Videos, or folders of videos.")
     ],
     model: Model = DEFAULT_MODEL,
-    weights: Annotated[
-        Path | None, typer.Option(help="A file of weights in place of the published ones.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    engine: Annotated[str, typer.Option(help="auto, torch, openvino or onnxruntime.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="float32; float16 or bfloat16 on CUDA; bfloat16 with openvino.")
-    ] = "float32",
-    fusion: Annotated[
-        str | None,
-        typer.Option(
-            help="matched, reference, or a calibration file.", show_default="the model's best"
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Draw frames at random.", show_default="centred frames")
-    ] = None,
-    repeats: Annotated[int, typer.Option(help="Average this many random draws.")] = 1,
-    decoder: Annotated[str, typer.Option(help="auto, decord or pyav.")] = "auto",
+    weights: Weights = None,
+    device: Device = "auto",
+    engine: Engine = "auto",
+    precision: Precision = "float32",
+    fusion: Fusion = None,
+    seed: Seed = None,
+    repeats: Repeats = 1,
+    decoder: Decoder = "auto",
     ranks: Annotated[
         bool, typer.Option("--ranks", help="Rank among published sets of videos (dover only).")
     ] = False,
@@ -57,34 +53,31 @@ def score(
         Path | None,
         typer.Option("--output", "-o", help="Write here.", show_default="standard output"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report: one file, to open alone.")
+    ] = None,
     accept_license: Accept = False,
 ) -> None:
     """Score videos. Results go to standard output, all else to standard error."""
-    from dover_plugin.calibration import choose
     from dover_plugin.errors import SettingsError
     from dover_plugin.files import find_videos
     from dover_plugin.output import WRITERS
-    from dover_plugin.published import published
-    from dover_plugin.weights import find
 
     if ranks and model != "dover":
         raise SettingsError(
             f"The published sets were scored with dover, so {model} has no ranks in them. "
             "Leave out --ranks, or use --model dover."
         )
-    choose(fusion, published(model).model)
     videos = list(find_videos(paths))
     if output and output.exists():
         raise SettingsError(f"'{output}' exists. Name another file for --output, or delete it.")
     with progress_bars() as bar:
-        file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
-        loading = bar.add_task("loading the networks", total=None)
-        from dover_plugin.scorer import Scorer  # imports torch
-
-        scorer = Scorer(
+        scorer = load_scorer(
+            bar,
             model,
-            device,
-            weights=file,
+            weights,
+            accept_license,
+            device=device,
             fusion=fusion,
             seed=seed,
             repeats=repeats,
@@ -92,21 +85,28 @@ def score(
             precision=precision,
             decoder=decoder,
         )
-        bar.remove_task(loading)
-        failures: list[Result] = []
+        done: list[Result] = []
         results = _watch(
-            bar.track(scorer.score_many(videos), len(videos), description="scoring"), failures
+            bar.track(scorer.score_many(videos), len(videos), description="scoring"), done
         )
         with open_output(output) as stream:
             WRITERS[output_format](results, stream, ranks)
+    failures = [result for result in done if result.error]
+    if html:
+        from dover_plugin.report import score_report, write_report
+
+        write_report(score_report(done), html)
     if failures and (output or output_format != "table"):
         for failure in failures:
             typer.echo(f"dover: {failure.error}", err=True)
     raise typer.Exit(SOME_FAILED if failures else OK)
 
 
-def _watch(results: "Iterable[Result]", failures: "list[Result]") -> "Iterator[Result]":
+def _watch(results: "Iterable[Result]", done: "list[Result]") -> "Iterator[Result]":
+    from dataclasses import replace
+
+    from dover_plugin.scores import Scores
+
     for result in results:
-        if result.error:
-            failures.append(result)
+        done.append(replace(result, maps=None) if isinstance(result, Scores) else result)
         yield result

@@ -200,7 +200,7 @@ def compare_many(
     found = []
     for after in afters:
         infos = [open_source(path, scorer.decoder).info for path in (before, after)]
-        cuts = common_segments(*infos, seconds)
+        cuts = common_segments(infos[0], infos[1], seconds)
         timelines = []
         for path, info, segments in zip((before, after), infos, cuts, strict=True):
             key = tuple(segments)

@@ -1,0 +1,133 @@
+"""The command ``dover timeline``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dover_plugin.cli.common import (
+    OK,
+    Accept,
+    Decoder,
+    Device,
+    Engine,
+    Fusion,
+    Model,
+    Precision,
+    Repeats,
+    Seed,
+    Weights,
+    load_scorer,
+    open_output,
+    progress_bars,
+)
+from dover_plugin.published import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from dover_plugin.timeline import Timeline
+
+
+def timeline(
+    video: Annotated[Path, typer.Argument(help="A video.")],
+    segments: Annotated[
+        str, typer.Option(help="Length of a segment, as 5s or 240f, or scenes.")
+    ] = "10s",
+    overlap: Annotated[
+        str, typer.Option(help="By how much segments overlap, as 1s or 24f.")
+    ] = "0f",
+    output_format: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the segments.")
+    ] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write here.", show_default="standard output"),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg, .pdf.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report: one file, to open alone.")
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    weights: Weights = None,
+    device: Device = "auto",
+    engine: Engine = "auto",
+    precision: Precision = "float32",
+    fusion: Fusion = None,
+    seed: Seed = None,
+    repeats: Repeats = 1,
+    decoder: Decoder = "auto",
+    accept_license: Accept = False,
+) -> None:
+    """Score a video segment by segment: where is it bad?"""
+    from dover_plugin.segments import cut
+    from dover_plugin.timeline import Timeline, write_rows, write_timeline
+    from dover_plugin.video import open_source
+
+    source = open_source(video, decoder)
+    with progress_bars() as bars:
+        scorer = load_scorer(
+            bars,
+            model,
+            weights,
+            accept_license,
+            device=device,
+            fusion=fusion,
+            seed=seed,
+            repeats=repeats,
+            engine=engine,
+            precision=precision,
+            decoder=decoder,
+        )
+        finding = bars.add_task("finding scenes", total=None, visible=segments == "scenes")
+        cuts = cut(source, segments, overlap)
+        bars.remove_task(finding)
+        parts = scorer.timeline(source, segments=cuts)
+        found = Timeline(
+            source.info,
+            scorer.settings,
+            list(bars.track(parts, len(cuts), description="scoring segments")),
+        )
+    if plot:
+        from dover_plugin.pictures import draw_timeline, save_figure
+
+        save_figure(draw_timeline(found), plot)
+    if html:
+        from dover_plugin.report import timeline_report, write_report
+
+        write_report(timeline_report(found), html)
+    with open_output(output) as stream:
+        if output_format == "json":
+            write_timeline(found, stream)
+        elif output_format == "csv":
+            write_rows(found.rows(), stream)
+        else:
+            _print(found, stream)
+    raise typer.Exit(OK)
+
+
+def _print(found: "Timeline", stream: "TextIO") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dover_plugin.output import colour, settings_line
+    from dover_plugin.timeline import LOW_PERCENTILE, SCORES
+
+    console = Console(file=stream, highlight=False)
+    table = Table("from", box=None, header_style="bold", pad_edge=False)
+    for name in ("frames", *SCORES):
+        table.add_column(name, justify="right")
+    for row in found.rows():
+        cells = [f"[{colour(row[score])}]{row[score]:.3f}[/]" for score in SCORES]
+        frames = f"{row['start_frame']}-{row['end_frame'] - 1}"
+        table.add_row(row["time_code"] or "", frames, *cells)
+    console.print(table)
+    for score in SCORES:
+        sums = found.summary(score)
+        console.print(
+            f"{score}: lowest {sums.minimum:.3f}, {LOW_PERCENTILE} % below {sums.low:.3f}, "
+            f"mean {sums.mean:.3f}"
+        )
+    for warning in found.warnings():
+        console.print(f"note: {warning}", style="yellow")
+    console.print(settings_line(found.settings), style="dim")
