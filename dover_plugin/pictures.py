@@ -130,6 +130,7 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
     axes.set_xscale("log")
     axes.axhline(0, color="#888888", linewidth=1, linestyle=":")
     _tidy(axes, found[0].before.info.path, "overall, after - before")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("megabits per second, all streams")
     return figure
 

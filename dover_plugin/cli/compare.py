@@ -51,8 +51,8 @@ def compare(
         ),
     ] = None,
     metric: Annotated[
-        list[Literal["ssimulacra2", "vmaf"]] | None,
-        typer.Option(help="A full-reference metric beside, where frames are equal in size."),
+        list[str] | None,
+        typer.Option(help="ssimulacra2 or vmaf beside, where frames are equal in size."),
     ] = None,
     output_format: Annotated[
         Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the results.")
@@ -84,7 +84,11 @@ def compare(
     """Compare transcodes with their source: did they cost quality?"""
     from dover_plugin.comparison import by_loss
     from dover_plugin.errors import SettingsError
+    from dover_plugin.full_reference import METRICS
 
+    unknown = [name for name in metric or () if name not in METRICS]
+    if unknown:
+        raise SettingsError(f"No metric is named {unknown[0]!r}. Choose from {', '.join(METRICS)}.")
     folders = before.is_dir()
     if folders and (len(afters) != 1 or not afters[0].is_dir()):
         raise SettingsError(f"'{before}' is a folder. Name one folder of transcodes after it.")
