@@ -27,7 +27,7 @@ def draw_timeline(found: Timeline) -> "Figure":
     figure = new_figure((10, 4))
     axes = figure.add_subplot()
     edges, unit = _edges(found)
-    for score in reversed(SCORES):
+    for score in SCORES:
         values = [getattr(part.scores, score) for part in found.segments]
         axes.stairs(
             values,
@@ -35,6 +35,7 @@ def draw_timeline(found: Timeline) -> "Figure":
             baseline=None,
             color=COLOURS[score],
             linewidth=2.2 if score == "overall" else 1.3,
+            zorder=3 if score == "overall" else 2,
             label=score,
         )
     low = found.summary().low

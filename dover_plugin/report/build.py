@@ -28,7 +28,7 @@ def timeline_report(found: Timeline) -> Report:
         title=name_of(found.info.path),
         lead=[
             f"Overall {sums.mean:.3f} on average over {_count(len(found.segments), 'segment')}; "
-            f"worst scores {sums.minimum:.3f}"
+            f"the worst scores {sums.minimum:.3f}"
             + (f", at {moment(ordered[0])}." if len(ordered) > 1 else ".")
         ],
         settings=found.settings,

@@ -19,7 +19,7 @@ def over_time(found: Timeline) -> Figure:
     parts = found.segments
     rate = found.info.fps or 1.0
     starts = [part.segment.start / rate for part in parts]
-    ends = [part.segment.end / rate for part in parts]
+    ends = [*starts[1:], parts[-1].segment.end / rate]  # where segments overlap, the later is seen
     hover = [
         f"{moment(part)}<br>overall {part.scores.overall:.3f}<br>technical "
         f"{part.scores.technical:.3f}<br>aesthetic {part.scores.aesthetic:.3f}"
