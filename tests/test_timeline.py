@@ -10,9 +10,11 @@ from clips import scene, write_clip
 from dover_plugin import ArraySource, Scorer, Segment
 from dover_plugin.errors import SettingsError
 from dover_plugin.sampling import draws
-from dover_plugin.segments import between, by_length
+from dover_plugin.segments import between, by_length, cut, time_code
 from dover_plugin.video import Frame
 from dover_plugin.views import build_views, stream_views
+
+SHOTS = ((1, 1), (2, 4), (3, 1))  # every so many rows, and how dark
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,47 @@ from dover_plugin.views import build_views, stream_views
 )
 def test_by_length(total: int, length: int, expected: list[tuple[int, int]]) -> None:
     assert by_length(total, length) == expected
+
+
+@pytest.mark.parametrize(
+    ("total", "overlap", "expected"),
+    [
+        (100, 20, [(0, 40), (20, 60), (40, 80), (60, 100)]),
+        (95, 10, [(0, 40), (30, 70), (60, 95)]),
+        (105, 20, [(0, 40), (20, 60), (40, 80), (60, 105)]),  # a rest below half a step joins
+    ],
+)
+def test_overlapping_lengths(total: int, overlap: int, expected: list[tuple[int, int]]) -> None:
+    assert by_length(total, 40, overlap) == expected
+
+
+def test_segments_as_users_name_them() -> None:
+    source = ArraySource(np.zeros((100, 8, 8, 3), np.uint8), fps=10)
+    assert cut(source, "4s") == cut(source, "40f") == by_length(100, 40)
+    assert cut(source, "4s", "1s") == by_length(100, 40, 10)
+    for how, overlap, says in (
+        ("4", "0f", "no length. Name seconds"),
+        ("0.01s", "0f", "shorter than a frame"),
+        ("4s", "4s", "cannot overlap"),
+        ("scenes", "1s", "Scenes do not overlap"),
+    ):
+        with pytest.raises(SettingsError, match=says):
+            cut(source, how, overlap)
+    timeless = ArraySource(np.zeros((100, 8, 8, 3), np.uint8))
+    with pytest.raises(SettingsError, match="no frame rate"):
+        cut(timeless, "4s")
+
+
+def test_scenes_begin_where_the_picture_changes() -> None:
+    shots = [np.stack(list(scene(40, 120, 160)))[:, ::step] // dark for step, dark in SHOTS]
+    frames = np.concatenate([np.resize(shot, (40, 120, 160, 3)) for shot in shots])
+    assert cut(ArraySource(frames, fps=25), "scenes") == [(0, 40), (40, 80), (80, 120)]
+
+
+def test_time_codes() -> None:
+    assert time_code(0) == "00:00:00.000"
+    assert time_code(3723.4) == "01:02:03.400"
+    assert time_code(59.9996) == "00:01:00.000"
 
 
 def test_between_starts() -> None:

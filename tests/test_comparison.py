@@ -1,0 +1,252 @@
+"""Before and after: alignment, differences, intervals, order, the gate."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips import scene, write_clip
+from typer.testing import CliRunner
+
+from dover_plugin import Scorer, compare, compare_many
+from dover_plugin.cli import app
+from dover_plugin.comparison import (
+    Change,
+    Comparison,
+    by_loss,
+    common_segments,
+    knee,
+    match_folders,
+)
+from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.video import VideoInfo
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer("dover-open", "cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source of four seconds and what was made of it."""
+    folder = tmp_path_factory.mktemp("compared")
+    write_clip(folder / "source.mp4", 100, options={"crf": "12"})
+    for crf in (18, 34, 51):
+        write_clip(folder / f"crf{crf}.mp4", 100, options={"crf": str(crf)})
+    write_clip(folder / "small.mkv", 100, (120, 160))
+    write_clip(folder / "half.mp4", 50)
+    return folder
+
+
+def info(num_frames: int, fps: float | None, name: str = "a.mp4") -> VideoInfo:
+    return VideoInfo(name, num_frames, 240, 320, fps, "pyav")
+
+
+def test_segments_are_the_same_seconds_of_both() -> None:
+    before, after = common_segments(info(250, 25), info(300, 30), 4)
+    assert before == [(0, 100), (100, 250)]
+    assert after == [(0, 120), (120, 300)]
+    before, after = common_segments(info(250, 25), info(119, 29.75), 2)  # after is shorter
+    assert before == [(0, 50), (50, 100)]
+    assert after == [(0, 60), (60, 119)]
+    assert common_segments(info(20, 25), info(20, 25), 5)[0] == [(0, 20)]
+
+
+@pytest.mark.parametrize(
+    ("after", "says"),
+    [
+        (info(1, 25, "b.mp4"), r"'b.mp4' lasts 0.04 s \(1 frames\), too short"),
+        (info(100, None, "b.mp4"), "'b.mp4' has no frame rate"),
+    ],
+)
+def test_what_cannot_be_compared(after: VideoInfo, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        common_segments(info(250, 25), after, 4)
+
+
+def test_an_interval_is_of_the_mean() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(-0.1, 0.05, 200)
+    change = Change.of(values.tolist())
+    assert change.difference == pytest.approx(values.mean())
+    half = 1.96 * values.std() / np.sqrt(200)
+    assert change.low == pytest.approx(values.mean() - half, abs=0.002)
+    assert change.high == pytest.approx(values.mean() + half, abs=0.002)
+    assert change == Change.of(values.tolist())
+    assert change.sure
+    assert Change.of([-0.1, 0.1]) == Change(0, None, None)
+    assert not Change(-0.1, -0.3, 0.05).sure, "its interval holds 0"
+    assert not Change(-0.004, -0.006, -0.002).sure, "too little to see"
+
+
+def test_differences_are_those_of_the_scores(scorer: Scorer, folder: Path) -> None:
+    found = compare(folder / "source.mp4", folder / "crf51.mp4", scorer, seconds=2)
+    assert [pair.before.segment for pair in found.pairs] == [(0, 50), (50, 100)]
+    frames = np.stack(list(scene(100, 240, 320)))
+    assert len(frames) == found.before.info.num_frames
+    for pair in found.pairs:
+        for score in ("overall", "technical", "aesthetic"):
+            a, b = (getattr(side.scores, score) for side in (pair.before, pair.after))
+            assert pair.difference(score) == b - a
+    assert found.overall.difference == np.mean([p.difference("overall") for p in found.pairs])
+    assert found.size == (folder / "crf51.mp4").stat().st_size
+    assert found.bitrate == pytest.approx(8 * found.size / 4)
+    assert json.loads(json.dumps(found.to_dict()))["overall"]["low"] is None
+
+
+def test_the_source_is_scored_once(
+    scorer: Scorer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    whole = Scorer.timeline
+
+    def watched(self: Scorer, video: Any, *args: Any, **options: Any) -> Any:
+        seen.append(Path(video).name)
+        return whole(self, video, *args, **options)
+
+    monkeypatch.setattr(Scorer, "timeline", watched)
+    names = ["crf18.mp4", "small.mkv", "half.mp4"]
+    found = compare_many(
+        folder / "source.mp4", [folder / name for name in names], scorer, seconds=2
+    )
+    assert seen == ["source.mp4", "crf18.mp4", "small.mkv", "source.mp4", "half.mp4"]
+    assert [len(each.pairs) for each in found] == [2, 2, 1]
+    assert any("durations differ: 00:00:04.000 before" in w for w in found[2].warnings)
+    assert any("enlarged" in warning for warning in found[1].warnings)
+
+
+def fake(found: Comparison, differences: list[float], bitrate: float | None = None) -> Comparison:
+    """The comparison with other differences, by moving the scores after."""
+    pairs = []
+    for pair, difference in zip(found.pairs * len(differences), differences, strict=False):
+        scores = replace(
+            pair.after.scores,
+            **{
+                score: getattr(pair.before.scores, score) + difference * share
+                for score, share in (("overall", 1), ("technical", 1.5), ("aesthetic", 0.2))
+            },
+        )
+        pairs.append(replace(pair, after=replace(pair.after, scores=scores)))
+    return replace(found, pairs=pairs, bitrate=bitrate)
+
+
+def test_sentences_order_and_knee(scorer: Scorer, folder: Path) -> None:
+    found = compare(folder / "source.mp4", folder / "crf18.mp4", scorer, seconds=4)
+    kept = fake(found, [-0.004, 0.003, -0.001], 8e6)
+    lost = fake(found, [-0.1, -0.12, -0.3], 1e6)
+    better = fake(found, [0.05, 0.06, 0.07], 9e6)
+    assert kept.sentence().startswith("crf18.mp4 keeps the source's quality: -0.001 ± 0.0")
+    assert lost.sentence().startswith("crf18.mp4 loses 0.173 ± 0.1")
+    assert lost.sentence().endswith("mostly technical, worst at 00:00:00")
+    assert better.sentence().startswith("crf18.mp4 gains 0.060")
+    assert by_loss([lost, better, kept]) == [better, kept, lost]
+    ladder = [
+        fake(found, [d], b) for d, b in ((-0.4, 1e5), (-0.1, 4e5), (-0.05, 2e6), (-0.03, 8e6))
+    ]
+    bend = knee(ladder)
+    assert bend is ladder[1]
+    assert knee(ladder[:2]) is None
+    assert (
+        knee([fake(found, [-0.1], 1e5), fake(found, [-0.2], 1e6), fake(found, [-0.3], 1e7)]) is None
+    )
+
+
+def test_folders_are_matched_by_name(tmp_path: Path) -> None:
+    for name in ("a/x.mp4", "a/sub/y.mov", "a/z.mp4", "b/x.mkv", "b/sub/y.mp4", "b/w.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    pairs, alone = match_folders(tmp_path / "a", tmp_path / "b")
+    assert [(a.name, b.name) for a, b in pairs] == [("y.mov", "y.mp4"), ("x.mp4", "x.mkv")]
+    assert [file.name for file in alone] == ["w.mp4", "z.mp4"]
+    (tmp_path / "b/x.mp4").write_bytes(b"x")
+    with pytest.raises(SettingsError, match="two videos named 'x'"):
+        match_folders(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "c").mkdir()
+    with pytest.raises(SettingsError, match="No video in"):
+        match_folders(tmp_path / "a", tmp_path / "c")
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["compare", *map(str, arguments), "--device", "cpu"])
+
+
+def test_the_gate(folder: Path) -> None:
+    files = [folder / "source.mp4", folder / "crf18.mp4", folder / "crf51.mp4"]
+    done = run(*files, "--seconds", 2, "-f", "json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    worst = min(each["overall"]["difference"] for each in found["comparisons"])
+    assert run(*files, "--seconds", 2, "--fail-below", worst - 0.001).exit_code == 0
+    done = run(*files, "--seconds", 2, "--fail-below", worst + 0.001)
+    assert done.exit_code == 3
+    assert found["order"] == sorted(
+        found["order"],
+        key=lambda path: (
+            -next(c for c in found["comparisons"] if c["path"] == path)["overall"]["difference"]
+        ),
+    )
+    assert all(Path(path).name in done.stdout for path in found["order"])
+
+
+def test_two_folders(folder: Path, tmp_path: Path) -> None:
+    for side, name in (("a", "source.mp4"), ("b", "crf34.mp4")):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "clip.mp4").write_bytes((folder / name).read_bytes())
+    (tmp_path / "b/alone.mp4").write_bytes(b"x")
+    done = run(tmp_path / "a", tmp_path / "b", "-f", "csv")
+    assert done.exit_code == 0, done.output
+    assert "alone.mp4' has no counterpart" in done.stderr
+    header, row = done.stdout.splitlines()
+    assert header.startswith("before,after,size,bitrate,start_seconds")
+    assert row.startswith(f"{tmp_path}/a/clip.mp4,{tmp_path}/b/clip.mp4,")
+
+
+def test_full_reference_columns(folder: Path) -> None:
+    files = [folder / "source.mp4", folder / "crf18.mp4", folder / "crf51.mp4"]
+    done = run(*files, "--metric", "ssimulacra2", "-f", "json")
+    assert done.exit_code == 0, done.output
+    good, bad = (each["ssimulacra2"] for each in json.loads(done.stdout)["comparisons"])
+    assert bad < good < 100
+    done = run(folder / "source.mp4", folder / "small.mkv", "--metric", "ssimulacra2")
+    assert done.exit_code == 2
+    assert "needs equal frames" in str(done.exception)
+    done = run(*files, "--metric", "psnr")
+    assert "Choose from ssimulacra2, vmaf" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "There is no file"),
+        (lambda path: write_clip(path, 1), "too short to be compared"),
+        (lambda path: path.write_bytes(b"no video"), "Cannot"),
+    ],
+)
+def test_bad_input_is_one_line(make: Any, says: str, folder: Path, tmp_path: Path) -> None:
+    make(tmp_path / "bad.mp4")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dover_plugin",
+            "compare",
+            folder / "source.mp4",
+            tmp_path / "bad.mp4",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_named(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"none\.mp4"):
+        compare(folder / "source.mp4", tmp_path / "none.mp4", scorer)
