@@ -1,0 +1,50 @@
+"""Make a ladder of x264 encodes with ffmpeg, and report which of them keep the source's quality.
+
+    python examples/compare_transcodes.py [SOURCE]
+
+Without a source it makes a clip.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from clips import write_clip
+
+from dover_plugin import Scorer, compare_many
+from dover_plugin.comparison import by_loss, knee
+from dover_plugin.pictures import draw_ladder, save_figure
+from dover_plugin.report import comparison_report, write_report
+
+OUT = Path("build/examples")
+CRFS = (18, 28, 38, 48)
+
+
+def main() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    if len(sys.argv) > 1:
+        source = Path(sys.argv[1])
+    else:
+        source = write_clip(OUT / "source.mp4", 192, (360, 640), crf=12)
+    encodes = [encode(source, crf) for crf in CRFS]
+    found = compare_many(source, encodes, Scorer(), seconds=2)
+    for each in by_loss(found):
+        print(each.sentence())
+    bend = knee(found)
+    if bend:
+        print(f"The ladder bends at {Path(str(bend.after.info.path)).name}.")
+    save_figure(draw_ladder(found), OUT / "ladder.png")
+    write_report(comparison_report(found), OUT / "ladder.html")
+    print(f"\n{OUT / 'ladder.png'}, {OUT / 'ladder.html'}")
+
+
+def encode(source: Path, crf: int) -> Path:
+    target = OUT / f"crf{crf}.mp4"
+    options = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf)]
+    command = ["ffmpeg", "-v", "error", "-y", "-i", str(source), *options, str(target)]
+    subprocess.run(command, check=True)
+    return target
+
+
+if __name__ == "__main__":
+    main()
