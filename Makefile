@@ -36,7 +36,7 @@ LEARN := $(BIN)/dover train --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
 	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
 	$(LEARN) -o $(OPEN)/small --init scratch --clip-len 2 --window 128 --draws 8 \
-		--epochs 180 --batch-size 64 --learning-rate 0.0015 --validate-every 12
+		--epochs 180 --batch-size 32 --learning-rate 0.0008 --validate-every 12
 	$(LEARN) -o $(OPEN)/whole --init $(OPEN)/small/split-1/model.safetensors --clip-len 8 \
 		--epochs 6 --batch-size 32 --learning-rate 0.0003
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/whole/split-1/model.safetensors $(OPEN)/labels.csv

@@ -136,20 +136,22 @@ def _see_frequencies(stem: nn.Conv3d) -> None:
     What a picture lacks or has too much of shows in its high frequencies, which hold a hundredth
     of its energy: each is raised to the deviation that it has in natural pictures. Random filters
     see little but brightness, and do not learn a single fault in the time that these learn all.
+    They see one frame: a mean of several would blur whatever moves.
     """
-    depth, size, _ = stem.weight.shape[2:]
+    size = stem.weight.shape[-1]
     basis = [
         torch.cos(torch.pi * (torch.arange(size) + 0.5) * k / size) * (1 if k else 0.5**0.5)
         for k in range(size)
     ]
     filters = [
-        axis[:, None, None, None]
-        * (basis[row][:, None] * basis[column]).expand(depth, size, size)
-        * (2 / size / depth * gain * (FALL * hypot(row, column) ** 1.5 or LEVEL))
+        axis[:, None, None]
+        * (basis[row][:, None] * basis[column])
+        * (2 / size * gain * (FALL * hypot(row, column) ** 1.5 or LEVEL))
         for axis, gain, frequencies in ((GREY, 1, size), (RED, COLOUR, 2), (BLUE, COLOUR, 2))
         for row in range(frequencies)
         for column in range(frequencies)
     ]
     with torch.no_grad():
         for index, taps in enumerate(filters[: len(stem.weight)]):
-            stem.weight[index] = taps
+            stem.weight[index] = 0
+            stem.weight[index, :, 0] = taps
