@@ -68,7 +68,7 @@ class Learner:
         Raises:
             TrainingError: the loss, or its gradient, is not a number.
         """
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # of dropout
+        torch.manual_seed((self.settings.seed * 1_000_003 + self.step) % 2**63)  # of dropout
         warmup = min(self.settings.warmup_epochs * per_epoch, MAX_WARMUP * steps)
         self.rate = self.settings.learning_rate * _share(self.step, steps, warmup)
         for group in self._optimizer.param_groups:

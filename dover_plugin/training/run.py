@@ -1,6 +1,7 @@
 """A training's folder: its settings, its log, and what is needed to go on after a kill."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -165,7 +166,8 @@ class Run:
                 f"'{folder}' holds a training with {'other ' if name == 'begins' else ''}{told}. "
                 "Name another folder for --output, or delete this one."
             )
-        write_text(file, json.dumps(wanted, indent=2))
+        if not self._checkpoint.exists():
+            write_text(file, json.dumps(wanted, indent=2))
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep what is needed to go on, all of it or nothing."""
@@ -176,15 +178,22 @@ class Run:
         _save(state, self._best)
 
     def load_best(self, device: torch.device) -> dict[str, Any]:
-        """What save_best kept."""
-        return cast(dict[str, Any], torch.load(self._best, map_location=device, weights_only=True))
+        """What save_best kept.
+
+        Raises:
+            TrainingError: it is damaged or gone.
+        """
+        return _load(self._best, device)
 
     def resume(self) -> dict[str, Any] | None:
-        """What was saved last; None at the start."""
+        """What was saved last; None at the start.
+
+        Raises:
+            TrainingError: it is damaged.
+        """
         if not self._checkpoint.exists():
             return None
-        state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        return state
+        return _load(self._checkpoint, torch.device("cpu"))
 
     def log(self, rows: list[dict[str, Any]]) -> None:
         """Write the table of epochs."""
@@ -221,11 +230,25 @@ def network_of(init: str, model: str | None) -> str:
 def _save(state: dict[str, Any], file: Path) -> None:
     part = file.with_suffix(".part")
     try:
-        torch.save(state, part)
+        with part.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         part.replace(file)
     except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to torch
         part.unlink(missing_ok=True)
         raise cannot_write(file, error) from None
+
+
+def _load(file: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], torch.load(file, map_location=device, weights_only=True))
+    except Exception as error:  # a damaged file makes torch raise whatever it happens to hit
+        reason = next(iter(str(error).splitlines()), "no content")[:120]
+        raise TrainingError(
+            f"Cannot go on from '{file}' ({reason}). Delete the folder '{file.parent}' to begin "
+            "anew."
+        ) from None
 
 
 def cannot_write(file: Path, error: Exception) -> TrainingError:
