@@ -21,6 +21,7 @@ from dover_plugin.networks import Dover
 from dover_plugin.sampling import CLIP_LEN, FRAGMENT, NUM_CLIPS, VIEW, draw
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
+from dover_plugin.training.synthetic.degradations import spoil_light
 from dover_plugin.video import open_source
 from dover_plugin.views import Views, build_views, normalise
 
@@ -54,6 +55,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             0 draws anew every time.
         folder: where they are kept.
         flip: mirror every other example.
+        spoil_light: spoil light or colour of every other example, and lower its opinion.
         window: side of what is seen of both views, in pixels.
     """
 
@@ -66,6 +68,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
         draws: int,
         folder: Path,
         flip: bool = False,
+        spoil_light: bool = False,
         window: int = VIEW,
     ) -> None:
         self.labels = labels
@@ -74,6 +77,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
         self._draws = draws
         self._folder = folder
         self._flip = flip
+        self._spoil_light = spoil_light
         self._window = window
 
     def __getitem__(self, key: Key) -> dict[str, Tensor] | DoverError:
@@ -89,20 +93,25 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             return error
         except OSError as error:  # the video went away
             return VideoError(f"Cannot read '{row.file}': {error.strerror}. Get it anew.")
+        kept = 1.0  # of the opinion
         if number != CENTRED:
             rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
             arrays = self._varied(arrays, rng)
+            if self._spoil_light and rng.random() < 0.5:
+                arrays, kept = spoil_light(arrays, rng)
         return {
             **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()},
             **{
-                name: torch.tensor(getattr(row, name), dtype=torch.float32)
+                name: torch.tensor(kept * getattr(row, name), dtype=torch.float32)
                 for name in ("overall", *BRANCHES)
             },
         }
 
-    def _varied(self, views: dict[str, NDArray[Any]], rng: Rng) -> dict[str, NDArray[Any]]:
+    def _varied(
+        self, views: dict[str, NDArray[Any]], rng: np.random.Generator
+    ) -> dict[str, NDArray[Any]]:
         """A window of each view, whole fragments of the technical one, and perhaps mirrored."""
-        if rng is None or not (self._window < VIEW or self._flip):
+        if not (self._window < VIEW or self._flip):
             return views
         last = (VIEW - self._window) // FRAGMENT
         top, left = FRAGMENT * rng.integers(0, last + 1, 2)

@@ -18,6 +18,7 @@ from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.labels import Labelled
 
 WHAT = ("heads", "all")
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 RANGES = {
@@ -58,7 +59,9 @@ class TrainSettings:
         batch_size: videos of one step.
         learning_rate: of the heads, at its highest.
         backbone_rate: of the backbones, as a share of it.
-        weight_decay: of AdamW.
+        weight_decay: of the optimizer.
+        optimizer: "adamw" as in the reference; "muon" takes it for the matrices of the backbones,
+            which learns faster from scratch.
         warmup_epochs: until the rate is at its highest.
         ema: how slowly the averaged weights follow, which are validated and kept.
         seed: of everything random.
@@ -66,6 +69,8 @@ class TrainSettings:
         window: side of the random part of both views that is learnt from, in pixels; less than
             224 is quicker, and only sensible from scratch.
         flip: mirror every other example; the reference does not.
+        spoil_light: spoil light or colour of every other example in one of five steps, and lower
+            its opinion by the penalty of that step; for labels that were computed.
         draws: random draws of each video that are kept on disk, which epochs take in turn; 0 draws
             anew in every epoch, which heads alone cannot.
         together: so many videos of one group stand side by side in a batch, and are compared with
@@ -86,12 +91,14 @@ class TrainSettings:
     learning_rate: float = 1e-3
     backbone_rate: float = 0.1
     weight_decay: float = 0.05
+    optimizer: str = "adamw"
     warmup_epochs: float = 2.5
     ema: float = 0.999
     seed: int = 42
     clip_len: int = CLIP_LEN
     window: int = VIEW
     flip: bool = False
+    spoil_light: bool = False
     draws: int = 3
     together: int = 1
     val_share: float = 0.1
@@ -108,6 +115,10 @@ class TrainSettings:
             raise SettingsError(
                 f"No precision is named {self.precision!r}. Choose from {', '.join(PRECISIONS)}."
             )
+        if self.optimizer not in OPTIMIZERS:
+            raise SettingsError(
+                f"No optimizer is named {self.optimizer!r}. Choose from {', '.join(OPTIMIZERS)}."
+            )
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -116,11 +127,12 @@ class TrainSettings:
             raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
         if self.window % FRAGMENT:
             raise SettingsError(f"A window is a multiple of {FRAGMENT}, got {self.window}.")
-        plain = (self.clip_len, self.window, self.flip) == (CLIP_LEN, VIEW, False)
+        varied = self.flip or self.spoil_light
+        plain = (self.clip_len, self.window, varied) == (CLIP_LEN, VIEW, False)
         if self.what == "heads" and (self.init == "scratch" or not plain):
             raise SettingsError(
                 "Heads alone are trained on features of trained backbones, which are made of clips "
-                f"of {CLIP_LEN} whole pictures, not mirrored."
+                f"of {CLIP_LEN} whole pictures, neither mirrored nor spoilt."
             )
         if self.draws < (self.what == "heads"):
             raise SettingsError(f"Heads alone need draws that are kept, got {self.draws}.")

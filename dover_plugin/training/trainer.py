@@ -188,6 +188,7 @@ def _examples(
             draws=settings.draws,
             folder=folder / "kept",
             flip=settings.flip,
+            spoil_light=settings.spoil_light,
             window=settings.window,
         )
         for name, rows in parts.items()
