@@ -40,6 +40,7 @@ train-open: environment  ## make the weights of dover-open anew: hours on two co
 	$(LEARN) -o $(OPEN)/whole --init $(OPEN)/small/split-1/model.safetensors --clip-len 8 \
 		--epochs 6 --batch-size 32 --learning-rate 0.0003
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/whole/split-1/model.safetensors $(OPEN)/labels.csv
+	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl
 

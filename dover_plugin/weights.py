@@ -1,5 +1,6 @@
 """Published weights: how to find, verify, load and convert them."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,8 +14,9 @@ from dover_plugin.published import Published, published
 
 ACCEPT_VARIABLE = "DOVER_ACCEPT_LICENSE"
 
+ABOUT = "dover_plugin"  # the one name in the metadata of a file
 PACKAGED = Path(__file__).parent / "data"
-BASE = "base_sha256"  # in the metadata of a file of heads: of the weights they are laid over
+BASE = "base_sha256"  # in what a file of heads tells: of the weights they are laid over
 
 type Consent = Callable[[Published], bool]
 
@@ -156,7 +158,8 @@ def _trained_on(path: Path) -> str | None:
     if path.suffix != ".safetensors":
         return None
     with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get(BASE)
+        told: str | None = json.loads((file.metadata() or {}).get(ABOUT, "{}")).get(BASE)
+    return told
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:
@@ -231,18 +234,38 @@ def convert(source: Path, target: Path, model: str) -> None:
     Raises:
         WeightsError: the source does not fit ``model``, or the target cannot be written.
     """
-    from safetensors.torch import save_file
-
     if target.suffix != ".safetensors" or not target.parent.is_dir() or target.is_dir():
         raise WeightsError(
             f"Cannot write '{target}'. Name a .safetensors file in a folder that is."
         )
     state, digest = _full_state_dict(model, source)
-    metadata = {"model": model, "source": source.name, "source_sha256": digest}
-    part = target.with_name(target.name + ".part")
+    save(state, target, {"model": model, "source": source.name, "source_sha256": digest})
+
+
+def save(state: Mapping[str, Any], target: Path, about: Mapping[str, Any]) -> None:
+    """Write safetensors, all of them or nothing; equal weights give equal bytes.
+
+    Args:
+        state: tensors by name.
+        target: the file.
+        about: what the file tells of itself; under one name, since several have no fixed order.
+
+    Raises:
+        WeightsError: the disk is full, or the folder cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
     try:
-        save_file({key: tensor.contiguous() for key, tensor in state.items()}, part, metadata)
+        save_file(tensors, part, {ABOUT: json.dumps(about)})
         part.replace(target)
+    except (OSError, SafetensorError) as error:
+        reason = next(iter(str(error).splitlines()), "no more room")
+        raise WeightsError(
+            f"Cannot write '{target}': {reason}. Make room, or write elsewhere."
+        ) from None
     finally:
         part.unlink(missing_ok=True)
 

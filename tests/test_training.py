@@ -201,7 +201,7 @@ def test_heads_alone_leave_the_backbones_bit_equal(
         model="dover-mobile", init="dover-mobile", epochs=3, batch_size=4, draws=1, seed=1
     )
     made: list[int] = []
-    note = lambda name, done, _: made.append(done) if name == "features" else None  # noqa: E731
+    note = lambda name, done, _: made.append(done) if name == "reading" else None  # noqa: E731
     trained = run(labels, tmp_path / "run", settings, progress=note)
     files = keep(trained, settings, tmp_path / "run")
     assert files.weights.name == "heads.safetensors"

@@ -51,6 +51,10 @@ def train(
     backbone_rate: Annotated[
         float, typer.Option(help="Of the backbones, as a share of the heads'.")
     ] = 0.1,
+    optimizer: Annotated[
+        Literal["adamw", "muon"],
+        typer.Option(help="muon learns faster from scratch."),
+    ] = "adamw",
     ema: Annotated[float, typer.Option(help="How slowly the kept weights follow.")] = 0.999,
     clip_len: Annotated[
         int, typer.Option(help="Frames of a clip; fewer are quicker, from scratch.")
@@ -59,6 +63,13 @@ def train(
         int, typer.Option(help="Side of what is seen of both views; less is quicker, from scratch.")
     ] = 224,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror every other example.")] = False,
+    spoil_light: Annotated[
+        bool,
+        typer.Option(
+            "--spoil-light",
+            help="Spoil light or colour of every other example, and lower its opinion.",
+        ),
+    ] = False,
     draws: Annotated[
         int | None,
         typer.Option(
@@ -70,7 +81,7 @@ def train(
         int, typer.Option(help="Put so many videos of one group side by side, and compare them.")
     ] = 1,
     splits: Annotated[
-        int, typer.Option(help="Train on so many random splits, and report the mean.")
+        int, typer.Option(min=1, help="Train on so many random splits, and report the mean.")
     ] = 1,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = SEEDS,
     val_share: Annotated[
@@ -89,7 +100,7 @@ def train(
         bool, typer.Option("--compile", help="Compile the network first (end to end).")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    workers: Annotated[int, typer.Option(help="Processes that read videos.")] = 2,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read videos.")] = 2,
     wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
 ) -> None:
     """Fine-tune DOVER on your own labels. Run it again after a stop, and it goes on."""
@@ -111,15 +122,17 @@ def train(
         model=network_of(init, model),
         init=init,
         what="heads" if head_only else "all",
-        epochs=epochs or (10 if head_only else 20),
+        epochs=(10 if head_only else 20) if epochs is None else epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         backbone_rate=backbone_rate,
+        optimizer=optimizer,
         ema=ema,
         seed=seed,
         clip_len=clip_len,
         window=window,
         flip=flip,
+        spoil_light=spoil_light,
         draws=(3 if head_only else 0) if draws is None else draws,
         together=together,
         val_share=val_share,

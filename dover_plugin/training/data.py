@@ -54,6 +54,7 @@ def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iter
 
     Raises:
         VideoError: a video cannot be read.
+        SettingsError: a reading process died.
     """
     loader: DataLoader[Any] = DataLoader(
         examples,
@@ -66,7 +67,18 @@ def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iter
     )
     with started_without_interrupts():
         batches_ahead = iter(loader)
-    for batch in batches_ahead:
+    while True:
+        try:
+            batch = next(batches_ahead, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise SettingsError(
+                "A process that reads videos died, mostly for lack of memory. Take fewer --workers "
+                "(0 reads in this process); the training goes on from its last checkpoint."
+            ) from None
+        if batch is None:
+            return
         if isinstance(batch, DoverError):
             raise batch
         yield batch

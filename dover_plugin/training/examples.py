@@ -1,11 +1,12 @@
 """Labelled videos as what is learnt from: views or features, drawn anew or kept on disk."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dover_plugin.errors import VideoError
+from dover_plugin import __version__
+from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.networks import Dover
 from dover_plugin.sampling import CLIP_LEN, FRAGMENT, NUM_CLIPS, VIEW, draw
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
+from dover_plugin.training.synthetic.degradations import spoil_light
 from dover_plugin.video import open_source
 from dover_plugin.views import Views, build_views, normalise
 
@@ -41,7 +44,7 @@ class Maker(Protocol):
         ...
 
 
-class Examples(Dataset["dict[str, Tensor] | VideoError"]):
+class Examples(Dataset["dict[str, Tensor] | DoverError"]):
     """Labelled videos.
 
     Args:
@@ -52,6 +55,7 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
             0 draws anew every time.
         folder: where they are kept.
         flip: mirror every other example.
+        spoil_light: spoil light or colour of every other example, and lower its opinion.
         window: side of what is seen of both views, in pixels.
     """
 
@@ -64,6 +68,7 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
         draws: int,
         folder: Path,
         flip: bool = False,
+        spoil_light: bool = False,
         window: int = VIEW,
     ) -> None:
         self.labels = labels
@@ -72,33 +77,41 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
         self._draws = draws
         self._folder = folder
         self._flip = flip
+        self._spoil_light = spoil_light
         self._window = window
 
-    def __getitem__(self, key: Key) -> dict[str, Tensor] | VideoError:
+    def __getitem__(self, key: Key) -> dict[str, Tensor] | DoverError:
         """What ``make`` makes, as tensors, and ``overall``, ``technical``, ``aesthetic`` opinions.
 
-        A video that cannot be read gives its error, since a worker's exception loses its type.
+        What goes wrong is given as an error, since a worker's exception would lose its type.
         """
         number, index = key
         row = self.labels[index]
         try:
             arrays = self._kept(row, number) if self._draws else self._fresh(row, [number])[0]
-        except VideoError as error:
+        except DoverError as error:
             return error
+        except OSError as error:  # the video went away
+            return VideoError(f"Cannot read '{row.file}': {error.strerror}. Get it anew.")
+        kept = 1.0  # of the opinion
         if number != CENTRED:
             rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
             arrays = self._varied(arrays, rng)
+            if self._spoil_light and rng.random() < 0.5:
+                arrays, kept = spoil_light(arrays, rng)
         return {
             **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()},
             **{
-                name: torch.tensor(getattr(row, name), dtype=torch.float32)
+                name: torch.tensor(kept * getattr(row, name), dtype=torch.float32)
                 for name in ("overall", *BRANCHES)
             },
         }
 
-    def _varied(self, views: dict[str, NDArray[Any]], rng: Rng) -> dict[str, NDArray[Any]]:
+    def _varied(
+        self, views: dict[str, NDArray[Any]], rng: np.random.Generator
+    ) -> dict[str, NDArray[Any]]:
         """A window of each view, whole fragments of the technical one, and perhaps mirrored."""
-        if rng is None or not (self._window < VIEW or self._flip):
+        if not (self._window < VIEW or self._flip):
             return views
         last = (VIEW - self._window) // FRAGMENT
         top, left = FRAGMENT * rng.integers(0, last + 1, 2)
@@ -108,17 +121,13 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
             for name, view in views.items()
         }
 
-    def keep(self, index: int, numbers: Iterable[int]) -> None:
-        """Make what is missing of these draws of one video.
-
-        Raises:
-            VideoError: it cannot be read.
-            TrainingError: the disk is full.
-        """
-        row = self.labels[index]
-        for number in numbers:
-            if not self._file(row, number).exists():
-                self._kept(row, number)
+    def missing(self, number: int) -> list[Key]:
+        """Of this draw of each video, those that are not on disk."""
+        return [
+            (number, index)
+            for index, row in enumerate(self.labels)
+            if not self._draws or not self._file(row, number).exists()
+        ]
 
     def _fresh(self, row: Labelled, numbers: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
         """What these draws give, from one reading of the video."""
@@ -134,13 +143,16 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
     def _kept(self, row: Labelled, number: int) -> dict[str, NDArray[Any]]:
         number = number if number == CENTRED else number % self._draws
         file = self._file(row, number)
-        if not file.exists():
+        found = _read(file)
+        if found is None:
             numbers = [CENTRED] if number == CENTRED else list(range(self._draws))
             file.parent.mkdir(parents=True, exist_ok=True)
             for each, arrays in zip(numbers, self._fresh(row, numbers), strict=True):
                 self._write(self._file(row, each), arrays)
-        with np.load(file) as arrays:
-            return dict(arrays)
+            found = _read(file)
+        if found is None:
+            raise cannot_write(file, OSError("what was written cannot be read"))
+        return found
 
     @staticmethod
     def _write(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -156,8 +168,18 @@ class Examples(Dataset["dict[str, Tensor] | VideoError"]):
     def _file(self, row: Labelled, number: int) -> Path:
         seen = row.file.stat()
         key = f"{self._make.name} {row.file.resolve()} {seen.st_size} {seen.st_mtime_ns} {number}"
+        key += f" {__version__}"  # another may make them otherwise
         key += "" if number == CENTRED else f" {self._seed}"
         return self._folder / f"{sha256(key.encode()).hexdigest()[:24]}.npz"
+
+
+def _read(file: Path) -> dict[str, NDArray[Any]] | None:
+    """What is kept there; None if there is nothing, or nothing whole."""
+    try:
+        with np.load(file) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, BadZipFile):
+        return None
 
 
 @dataclass(frozen=True)

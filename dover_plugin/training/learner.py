@@ -15,6 +15,7 @@ from dover_plugin.training.model import head_names
 from dover_plugin.training.run import TrainingError, TrainSettings
 
 MAX_NORM = 5.0  # of the gradient, beyond which a step would undo many
+MUON_RATE = 5.0  # times AdamW's, whose steps differ more from one weight to the next
 MAX_WARMUP = 0.5  # of all steps; a short training would end before it began
 
 
@@ -39,12 +40,7 @@ class Learner:
             parameter.requires_grad_(settings.what == "all" or name in heads)
             if parameter.requires_grad:
                 parts[name in heads].append(parameter)
-        groups = [
-            {"params": parts[is_head], "share": share}
-            for is_head, share in ((True, 1.0), (False, settings.backbone_rate))
-            if parts[is_head]
-        ]
-        self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
+        self._optimizers = _optimizers(parts[True], parts[False], settings)
         self._average = AveragedModel(
             self.network, multi_avg_fn=_follow(settings.ema), use_buffers=False
         )
@@ -68,11 +64,12 @@ class Learner:
         Raises:
             TrainingError: the loss, or its gradient, is not a number.
         """
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # of dropout
+        torch.manual_seed((self.settings.seed * 1_000_003 + self.step) % 2**63)  # of dropout
         warmup = min(self.settings.warmup_epochs * per_epoch, MAX_WARMUP * steps)
         self.rate = self.settings.learning_rate * _share(self.step, steps, warmup)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.rate * group["share"]
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate * group["share"]
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         self.network.train()
         if self.settings.what == "heads":
@@ -84,13 +81,15 @@ class Learner:
         loss = view_biased_loss(technical, aesthetic, opinions, self.settings.together)
         value = float(loss.detach())
         self._check("loss", value, steps)
-        self._optimizer.zero_grad()
+        self.network.zero_grad()
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self._scaler.unscale_(self._optimizer)
+        for optimizer in self._optimizers:
+            self._scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_NORM)
         if not self._scaler.is_enabled():  # which passes over such a step by itself
             self._check("gradient", float(norm), steps)
-        self._scaler.step(self._optimizer)
+        for optimizer in self._optimizers:
+            self._scaler.step(optimizer)
         self._scaler.update()
         self._average.update_parameters(self.network)
         self.step += 1
@@ -103,7 +102,7 @@ class Learner:
             "network": self._trained(self.network.state_dict()),
             "average": self._trained(self.averaged.state_dict()),
             "averaged": int(self._average.n_averaged),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
             "scaler": self._scaler.state_dict(),
         }
 
@@ -113,7 +112,8 @@ class Learner:
         self.network.load_state_dict(state["network"], strict=False)
         self.averaged.load_state_dict(state["average"], strict=False)
         self._average.n_averaged.fill_(state["averaged"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self._scaler.load_state_dict(state["scaler"])
 
     def best(self) -> dict[str, Tensor]:
@@ -140,6 +140,28 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(
         device.type, getattr(torch, precision), enabled=precision != "float32", cache_enabled=True
     )
+
+
+def _optimizers(
+    heads: list[torch.nn.Parameter], backbones: list[torch.nn.Parameter], settings: TrainSettings
+) -> list[torch.optim.Optimizer]:
+    """One of everything, or with Muon one of the backbones' matrices and one of the rest."""
+    muon = settings.optimizer == "muon"
+    matrices = [each for each in backbones if muon and each.ndim == 2]
+    rest = [each for each in backbones if not (muon and each.ndim == 2)]
+    groups = [
+        {"params": parameters, "share": share}
+        for parameters, share in ((heads, 1.0), (rest, settings.backbone_rate))
+        if parameters
+    ]
+    decay = settings.weight_decay
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0, weight_decay=decay)]
+    if matrices:
+        group = {"params": matrices, "share": MUON_RATE * settings.backbone_rate}
+        found.append(
+            torch.optim.Muon([group], lr=0.0, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return found
 
 
 def _follow(slowness: float) -> Callable[[Any, Any, Any], None]:

@@ -1,21 +1,18 @@
 """Weights that a training begins with, and the files it ends in."""
 
-import json
 from dataclasses import dataclass
 from math import hypot
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import nn
 
 from dover_plugin import __version__, weights
 from dover_plugin.errors import SettingsError
 from dover_plugin.networks.convnext3d import ConvNeXt3d
 from dover_plugin.networks.dover import CONFIGS, Dover
-from dover_plugin.training.run import TrainSettings, cannot_write
+from dover_plugin.training.run import TrainSettings
 
 HEADS = ("technical_head.", "aesthetic_head.")
 STEM = "downsample_layers.0.0"
@@ -77,26 +74,18 @@ def save_trained(
         path: the file.
         base_sha256: of the weights that the backbones are of, which are left out then: when the
             file is loaded, it is laid over them. None writes everything.
-        about: written to the file's metadata as JSON.
+        about: the training; written to the file.
 
     Raises:
-        TrainingError: the disk is full.
+        WeightsError: the disk is full.
     """
     state = {
-        name: tensor.detach().cpu().contiguous()
+        name: tensor
         for name, tensor in network.state_dict().items()
         if base_sha256 is None or name.startswith(HEADS)
     }
-    metadata = {"dover_plugin": __version__, "training": json.dumps(about)}
-    if base_sha256 is not None:
-        metadata[weights.BASE] = base_sha256
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(state, part, metadata)
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        raise cannot_write(path, error) from None
+    base = {} if base_sha256 is None else {weights.BASE: base_sha256}
+    weights.save(state, path, {"version": __version__, "training": about, **base})
 
 
 def _untrained(model: str, seed: int) -> Dover:

@@ -1,6 +1,7 @@
 """A training's folder: its settings, its log, and what is needed to go on after a kill."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -17,6 +18,7 @@ from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.labels import Labelled
 
 WHAT = ("heads", "all")
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 RANGES = {
@@ -57,7 +59,9 @@ class TrainSettings:
         batch_size: videos of one step.
         learning_rate: of the heads, at its highest.
         backbone_rate: of the backbones, as a share of it.
-        weight_decay: of AdamW.
+        weight_decay: of the optimizer.
+        optimizer: "adamw" as in the reference; "muon" takes it for the matrices of the backbones,
+            which learns faster from scratch.
         warmup_epochs: until the rate is at its highest.
         ema: how slowly the averaged weights follow, which are validated and kept.
         seed: of everything random.
@@ -65,6 +69,8 @@ class TrainSettings:
         window: side of the random part of both views that is learnt from, in pixels; less than
             224 is quicker, and only sensible from scratch.
         flip: mirror every other example; the reference does not.
+        spoil_light: spoil light or colour of every other example in one of five steps, and lower
+            its opinion by the penalty of that step; for labels that were computed.
         draws: random draws of each video that are kept on disk, which epochs take in turn; 0 draws
             anew in every epoch, which heads alone cannot.
         together: so many videos of one group stand side by side in a batch, and are compared with
@@ -85,12 +91,14 @@ class TrainSettings:
     learning_rate: float = 1e-3
     backbone_rate: float = 0.1
     weight_decay: float = 0.05
+    optimizer: str = "adamw"
     warmup_epochs: float = 2.5
     ema: float = 0.999
     seed: int = 42
     clip_len: int = CLIP_LEN
     window: int = VIEW
     flip: bool = False
+    spoil_light: bool = False
     draws: int = 3
     together: int = 1
     val_share: float = 0.1
@@ -107,6 +115,10 @@ class TrainSettings:
             raise SettingsError(
                 f"No precision is named {self.precision!r}. Choose from {', '.join(PRECISIONS)}."
             )
+        if self.optimizer not in OPTIMIZERS:
+            raise SettingsError(
+                f"No optimizer is named {self.optimizer!r}. Choose from {', '.join(OPTIMIZERS)}."
+            )
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -115,11 +127,12 @@ class TrainSettings:
             raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
         if self.window % FRAGMENT:
             raise SettingsError(f"A window is a multiple of {FRAGMENT}, got {self.window}.")
-        plain = (self.clip_len, self.window, self.flip) == (CLIP_LEN, VIEW, False)
+        varied = self.flip or self.spoil_light
+        plain = (self.clip_len, self.window, varied) == (CLIP_LEN, VIEW, False)
         if self.what == "heads" and (self.init == "scratch" or not plain):
             raise SettingsError(
                 "Heads alone are trained on features of trained backbones, which are made of clips "
-                f"of {CLIP_LEN} whole pictures, not mirrored."
+                f"of {CLIP_LEN} whole pictures, neither mirrored nor spoilt."
             )
         if self.draws < (self.what == "heads"):
             raise SettingsError(f"Heads alone need draws that are kept, got {self.draws}.")
@@ -165,7 +178,8 @@ class Run:
                 f"'{folder}' holds a training with {'other ' if name == 'begins' else ''}{told}. "
                 "Name another folder for --output, or delete this one."
             )
-        write_text(file, json.dumps(wanted, indent=2))
+        if not self._checkpoint.exists():
+            write_text(file, json.dumps(wanted, indent=2))
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep what is needed to go on, all of it or nothing."""
@@ -176,15 +190,22 @@ class Run:
         _save(state, self._best)
 
     def load_best(self, device: torch.device) -> dict[str, Any]:
-        """What save_best kept."""
-        return cast(dict[str, Any], torch.load(self._best, map_location=device, weights_only=True))
+        """What save_best kept.
+
+        Raises:
+            TrainingError: it is damaged or gone.
+        """
+        return _load(self._best, device)
 
     def resume(self) -> dict[str, Any] | None:
-        """What was saved last; None at the start."""
+        """What was saved last; None at the start.
+
+        Raises:
+            TrainingError: it is damaged.
+        """
         if not self._checkpoint.exists():
             return None
-        state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        return state
+        return _load(self._checkpoint, torch.device("cpu"))
 
     def log(self, rows: list[dict[str, Any]]) -> None:
         """Write the table of epochs."""
@@ -221,11 +242,25 @@ def network_of(init: str, model: str | None) -> str:
 def _save(state: dict[str, Any], file: Path) -> None:
     part = file.with_suffix(".part")
     try:
-        torch.save(state, part)
+        with part.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         part.replace(file)
     except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to torch
         part.unlink(missing_ok=True)
         raise cannot_write(file, error) from None
+
+
+def _load(file: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], torch.load(file, map_location=device, weights_only=True))
+    except Exception as error:  # a damaged file makes torch raise whatever it happens to hit
+        reason = next(iter(str(error).splitlines()), "no content")[:120]
+        raise TrainingError(
+            f"Cannot go on from '{file}' ({reason}). Delete the folder '{file.parent}' to begin "
+            "anew."
+        ) from None
 
 
 def cannot_write(file: Path, error: Exception) -> TrainingError:

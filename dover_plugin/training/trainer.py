@@ -8,6 +8,7 @@ the step, so that a training that was stopped goes on exactly as if it had not b
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -85,8 +86,9 @@ def train(
         learner = Learner(began.network, settings, device)
         examples = _examples(parts, settings, began, learner, folder.parent)
         if settings.what == "heads":
-            _keep_features(examples, settings, progress, stopping)
-            workers = 0  # they are read at once
+            workers = 0  # backbones run here, and what they give is read at once
+        if run.resume() is None:
+            _read_once(examples, workers, progress, stopping)
 
         def look(name: str) -> Predictions:
             return predict(learner.averaged, examples[name], device, workers, progress, stopping)
@@ -186,25 +188,33 @@ def _examples(
             draws=settings.draws,
             folder=folder / "kept",
             flip=settings.flip,
+            spoil_light=settings.spoil_light,
             window=settings.window,
         )
         for name, rows in parts.items()
     }
 
 
-def _keep_features(
+def _read_once(
     examples: dict[str, Examples],
-    settings: TrainSettings,
+    workers: int,
     progress: Progress,
     stopping: Callable[[], bool],
 ) -> None:
-    count = sum(len(each.labels) for each in examples.values())
+    """Read every video, and keep what is kept of it: a damaged one is known before the first step.
+
+    Raises:
+        VideoError: one cannot be read.
+    """
+    missing = {
+        name: each.missing(0 if name == "train" else CENTRED) for name, each in examples.items()
+    }
+    count = sum(len(keys) for keys in missing.values())
     done = 0
-    for name, each in examples.items():
-        for index in range(len(each.labels)):
-            each.keep(index, range(settings.draws) if name == "train" else [CENTRED])
+    for name, keys in missing.items():
+        for _ in load(examples[name], [[key] for key in keys], workers):
             done += 1
-            progress("features", done, count)
+            progress("reading", done, count)
             if stopping():
                 raise KeyboardInterrupt
 
@@ -212,7 +222,8 @@ def _keep_features(
 def _value(found: Predictions) -> float:
     """What is best: SROCC and PLCC together."""
     both = found.agreement()
-    return (both.srocc + both.plcc) / 2 if both else -1.0
+    value = (both.srocc + both.plcc) / 2 if both else -1.0
+    return value if isfinite(value) else -1.0
 
 
 def _row(epoch: int, losses: list[float], rate: float, found: Predictions) -> dict[str, Any]:

@@ -35,7 +35,7 @@ NUM_FRAMES = {"train": 32, "val": 64, "test": 64}
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
-SCENES = {"train": 180, "val": 10, "test": 15}
+SCENES = {"train": 120, "val": 10, "test": 15}
 
 
 @dataclass(frozen=True)

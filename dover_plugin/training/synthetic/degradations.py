@@ -237,9 +237,34 @@ DEGRADATIONS: dict[str, Degradation] = {
     "cast": _cast,
     "haze": _haze,
 }
+LIGHT = ("exposure", "contrast", "clipped", "cast", "haze")
 # In the order in which a video meets them, so that combinations make sense.
 CAPTURE = ("exposure", "contrast", "clipped", "cast", "haze", "defocus", "motion_blur", "noise")
 DELIVERY = ("sharpened", "upscaled", "dropped", "banding", "h264", "hevc", "av1", "blocking")
+
+
+def spoil_light(
+    views: dict[str, Picture], rng: np.random.Generator
+) -> tuple[dict[str, Picture], float]:
+    """One fault of light or colour in all views alike.
+
+    Args:
+        views: each (..., H, W, 3) uint8, of one size.
+        rng: draws the fault and its step.
+
+    Returns:
+        The spoilt views, and the share of an opinion that the penalty leaves.
+    """
+    frames = [view.reshape(-1, *view.shape[-3:]) for view in views.values()]
+    together = np.concatenate(frames)
+    fault, level = str(rng.choice(LIGHT)), int(rng.integers(1, LEVELS + 1))
+    shot = DEGRADATIONS[fault](Shot(together, together[:1], 25), level, rng)
+    parts = np.split(shot.frames, np.cumsum([len(part) for part in frames])[:-1])
+    spoilt = {
+        name: part.reshape(view.shape)
+        for (name, view), part in zip(views.items(), parts, strict=True)
+    }
+    return spoilt, shot.kept
 
 
 def _by_frame(frames: Picture, change: Callable[[Tensor], Tensor], batch: int = 8) -> Picture:

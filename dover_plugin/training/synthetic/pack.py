@@ -4,15 +4,15 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from dover_plugin import __version__, weights
 from dover_plugin.batch import score_kept
 from dover_plugin.calibration import Calibration
 from dover_plugin.download import sha256_of
+from dover_plugin.errors import VideoError
 from dover_plugin.files import write_text
 from dover_plugin.published import packaged_facts
 from dover_plugin.scorer import Scorer
+from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.labels import read_labels
 
 MODEL = "dover-open"
@@ -36,21 +36,23 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
     state = weights.read_state_dict(trained)
     weights.check_fit(state, MODEL, trained)
     file = weights.PACKAGED / f"{MODEL}.safetensors"
-    halves = {name: tensor.half().contiguous() for name, tensor in state.items()}
-    save_file(halves, file, {"dover_plugin": __version__, "model": MODEL})
+    halves = {name: tensor.half() for name, tensor in state.items()}
+    weights.save(halves, file, {"version": __version__, "model": MODEL})
     validation = [row.file for row in read_labels(labels, clips) if row.split == "val"]
     scorer = Scorer(MODEL, device, weights=file)
     kept = trained.with_name(f"val-{sha256_of(file)[:8]}.jsonl")
-    raws = [
-        (row["technical_raw"], row["aesthetic_raw"])
-        for row in score_kept(scorer, validation, kept)
-        if row["error"] is None
-    ]
-    technical, aesthetic = zip(*raws, strict=True)
+    rows = list(score_kept(scorer, validation, kept))
+    broken = [row["error"] for row in rows if row["error"]]
+    if broken:
+        raise VideoError(
+            f"{len(broken)} of {len(rows)} validation clips have no score. Make them anew.\n"
+            f"{broken[0]}"
+        )
+    technical, aesthetic = ([row[f"{name}_raw"] for row in rows] for name in BRANCHES)
     facts = {
         "sha256": sha256_of(file),
         "size": file.stat().st_size,
-        "clips": len(raws),
+        "clips": len(rows),
         "calibration": asdict(Calibration.fit("matched", technical, aesthetic)),
     }
     write_text(packaged_facts(MODEL), json.dumps(facts, indent=2))

@@ -95,7 +95,7 @@ SOURCES = (
         "Trevor 'Freespace'",
         "CC BY 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "Picture_1A_by_freespace.jpg",
@@ -124,7 +124,7 @@ SOURCES = (
         "Aitzol Berasategi",
         "CC BY 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "friends_by_Aitzol_Berasategi.jpg",
@@ -143,7 +143,7 @@ SOURCES = (
         "Aitzol Berasategi",
         "CC BY 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "picosdeeuropa_by_Aitzol_Berasategi.jpg",
@@ -162,7 +162,7 @@ SOURCES = (
         "Clemens Engelhardt",
         "CC0 1.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "sunset_by_Aitzol_Berasategi.jpg",
@@ -172,7 +172,7 @@ SOURCES = (
         "Aitzol Berasategi",
         "CC BY 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "earth.jpg",
@@ -259,7 +259,7 @@ SOURCES = (
         "Sander Klootwijk",
         "CC BY-SA 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "Dragonfly_by_Bolly.jpg",
@@ -269,7 +269,7 @@ SOURCES = (
         "Bolly",
         "CC BY-SA 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "free_by_Peter_Nerlich.jpg",
@@ -279,7 +279,7 @@ SOURCES = (
         "Peter Nerlich",
         "CC BY-SA 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "greentock_by_Peter_Nerlich.jpg",
@@ -289,7 +289,7 @@ SOURCES = (
         "Peter Nerlich",
         "CC BY-SA 4.0",
         _LOMIRI,
-        parts=24,
+        parts=12,
     ),
     Source(
         "Kleiber_by_Lukas_Baubkus.jpg",
@@ -299,7 +299,7 @@ SOURCES = (
         "Lukas Baubkus",
         "CC BY-SA 3.0",
         "Debian package lomiri-wallpapers-20.04",
-        parts=24,
+        parts=12,
     ),
     Source(
         "chelsea.png",
