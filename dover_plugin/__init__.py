@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dover_plugin.calibration import Calibration
-    from dover_plugin.comparison import Change, Comparison, compare, compare_many
+    from dover_plugin.change import Change
+    from dover_plugin.comparison import Comparison, NotCompared, compare, compare_many
     from dover_plugin.errors import (
         DoverError,
         EngineError,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "calibration": ("Calibration",),
-    "comparison": ("Change", "Comparison", "compare", "compare_many"),
+    "change": ("Change",),
+    "comparison": ("Comparison", "NotCompared", "compare", "compare_many"),
     "errors": (
         "DoverError",
         "EngineError",
@@ -57,6 +59,7 @@ __all__ = [
     "FrameSource",
     "LicenceError",
     "Maps",
+    "NotCompared",
     "Rank",
     "Raw",
     "ReferenceSet",

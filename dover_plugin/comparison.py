@@ -4,62 +4,37 @@ Both are cut into segments of the same seconds, so that sizes, frame rates, crop
 differ; each pair of segments gives one difference, and those of all give the mean and its interval.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from dover_plugin.errors import SettingsError
+from dover_plugin.change import INTERVAL, SMALL, Change
+from dover_plugin.errors import DoverError
+from dover_plugin.output import name_of
 from dover_plugin.scorer import Scorer
-from dover_plugin.segments import Segment, SegmentScores, by_seconds, frame_rate, time_code
+from dover_plugin.segments import (
+    Segment,
+    SegmentScores,
+    common_segments,
+    frame_rate,
+    time_code,
+)
 from dover_plugin.timeline import SCORES, Timeline, segment_row
-from dover_plugin.video import VideoInfo, open_source
+from dover_plugin.video import FrameSource, open_source
 
 SECONDS = 5.0  # of a segment
-CONFIDENCE = 0.95
-RESAMPLES = 2000  # of the bootstrap
-FEWEST = 3  # segments of an interval; fewer tell nothing of their spread
 SAME_LENGTH = 0.5  # seconds by which durations may differ without a word
-SHORTEST = 0.5  # seconds that both must last
-KEPT = 0.01  # a mean difference below this is none, whatever its interval
+MAX_DRIFT = 0.25  # seconds by which times may be wrong without a word
+RUNGS = 3  # of a ladder with a knee
+SIDES = ("technical", "aesthetic")
 
 type Progress = Callable[[str, int, int], None]  # whose segments, how many are done, of how many
-type Path_ = str | PathLike[str]
-
-
-@dataclass(frozen=True)
-class Change:
-    """How one score changed, after minus before.
-
-    Attributes:
-        difference: mean over the segments, in [-1, 1].
-        low: where 95 % of the means of resampled segments begin; None with fewer than FEWEST.
-        high: where they end.
-    """
-
-    difference: float
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, differences: Sequence[float]) -> "Change":
-        """The mean, and its percentile interval by the bootstrap over segments, seeded."""
-        values = np.asarray(differences)
-        if len(values) < FEWEST:
-            return cls(float(values.mean()), None, None)
-        chosen = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-        levels = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-        low, high = np.quantile(values[chosen].mean(axis=1), levels)
-        return cls(float(values.mean()), float(low), float(high))
-
-    @property
-    def sure(self) -> bool:
-        """Whether the difference is one: beyond KEPT, and an interval without 0."""
-        outside = self.low is None or self.high is None or self.low > 0 or self.high < 0
-        return outside and abs(self.difference) >= KEPT
+type AnyPath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -82,17 +57,22 @@ class Comparison:
         before: the source.
         after: the transcode, cut to the same seconds.
         pairs: of their segments, in order.
-        size: of the transcode's file in bytes; None for frames in memory.
+        before_size: of the source's file in bytes; None for frames in memory.
+        size: of the transcode's file; likewise.
         bitrate: of the transcode in bits per second, all streams; likewise.
         warnings: what may surprise, as durations that differ.
+        metrics: full-reference ones by name, a number each segment; full_reference.measured adds
+            them.
     """
 
     before: Timeline
     after: Timeline
     pairs: Sequence[Pair]
+    before_size: int | None
     size: int | None
     bitrate: float | None
     warnings: Sequence[str]
+    metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def change(self, score: str) -> Change:
         """Of "overall", "technical" or "aesthetic"."""
@@ -119,17 +99,23 @@ class Comparison:
 
     def sentence(self) -> str:
         """What happened, for people."""
-        name = Path(self.after.info.path or "the transcode").name
+        name = name_of(self.after.info.path)
         change = self.overall
-        number = f"{change.difference:+.3f}{_margin(change)}"
-        if not change.sure:
-            return f"{name} keeps the source's quality: {number}"
-        verb = "loses" if change.difference < 0 else "gains"
-        side = self._side()
+        count = f"{len(self.pairs)} segment{'s' if len(self.pairs) > 1 else ''}"
+        if change.low is None:
+            what = f"{name}: {change.text} over {count}, too few for an interval"
+        elif change.verdict == "unsure":
+            what = f"{name} may have changed: {change.text}"
+        elif change.verdict == "keeps":
+            return f"{name} keeps the source's quality: {change.text}"
+        else:
+            what = f"{name} {change.verdict} {change.text}"
+        if abs(change.difference) < SMALL:
+            return what
         where = ""
         if change.difference < 0 and len(self.pairs) > 1:
             where = f", worst at {time_code(self.worst().after.start_seconds or 0)[:8]}"
-        return f"{name} {verb} {abs(change.difference):.3f}{_margin(change)}, {side}{where}"
+        return f"{what}, {self._side()}{where}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the transcode, its changes, its segments beside those of the source."""
@@ -139,109 +125,117 @@ class Comparison:
             "bitrate": self.bitrate,
             "sentence": self.sentence(),
             **{score: asdict(self.change(score)) for score in SCORES},
+            "interval": INTERVAL,
+            "verdict": self.overall.verdict,
+            **{name: fmean(values) for name, values in self.metrics.items()},
             "segments": [
                 {
                     "before": segment_row(pair.before),
                     "after": segment_row(pair.after),
                     **{score: pair.difference(score) for score in SCORES},
+                    **{name: values[number] for name, values in self.metrics.items()},
                 }
-                for pair in self.pairs
+                for number, pair in enumerate(self.pairs)
             ],
             "warnings": list(self.warnings),
         }
 
     def _side(self) -> str:
-        technical, aesthetic = (abs(self.change(s).difference) for s in ("technical", "aesthetic"))
-        if technical > 2 * aesthetic:
+        """Which score moved, in the direction of the overall one."""
+        sign = 1 if self.overall.difference > 0 else -1
+        technical, aesthetic = (sign * self.change(s).difference for s in SIDES)
+        if technical > 2 * max(aesthetic, 0):
             return "mostly technical"
-        if aesthetic > 2 * technical:
+        if aesthetic > 2 * max(technical, 0):
             return "mostly aesthetic"
         return "on both sides"
 
 
+@dataclass(frozen=True)
+class NotCompared:
+    """A transcode that could not be compared.
+
+    Attributes:
+        path: of its file.
+        error: why, in one sentence.
+    """
+
+    path: str
+    error: str
+
+
 def compare(
-    before: Path_,
-    after: Path_,
+    before: AnyPath,
+    after: AnyPath,
     scorer: Scorer,
     *,
     seconds: float = SECONDS,
     progress: Progress = lambda *_: None,
 ) -> Comparison:
-    """Compare one transcode with its source; see compare_many."""
-    (found,) = compare_many(before, [after], scorer, seconds=seconds, progress=progress)
-    return found
+    """Compare one transcode with its source.
+
+    Args:
+        before: the source.
+        after: the transcode.
+        scorer: scores both.
+        seconds: of a segment. A rest shorter than half of it joins the last one.
+        progress: told of each file how many segments are done.
+
+    Raises:
+        VideoError: a file cannot be read.
+        SettingsError: a file without a frame rate, too short, or with fewer frames than segments.
+    """
+    return _compare(open_source(before, scorer.decoder), after, scorer, seconds, progress, {})
 
 
 def compare_many(
-    before: Path_,
-    afters: Sequence[Path_],
+    before: AnyPath,
+    afters: Sequence[AnyPath],
     scorer: Scorer,
     *,
     seconds: float = SECONDS,
     progress: Progress = lambda *_: None,
-) -> list[Comparison]:
+) -> Iterator[Comparison | NotCompared]:
     """Compare transcodes with their source, which is scored once where lengths allow.
 
-    Args:
-        before: the source.
-        afters: transcodes of it.
-        scorer: scores all of them.
-        seconds: of a segment. A rest shorter than half of it joins the last one.
-        progress: told of each file how many segments are done.
-
-    Returns:
-        One comparison each, in order.
+    Yields:
+        A Comparison each, in order, or what is wrong with a transcode; see compare.
 
     Raises:
-        VideoError: a file cannot be read.
-        SettingsError: a file without a frame rate, or too short.
+        VideoError: the source cannot be read.
     """
+    source = open_source(before, scorer.decoder)
     known: dict[tuple[Segment, ...], Timeline] = {}
-    found = []
     for after in afters:
-        infos = [open_source(path, scorer.decoder).info for path in (before, after)]
-        cuts = common_segments(infos[0], infos[1], seconds)
-        timelines = []
-        for path, info, segments in zip((before, after), infos, cuts, strict=True):
-            key = tuple(segments)
-            if path is before and key in known:
-                timelines.append(known[key])
-                continue
-            parts = []
-            for part in scorer.timeline(path, segments=segments):
-                parts.append(part)
-                progress(fspath(path), len(parts), len(segments))
-            timelines.append(Timeline(info, scorer.settings, parts))
-            if path is before:
-                known[key] = timelines[0]
-        found.append(_comparison(timelines[0], timelines[1]))
-    return found
+        try:
+            yield _compare(source, after, scorer, seconds, progress, known)
+        except DoverError as error:
+            yield NotCompared(fspath(after), str(error))
 
 
-def common_segments(
-    before: VideoInfo, after: VideoInfo, seconds: float
-) -> tuple[list[Segment], list[Segment]]:
-    """The same seconds of both, as frames of each, as far as both last.
+def _compare(
+    source: FrameSource,
+    after: AnyPath,
+    scorer: Scorer,
+    seconds: float,
+    progress: Progress,
+    known: dict[tuple[Segment, ...], Timeline],
+) -> Comparison:
+    """One transcode; ``known`` holds the source's timelines by their segments."""
+    transcode = open_source(after, scorer.decoder)
+    cuts = common_segments(source.info, transcode.info, seconds)
 
-    Raises:
-        SettingsError: a video without a frame rate, or too short.
-    """
-    rates = frame_rate(before), frame_rate(after)
-    lengths = [info.num_frames / rate for info, rate in zip((before, after), rates, strict=True)]
-    shared = min(lengths)
-    if shared < SHORTEST:
-        short = before if lengths[0] == shared else after
-        raise SettingsError(
-            f"{short.path!r} lasts {shared:.2f} s ({short.num_frames} frames), too short to be "
-            f"compared. Both must last {SHORTEST:g} s."
-        )
-    shorter, longer = (before, after) if lengths[0] <= lengths[1] else (after, before)
-    cuts = by_seconds(shorter, seconds)
-    own, rate = frame_rate(shorter), frame_rate(longer)
-    last = min(longer.num_frames, max(1, round(shared * rate)))
-    starts = [min(round(segment.start / own * rate), last - 1) for segment in cuts]
-    others = [Segment(a, b) for a, b in zip(starts, [*starts[1:], last], strict=True)]
-    return (cuts, others) if shorter is before else (others, cuts)
+    def timeline(video: FrameSource, segments: Sequence[Segment]) -> Timeline:
+        parts = []
+        for part in scorer.timeline(video, segments=segments):
+            parts.append(part)
+            progress(video.info.path or "", len(parts), len(segments))
+        return Timeline(video.info, scorer.settings, parts)
+
+    key = tuple(cuts[0])
+    if key not in known:
+        known[key] = timeline(source, cuts[0])
+    return _comparison(known[key], timeline(transcode, cuts[1]))
 
 
 def by_loss(found: Sequence[Comparison]) -> list[Comparison]:
@@ -253,10 +247,13 @@ def knee(found: Sequence[Comparison]) -> Comparison | None:
     """Where a ladder bends: beyond it, more bits bring little.
 
     The transcode whose quality lies farthest above the line from the cheapest to the dearest, over
-    the logarithm of bitrates. None with fewer than three bitrates, or where nothing bends upwards.
+    the logarithm of bitrates. None with fewer than three bitrates, with several sources, or where
+    nothing bends upwards.
     """
+    if len({each.before.info.path for each in found}) > 1:
+        return None
     ladder = sorted((each for each in found if each.bitrate), key=lambda each: each.bitrate or 0)
-    if len({each.bitrate for each in ladder}) < FEWEST:
+    if len({each.bitrate for each in ladder}) < RUNGS:
         return None
     x = np.log([each.bitrate or 1 for each in ladder])
     y = np.array([each.overall.difference for each in ladder])
@@ -266,60 +263,32 @@ def knee(found: Sequence[Comparison]) -> Comparison | None:
     return ladder[int(above.argmax())] if above.max() > 0 else None
 
 
-def match_folders(before: Path, after: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """Videos of two folders that have the same name but for the suffix.
-
-    Returns:
-        The pairs, sorted, and what has no counterpart.
-
-    Raises:
-        SettingsError: two videos of one name in a folder, or no pair at all.
-    """
-    from dover_plugin.files import find_videos
-
-    named: list[dict[str, Path]] = []
-    for folder in (before, after):
-        names: dict[str, Path] = {}
-        for file in map(Path, find_videos([str(folder)])):
-            if not file.is_file():
-                continue
-            key = file.relative_to(folder).with_suffix("").as_posix()
-            if key in names:
-                raise SettingsError(
-                    f"'{folder}' holds two videos named '{key}': '{names[key].name}' and "
-                    f"'{file.name}'. Rename one."
-                )
-            names[key] = file
-        named.append(names)
-    old, new = named
-    if not old.keys() & new.keys():
-        raise SettingsError(f"No video in '{before}' has the name of one in '{after}'.")
-    pairs = [(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
-    alone = [(old | new)[key] for key in sorted(old.keys() ^ new.keys())]
-    return pairs, alone
-
-
 def _comparison(before: Timeline, after: Timeline) -> Comparison:
     info = after.info
     seconds = [t.info.num_frames / frame_rate(t.info) for t in (before, after)]
-    warnings = [*before.warnings(), *after.warnings()]
+    warnings = [
+        f"{name_of(t.info.path)}: {warning}" for t in (before, after) for warning in t.warnings()
+    ]
+    warnings += [
+        f"{name_of(t.info.path)}: the frame rate varies, so that times are wrong by up to "
+        f"{t.info.drift:.1f} s"
+        for t in (before, after)
+        if t.info.drift > MAX_DRIFT
+    ]
     if abs(seconds[0] - seconds[1]) > SAME_LENGTH:
         warnings.append(
             f"durations differ: {time_code(seconds[0])} before, {time_code(seconds[1])} after; the "
             "seconds that both have are compared"
         )
-    size = Path(info.path).stat().st_size if info.path else None
+    before_size, size = (
+        Path(each.path).stat().st_size if each.path else None for each in (before.info, info)
+    )
     return Comparison(
         before=before,
         after=after,
         pairs=[Pair(b, a) for b, a in zip(before.segments, after.segments, strict=True)],
+        before_size=before_size,
         size=size,
         bitrate=8 * size / seconds[1] if size else None,
         warnings=list(dict.fromkeys(warnings)),
     )
-
-
-def _margin(change: Change) -> str:
-    if change.low is None or change.high is None:
-        return ""
-    return f" ± {(change.high - change.low) / 2:.3f}"

@@ -1,5 +1,6 @@
 """Local quality laid over a video, frame by frame."""
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -50,8 +51,9 @@ def write_map_video(
     scale = min(1.0, WIDTH / info.width)
     width, height = (2 * max(8, round(side * scale / 2)) for side in (info.width, info.height))
     sides = [_Side(maps, draw, branch, (height, width), info) for branch in BRANCHES]
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with av.open(str(path), "w") as container:
+        with av.open(str(part), "w", format="mp4") as container:
             rate = Fraction(info.fps or USUAL_RATE).limit_denominator(1001)
             stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
             stream.width, stream.height = 2 * width, height + TITLE + LEGEND
@@ -62,8 +64,11 @@ def write_map_video(
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
                 done(index + 1, info.num_frames)
             container.mux(stream.encode(None))
-    except OSError as error:
+        part.replace(path)
+    except (OSError, av.FFmpegError) as error:
         raise SettingsError(f"Cannot write '{path}': {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class _Side:

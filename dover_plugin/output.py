@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -70,6 +71,11 @@ WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 def printable(path: str) -> str:
     """A path on one line, whatever bytes it holds."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)
+
+
+def name_of(path: str | None) -> str:
+    """Of a file, without its folder, on one line."""
+    return printable(Path(path).name) if path else "frames"
 
 
 def settings_line(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dover_plugin.comparison import Comparison, knee
 from dover_plugin.errors import SettingsError
+from dover_plugin.output import name_of
 from dover_plugin.segments import time_code
 from dover_plugin.timeline import LOW_PERCENTILE, SCORES, Timeline
 
@@ -76,7 +77,7 @@ def draw_comparisons(found: Sequence[Comparison]) -> "Figure":
             baseline=None,
             color=colours(0.9 * number / max(1, len(found) - 1)),
             linewidth=2,
-            label=_name(each),
+            label=name_of(each.after.info.path),
         )
     axes.axhline(0, color="#888888", linewidth=1)
     axes.set_xlim(edges[0], edges[-1])
@@ -104,7 +105,7 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
         if change.low is not None and change.high is not None:
             axes.vlines(megabits, change.low, change.high, color="#888888", linewidth=1.2)
         axes.annotate(
-            _name(each),
+            name_of(each.after.info.path),
             (megabits, change.difference),
             xytext=(6, -12),
             textcoords="offset points",
@@ -184,7 +185,3 @@ def _tidy(axes: "Axes", path: str | None, label: str) -> None:
     axes.grid(alpha=0.25)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-
-
-def _name(found: Comparison) -> str:
-    return Path(found.after.info.path or "frames").name

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -118,8 +119,12 @@ def scan_file(path: str) -> Scan:
     height, width = first.height, first.width
     if first.rotation % 180:
         height, width = width, height
+    drift = 0.0
+    if usable and fps:
+        shown_at = np.array([pts - times[0][0] for pts, _ in times]) * float(unit)
+        drift = float(np.abs(shown_at - np.arange(len(times)) / fps).max())
     return Scan(
-        VideoInfo(path, num_frames, height, width, fps, "pyav", tuple(warnings)),
+        VideoInfo(path, num_frames, height, width, fps, "pyav", tuple(warnings), drift),
         timestamps=tuple(pts for pts, _ in times) if usable else (),
         keyframes=tuple(i for i, (_, key) in enumerate(times) if key) if usable else (),
         decord_counts=(

@@ -11,6 +11,7 @@ from dover_plugin.video import FrameSource, VideoInfo
 
 SHORT_TAIL = 0.5  # a last piece below this share of a segment joins the segment before it
 SCENES = "scenes"
+SHORTEST = 0.5  # seconds that both of two videos must last
 
 
 class Segment(NamedTuple):
@@ -96,6 +97,37 @@ def by_seconds(info: VideoInfo, seconds: float) -> list[Segment]:
     if not 0 < seconds < float("inf"):
         raise SettingsError(f"A segment must last longer than 0 seconds, got {seconds!r}.")
     return by_length(info.num_frames, max(1, round(seconds * frame_rate(info))))
+
+
+def common_segments(
+    before: VideoInfo, after: VideoInfo, seconds: float
+) -> tuple[list[Segment], list[Segment]]:
+    """The same seconds of both, as frames of each, as far as both last.
+
+    Raises:
+        SettingsError: a video without a frame rate, or too short.
+    """
+    rates = frame_rate(before), frame_rate(after)
+    lengths = [info.num_frames / rate for info, rate in zip((before, after), rates, strict=True)]
+    shared = min(lengths)
+    if shared < SHORTEST:
+        short = before if lengths[0] == shared else after
+        raise SettingsError(
+            f"{short.path!r} lasts {shared:.2f} s ({short.num_frames} frames), too short to be "
+            f"compared. Both must last {SHORTEST:g} s."
+        )
+    if seconds > 0 and seconds * min(rates) < 1:
+        raise SettingsError(
+            f"Segments of {seconds:g} s are shorter than a frame at {min(rates):g} frames per "
+            "second. Name more seconds."
+        )
+    shorter, longer = (before, after) if lengths[0] <= lengths[1] else (after, before)
+    cuts = by_seconds(shorter, seconds)
+    own, rate = frame_rate(shorter), frame_rate(longer)
+    last = min(longer.num_frames, max(1, round(shared * rate)))
+    starts = [min(round(segment.start / own * rate), last - 1) for segment in cuts]
+    others = [Segment(a, b) for a, b in zip(starts, [*starts[1:], last], strict=True)]
+    return (cuts, others) if shorter is before else (others, cuts)
 
 
 def between(starts: Sequence[int], total: int) -> list[Segment]:

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from dover_plugin.sampling import CLIP_LEN
 from dover_plugin.scores import Settings
 from dover_plugin.segments import SegmentScores, time_code
 from dover_plugin.video import VideoInfo
@@ -70,8 +71,15 @@ class Timeline:
 
     def warnings(self) -> list[str]:
         """What may surprise, each sentence once."""
-        found = (*self.info.warnings, *(w for part in self.segments for w in part.scores.warnings))
-        return list(dict.fromkeys(found))
+        own = {w: None for part in self.segments for w in part.scores.warnings}
+        short = [part for part in self.segments if part.scores.num_frames < CLIP_LEN]
+        if len(short) > 1:  # of several lengths, each with a sentence
+            own = {w: None for w in own if "which the model sees repeatedly" not in w}
+            own[
+                f"{len(short)} segments have fewer than {CLIP_LEN} frames, which the model sees "
+                "repeatedly"
+            ] = None
+        return list(dict.fromkeys([*self.info.warnings, *own]))
 
     def rows(self) -> list[dict[str, Any]]:
         """One JSON-ready row a segment; keys and order are those of COLUMNS."""

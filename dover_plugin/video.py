@@ -36,6 +36,8 @@ class VideoInfo:
         fps: average frames per second; None where the container does not say.
         decoder: "decord", "pyav", or "array".
         warnings: sentences on what may surprise, for example HDR.
+        drift: seconds by which a frame's time may differ from its number / ``fps``, where the frame
+            rate varies.
     """
 
     path: str | None
@@ -45,6 +47,7 @@ class VideoInfo:
     fps: float | None
     decoder: str
     warnings: tuple[str, ...] = ()
+    drift: float = 0.0
 
 
 @runtime_checkable

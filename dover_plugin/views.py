@@ -168,7 +168,8 @@ def stream_views(
         segments: the first frame of each, and its draws, which count from there.
 
     Yields:
-        For each segment, as soon as its last frame is read, one Views per draw.
+        For each segment in the order given, once it and those before it are read, one Views per
+        draw.
 
     Raises:
         VideoError: a frame cannot be decoded.
@@ -181,6 +182,7 @@ def stream_views(
                 wanted[start + sample.frame].append((number, repeat, sample))
                 missing[number] += 1
     unfinished: dict[int, list[Views]] = {}
+    due = 0  # the segment to be yielded next; one that lies inside another is whole before it
     for index, frame in source.frames(sorted(wanted)):
         _check_frame(frame, index, source.info)
         made: dict[object, Picture] = {}  # short videos and repeats use a frame more than once
@@ -194,8 +196,9 @@ def stream_views(
                 made[same] = picture(frame, sample, draws[repeat])
             unfinished[number][repeat].place(sample)[:] = made[same]
             missing[number] -= 1
-            if not missing[number]:
-                yield unfinished.pop(number)
+        while due < len(segments) and not missing[due]:
+            yield unfinished.pop(due)
+            due += 1
     if wanted:
         raise VideoError(
             f"The source of {source.info.path!r} left out frame {min(wanted)} of "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clips import write_clip
 
-from dover_plugin import Scorer, compare_many
+from dover_plugin import Scorer, compare
 from dover_plugin.comparison import by_loss, knee
 from dover_plugin.pictures import draw_ladder, save_figure
 from dover_plugin.report import comparison_report, write_report
@@ -26,8 +26,9 @@ def main() -> None:
         source = Path(sys.argv[1])
     else:
         source = write_clip(OUT / "source.mp4", 192, (360, 640), crf=12)
+    scorer = Scorer()
     encodes = [encode(source, crf) for crf in CRFS]
-    found = compare_many(source, encodes, Scorer(), seconds=2)
+    found = [compare(source, encode, scorer, seconds=1) for encode in encodes]
     for each in by_loss(found):
         print(each.sentence())
     bend = knee(found)

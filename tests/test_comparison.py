@@ -7,22 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from clips import scene, write_clip
 from typer.testing import CliRunner
 
-from dover_plugin import Scorer, compare, compare_many
+from dover_plugin import Change, Comparison, NotCompared, Scorer, compare, compare_many
 from dover_plugin.cli import app
-from dover_plugin.comparison import (
-    Change,
-    Comparison,
-    by_loss,
-    common_segments,
-    knee,
-    match_folders,
-)
+from dover_plugin.comparison import by_loss, knee
 from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.files import match_folders
+from dover_plugin.segments import common_segments
 from dover_plugin.video import VideoInfo
 
 
@@ -78,10 +74,31 @@ def test_an_interval_is_of_the_mean() -> None:
     assert change.low == pytest.approx(values.mean() - half, abs=0.002)
     assert change.high == pytest.approx(values.mean() + half, abs=0.002)
     assert change == Change.of(values.tolist())
-    assert change.sure
+    assert change.verdict == "loses"
     assert Change.of([-0.1, 0.1]) == Change(0, None, None)
-    assert not Change(-0.1, -0.3, 0.05).sure, "its interval holds 0"
-    assert not Change(-0.004, -0.006, -0.002).sure, "too little to see"
+    assert Change.of([0.25] * 8) == Change(0.25, 0.25, 0.25)
+
+
+def test_intervals_of_few_segments_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(2)
+    found = [Change.of(rng.normal(0.1, 0.05, 8).tolist()) for _ in range(300)]
+    share = np.mean([each.low <= 0.1 <= each.high for each in found])
+    assert 0.92 <= share <= 0.99  # plain percentiles hold it in nine of ten
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        (Change(-0.1, None, None), "unsure"),
+        (Change(-0.1, -0.3, 0.05), "unsure"),
+        (Change(0.0, -0.3, 0.3), "unsure"),
+        (Change(-0.004, -0.014, 0.006), "keeps"),
+        (Change(-0.1, -0.13, -0.07), "loses"),
+        (Change(0.1, 0.07, 0.13), "gains"),
+    ],
+)
+def test_verdicts(change: Change, verdict: str) -> None:
+    assert change.verdict == verdict
 
 
 def test_differences_are_those_of_the_scores(scorer: Scorer, folder: Path) -> None:
@@ -106,13 +123,13 @@ def test_the_source_is_scored_once(
     whole = Scorer.timeline
 
     def watched(self: Scorer, video: Any, *args: Any, **options: Any) -> Any:
-        seen.append(Path(video).name)
+        seen.append(Path(video.info.path).name)
         return whole(self, video, *args, **options)
 
     monkeypatch.setattr(Scorer, "timeline", watched)
     names = ["crf18.mp4", "small.mkv", "half.mp4"]
-    found = compare_many(
-        folder / "source.mp4", [folder / name for name in names], scorer, seconds=2
+    found = list(
+        compare_many(folder / "source.mp4", [folder / name for name in names], scorer, seconds=2)
     )
     assert seen == ["source.mp4", "crf18.mp4", "small.mkv", "source.mp4", "half.mp4"]
     assert [len(each.pairs) for each in found] == [2, 2, 1]
@@ -137,13 +154,15 @@ def fake(found: Comparison, differences: list[float], bitrate: float | None = No
 
 def test_sentences_order_and_knee(scorer: Scorer, folder: Path) -> None:
     found = compare(folder / "source.mp4", folder / "crf18.mp4", scorer, seconds=4)
-    kept = fake(found, [-0.004, 0.003, -0.001], 8e6)
-    lost = fake(found, [-0.1, -0.12, -0.3], 1e6)
-    better = fake(found, [0.05, 0.06, 0.07], 9e6)
-    assert kept.sentence().startswith("crf18.mp4 keeps the source's quality: -0.001 ± 0.0")
-    assert lost.sentence().startswith("crf18.mp4 loses 0.173 ± 0.1")
+    kept = fake(found, [-0.004, 0.003, -0.001, 0.0] * 2, 8e6)
+    lost = fake(found, [-0.1, -0.12, -0.3, -0.2] * 2, 1e6)
+    better = fake(found, [0.05, 0.06, 0.07, 0.06] * 2, 9e6)
+    assert kept.sentence().startswith("crf18.mp4 keeps the source's quality: -0.000 (-0.0")
+    assert lost.sentence().startswith("crf18.mp4 loses -0.180 (-0.2")
     assert lost.sentence().endswith("mostly technical, worst at 00:00:00")
-    assert better.sentence().startswith("crf18.mp4 gains 0.060")
+    assert better.sentence().startswith("crf18.mp4 gains +0.060")
+    few = fake(found, [-0.1, -0.2])
+    assert "-0.150 over 2 segments, too few for an interval" in few.sentence()
     assert by_loss([lost, better, kept]) == [better, kept, lost]
     ladder = [
         fake(found, [d], b) for d, b in ((-0.4, 1e5), (-0.1, 4e5), (-0.05, 2e6), (-0.03, 8e6))
@@ -213,8 +232,8 @@ def test_full_reference_columns(folder: Path) -> None:
     good, bad = (each["ssimulacra2"] for each in json.loads(done.stdout)["comparisons"])
     assert bad < good < 100
     done = run(folder / "source.mp4", folder / "small.mkv", "--metric", "ssimulacra2")
-    assert done.exit_code == 2
-    assert "needs equal frames" in str(done.exception)
+    assert done.exit_code == 0
+    assert "small.mkv: no ssimulacra2, which needs equal frames (width 160, not 320)" in done.stdout
     done = run(*files, "--metric", "psnr")
     assert "Choose from ssimulacra2, vmaf" in str(done.exception)
 
@@ -242,9 +261,49 @@ def test_bad_input_is_one_line(make: Any, says: str, folder: Path, tmp_path: Pat
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
-    assert says in done.stderr
+    assert (done.returncode, done.stderr) == (1, "")
+    error, _ = done.stdout.splitlines()
+    assert error.startswith("error: ")
+    assert says in error
+
+
+def test_one_bad_transcode_loses_nothing(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    files = [folder / "crf18.mp4", tmp_path / "bad.mp4", folder / "crf51.mp4"]
+    found = list(compare_many(folder / "source.mp4", files, scorer))
+    assert [type(each) for each in found] == [Comparison, NotCompared, Comparison]
+    done = run(folder / "source.mp4", *files, "-f", "csv")
+    assert done.exit_code == 1
+    assert "bad.mp4" in done.stderr
+    assert "bad.mp4" in done.stdout.splitlines()[-1]
+
+
+def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
+    done = run(folder / "source.mp4", folder / "crf18.mp4", "--html", folder / "source.mp4")
+    assert "is none of .html" in str(done.exception)
+    done = run(folder / "source.mp4", folder / "crf18.mp4", "-o", folder / "source.mp4")
+    assert "exists" in str(done.exception)
+
+
+def test_rates_too_low_to_be_cut() -> None:
+    with pytest.raises(SettingsError, match="shorter than a frame at 2 frames per second"):
+        common_segments(info(250, 25), info(20, 2), 0.4)
+
+
+def test_a_frame_rate_that_varies_is_said(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.mkv"  # its second half at a tenth of the rate
+    with av.open(slow, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index, picture in enumerate(scene(40, 240, 320)):
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts = index if index < 20 else 20 + 10 * (index - 20)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    found = compare(folder / "source.mp4", slow, scorer)
+    assert any("slow.mkv: the frame rate varies" in warning for warning in found.warnings)
+    found = compare(folder / "source.mp4", folder / "crf18.mp4", scorer)
+    assert not any("varies" in warning for warning in found.warnings)
 
 
 def test_a_file_that_cannot_be_read_is_named(scorer: Scorer, folder: Path, tmp_path: Path) -> None:

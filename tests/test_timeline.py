@@ -96,7 +96,7 @@ def test_one_pass_over_the_frames(tmp_path: Path) -> None:
 
     frames = np.stack(list(scene(90, 240, 320)))
     source = Counting(frames)
-    segments = [Segment(0, 40), Segment(30, 90)]  # they may overlap
+    segments = [Segment(0, 40), Segment(30, 90), Segment(50, 60)]  # or lie inside another
     plans = [(s.start, draws(s.end - s.start, 240, 320)) for s in segments]
     streamed = list(stream_views(source, plans))
     assert asked == sorted(set(asked))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dover_plugin.weights import Consent
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+PICTURES = (".png", ".svg", ".pdf")
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help=f"{', '.join(MODELS)}.", show_default=True)
@@ -45,6 +46,22 @@ Decoder = Annotated[str, typer.Option(help="auto, decord or pyav.")]
 Accept = Annotated[
     bool, typer.Option("--accept-license", help="Accept the licence of weights to download.")
 ]
+
+
+def check_new(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
+    """Raise SettingsError unless a file can be written there, before hours are spent on it."""
+    from dover_plugin.errors import SettingsError
+
+    if path is None:
+        return
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise SettingsError(f"'{path}' is none of {', '.join(suffixes)}. Name such a file.")
+    if path.exists():
+        raise SettingsError(f"'{path}' exists. Name another file, or delete it.")
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(f"'{path}' lies in a folder that is not there. Make it first.")
+    if suffixes:
+        need_extra("report", ["jinja2", "matplotlib", "plotly", "PIL"])
 
 
 def need_extra(extra: str, packages: list[str]) -> None:
@@ -86,7 +103,12 @@ def progress_bars() -> "Iterator[Progress]":
     from rich.progress import TimeRemainingColumn as Remaining
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Remaining(),
+    )
     with Progress(
         *columns,
         console=console,

@@ -13,6 +13,7 @@ from dover_plugin.cli.common import (
     Engine,
     Model,
     Weights,
+    check_new,
     load_scorer,
     progress_bars,
 )
@@ -33,8 +34,7 @@ def draw(
     from dover_plugin.errors import SettingsError
     from dover_plugin.video import open_source
 
-    if output.suffix not in (".png", ".mp4"):
-        raise SettingsError(f"'{output}' is neither .png nor .mp4. Name such a file.")
+    check_new(output, (".png", ".mp4"))
     source = open_source(video, decoder)
     with progress_bars() as bars:
         scorer = load_scorer(

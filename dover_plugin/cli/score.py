@@ -19,6 +19,7 @@ from dover_plugin.cli.common import (
     Repeats,
     Seed,
     Weights,
+    check_new,
     load_scorer,
     open_output,
     progress_bars,
@@ -69,8 +70,8 @@ def score(
             "Leave out --ranks, or use --model dover."
         )
     videos = list(find_videos(paths))
-    if output and output.exists():
-        raise SettingsError(f"'{output}' exists. Name another file for --output, or delete it.")
+    check_new(output)
+    check_new(html, (".html",))
     with progress_bars() as bar:
         scorer = load_scorer(
             bar,

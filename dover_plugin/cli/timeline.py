@@ -7,6 +7,7 @@ import typer
 
 from dover_plugin.cli.common import (
     OK,
+    PICTURES,
     Accept,
     Decoder,
     Device,
@@ -17,6 +18,7 @@ from dover_plugin.cli.common import (
     Repeats,
     Seed,
     Weights,
+    check_new,
     load_scorer,
     open_output,
     progress_bars,
@@ -64,6 +66,9 @@ def timeline(
     from dover_plugin.timeline import Timeline, write_rows, write_timeline
     from dover_plugin.video import open_source
 
+    check_new(output)
+    check_new(plot, PICTURES)
+    check_new(html, (".html",))
     source = open_source(video, decoder)
     with progress_bars() as bars:
         scorer = load_scorer(
@@ -88,6 +93,13 @@ def timeline(
             scorer.settings,
             list(bars.track(parts, len(cuts), description="scoring segments")),
         )
+    with open_output(output) as stream:
+        if output_format == "json":
+            write_timeline(found, stream)
+        elif output_format == "csv":
+            write_rows(found.rows(), stream)
+        else:
+            _print(found, stream)
     if plot:
         from dover_plugin.pictures import draw_timeline, save_figure
 
@@ -96,19 +108,13 @@ def timeline(
         from dover_plugin.report import timeline_report, write_report
 
         write_report(timeline_report(found), html)
-    with open_output(output) as stream:
-        if output_format == "json":
-            write_timeline(found, stream)
-        elif output_format == "csv":
-            write_rows(found.rows(), stream)
-        else:
-            _print(found, stream)
     raise typer.Exit(OK)
 
 
 def _print(found: "Timeline", stream: "TextIO") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from dover_plugin.output import colour, settings_line
     from dover_plugin.timeline import LOW_PERCENTILE, SCORES
@@ -129,5 +135,5 @@ def _print(found: "Timeline", stream: "TextIO") -> None:
             f"mean {sums.mean:.3f}"
         )
     for warning in found.warnings():
-        console.print(f"note: {warning}", style="yellow")
-    console.print(settings_line(found.settings), style="dim")
+        console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
+    console.print(Text(settings_line(found.settings), "dim"), soft_wrap=True)

@@ -1,11 +1,14 @@
 """What goes on the page of a timeline, of many videos, of a comparison."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
+from dover_plugin.change import INTERVAL
 from dover_plugin.comparison import Comparison, by_loss, knee
 from dover_plugin.errors import SettingsError
+from dover_plugin.output import name_of
 from dover_plugin.report.figures import MEGABIT, differences, ladder, over_time, scatter
-from dover_plugin.report.frames import moment, name_of, slide, thumbnail, thumbnails
+from dover_plugin.report.frames import moment, slides, thumbnail, thumbnails
 from dover_plugin.report.page import Card, Report
 from dover_plugin.scores import Result, Scores
 from dover_plugin.segments import SegmentScores, time_code
@@ -15,15 +18,10 @@ SHOWN = 3  # worst and best segments that are pictured
 
 
 def timeline_report(found: Timeline) -> Report:
-    """Of one video over time.
-
-    Raises:
-        VideoError: a frame cannot be decoded.
-        SettingsError: Pillow is missing.
-    """
+    """Of one video over time."""
     sums = found.summary()
     ordered = found.worst(len(found.segments))
-    worst, best = ordered[:SHOWN], ordered[: -SHOWN - 1 : -1]
+    worst, best = _ends(ordered)
     return Report(
         title=name_of(found.info.path),
         lead=[
@@ -42,11 +40,11 @@ def timeline_report(found: Timeline) -> Report:
         ],
         figures=[over_time(found)],
         galleries=[
-            ("The worst segments", thumbnails(found.info.path, worst)),
-            ("The best segments", thumbnails(found.info.path, best)),
+            ("The worst segments", thumbnails(found.info, worst)),
+            ("The best segments", thumbnails(found.info, best)),
         ]
         if len(ordered) > 1
-        else [("The video", thumbnails(found.info.path, worst))],
+        else [("The video", thumbnails(found.info, worst))],
         columns=("from", "frames", *SCORES),
         rows=[_segment_cells(part) for part in found.segments],
         warnings=found.warnings(),
@@ -58,8 +56,7 @@ def score_report(results: Iterable[Result]) -> Report:
     """Of many videos, the worst first.
 
     Raises:
-        VideoError: a frame cannot be decoded.
-        SettingsError: no video was scored, or Pillow is missing.
+        SettingsError: no video was scored.
     """
     results = list(results)
     good = sorted((r for r in results if isinstance(r, Scores)), key=lambda each: each.overall)
@@ -68,9 +65,8 @@ def score_report(results: Iterable[Result]) -> Report:
         raise SettingsError("No video was scored, so there is nothing to report.")
     mean = sum(each.overall for each in good) / len(good)
     ranks = good[0].model == "dover"
-    ends = [("The lowest", good[:SHOWN])]
-    if len(good) > 1:
-        ends.append(("The highest", good[: -SHOWN - 1 : -1]))
+    lowest, highest = _ends(good)
+    ends = [("The lowest", lowest), ("The highest", highest)] if highest else [("", lowest)]
     return Report(
         title=name_of(good[0].path) if len(good) == 1 else f"{len(good)} videos",
         lead=[
@@ -83,7 +79,7 @@ def score_report(results: Iterable[Result]) -> Report:
             for score in SCORES
         ],
         figures=[scatter(good)] if len(good) > 1 else [],
-        galleries=[(title, [thumbnail(each) for each in part]) for title, part in ends],
+        galleries=[(title, [p for each in part for p in thumbnail(each)]) for title, part in ends],
         columns=("video", *SCORES, *(("technical rank", "aesthetic rank") if ranks else ())),
         rows=[
             [name_of(each.path), *_numbers(each), *(_ranks(each) if ranks else ())] for each in good
@@ -93,22 +89,14 @@ def score_report(results: Iterable[Result]) -> Report:
     )
 
 
-def comparison_report(
-    found: Sequence[Comparison], metrics: dict[str, list[list[float]]] | None = None
-) -> Report:
+def comparison_report(found: Sequence[Comparison]) -> Report:
     """Of transcodes beside their source.
 
     Args:
-        found: of one source.
-        metrics: full-reference metrics by name: of each transcode, one number a segment.
-
-    Raises:
-        VideoError: a frame cannot be decoded.
-        SettingsError: Pillow is missing.
+        found: of one source; at least one.
     """
-    metrics = metrics or {}
     ordered = by_loss(found)
-    means = {name: [sum(each) / len(each) for each in values] for name, values in metrics.items()}
+    metrics = list(dict.fromkeys(name for each in found for name in each.metrics))
     bend = knee(found)
     figures = [differences(found)]
     if len([each for each in found if each.bitrate]) > 1:
@@ -118,22 +106,32 @@ def comparison_report(
         lead=[f"{each.sentence()}." for each in ordered],
         settings=found[0].before.settings,
         figures=figures,
-        slides=[slide(each) for each in ordered],
-        columns=("transcode", *SCORES, "95 % of overall", "Mbit/s", "MB", *metrics),
+        slides=slides(ordered),
+        columns=("transcode", *SCORES, "95 % interval", "Mbit/s", "MB", *metrics),
         rows=[
             [
                 name_of(each.after.info.path) + (" (knee)" if each is bend else ""),
                 *(f"{each.change(score).difference:+.3f}" for score in SCORES),
-                "one segment" if each.overall.low is None else _interval(each),
+                "too few segments" if each.overall.low is None else _interval(each),
                 f"{each.bitrate / MEGABIT:.2f}" if each.bitrate else "",
                 f"{each.size / MEGABIT:.2f}" if each.size else "",
-                *(f"{values[found.index(each)]:.1f}" for values in means.values()),
+                *(f"{fmean(each.metrics[m]):.1f}" if m in each.metrics else "" for m in metrics),
             ]
             for each in ordered
         ],
         warnings=list(dict.fromkeys(w for each in found for w in each.warnings)),
-        facts=_facts(found[0].before),
+        facts={
+            **_facts(found[0].before),
+            "segments": f"{len(found[0].pairs)}",
+            "interval": INTERVAL,
+        },
     )
+
+
+def _ends[T](ordered: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    """The first and the last few, the last one first, none of them twice."""
+    shown = min(SHOWN, max(1, len(ordered) // 2))
+    return ordered[:shown], ordered[: -shown - 1 : -1] if len(ordered) > 1 else []
 
 
 def _segment_cells(part: SegmentScores) -> list[str]:

@@ -5,7 +5,8 @@ from html import escape
 from typing import Any
 
 from dover_plugin.comparison import Comparison
-from dover_plugin.report.frames import moment, name_of
+from dover_plugin.output import name_of
+from dover_plugin.report.frames import moment
 from dover_plugin.report.page import Figure
 from dover_plugin.scores import Scores
 from dover_plugin.timeline import LOW_PERCENTILE, Timeline

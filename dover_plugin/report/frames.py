@@ -2,16 +2,17 @@
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dover_plugin.comparison import Comparison
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import VideoError
+from dover_plugin.output import name_of
 from dover_plugin.report.page import Picture, Slide
 from dover_plugin.scores import Scores
 from dover_plugin.segments import SegmentScores, time_code
-from dover_plugin.video import Frame, open_source
+from dover_plugin.video import VideoInfo, open_source
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,51 +21,48 @@ THUMBNAIL, FULL = 360, 960  # widest picture, in pixels
 QUALITY = 82  # of JPEG
 
 
-def slide(found: Comparison) -> Slide:
-    """The middle of the seconds that lost most.
-
-    Raises:
-        VideoError: a frame cannot be decoded.
-        SettingsError: Pillow is missing.
-    """
-    pair = found.worst()
-    frames = [
-        _frame(timeline.info.path, _middle(part))
-        for timeline, part in ((found.before, pair.before), (found.after, pair.after))
-    ]
-    size = frames[0].size  # one lies over the other
-    urls = [_url(frame.resize(size), FULL) for frame in frames]
-    return Slide(
-        name_of(found.after.info.path),
-        f"{moment(pair.after)}, where it lost most: overall {pair.difference('overall'):+.3f}, "
-        f"technical {pair.difference('technical'):+.3f}, aesthetic "
-        f"{pair.difference('aesthetic'):+.3f}",
-        urls[0],
-        urls[1],
-    )
-
-
-def thumbnails(path: str | None, parts: Sequence[SegmentScores]) -> list[Picture]:
-    """The middle frame of each segment; see slide for errors."""
-    return [
-        Picture(
-            _url(_frame(path, _middle(part)), THUMBNAIL),
-            moment(part),
-            f"overall {part.scores.overall:.3f}, technical {part.scores.technical:.3f}, aesthetic "
-            f"{part.scores.aesthetic:.3f}",
+def slides(found: Sequence[Comparison]) -> list[Slide]:
+    """Of each, the middle of the seconds that lost most; without those that cannot be decoded."""
+    shown = []
+    for each in found:
+        pair = each.worst()
+        frames = [
+            *_frames(each.before.info, [_middle(pair.before)]).values(),
+            *_frames(each.after.info, [_middle(pair.after)]).values(),
+        ]
+        if len(frames) < 2:
+            continue
+        size = frames[0].size  # one lies over the other
+        urls = [_url(frame.resize(size), FULL) for frame in frames]
+        text = (
+            f"{moment(pair.after)}, where it lost most: overall "
+            f"{pair.difference('overall'):+.3f}, technical {pair.difference('technical'):+.3f}, "
+            f"aesthetic {pair.difference('aesthetic'):+.3f}"
         )
+        shown.append(Slide(name_of(each.after.info.path), text, urls[0], urls[1]))
+    return shown
+
+
+def thumbnails(info: VideoInfo, parts: Sequence[SegmentScores]) -> list[Picture]:
+    """The middle frame of each segment; without those that cannot be decoded."""
+    frames = _frames(info, [_middle(part) for part in parts])
+    return [
+        Picture(_url(frames[_middle(part)], THUMBNAIL), moment(part), _numbers(part.scores))
         for part in parts
+        if _middle(part) in frames
     ]
 
 
-def thumbnail(scores: Scores) -> Picture:
-    """The middle frame of a video; see slide for errors."""
-    return Picture(
-        _url(_frame(scores.path, scores.num_frames // 2), THUMBNAIL),
-        name_of(scores.path),
-        f"overall {scores.overall:.3f}, technical {scores.technical:.3f}, aesthetic "
-        f"{scores.aesthetic:.3f}",
+def thumbnail(scores: Scores) -> list[Picture]:
+    """The middle frame of a video; none if it cannot be decoded."""
+    info = VideoInfo(
+        scores.path, scores.num_frames, scores.height, scores.width, scores.fps, scores.decoder
     )
+    frames = _frames(info, [scores.num_frames // 2])
+    return [
+        Picture(_url(frame, THUMBNAIL), name_of(scores.path), _numbers(scores))
+        for frame in frames.values()
+    ]
 
 
 def moment(part: SegmentScores) -> str:
@@ -74,22 +72,23 @@ def moment(part: SegmentScores) -> str:
     return time_code(part.start_seconds)
 
 
-def name_of(path: str | None) -> str:
-    """Of a file, without its folder."""
-    return Path(path).name if path else "frames"
+def _frames(info: VideoInfo, wanted: Sequence[int]) -> "dict[int, Image]":
+    """Frames of a file by number, read in one pass; none of frames that were in memory."""
+    from PIL import Image
+
+    found: dict[int, Image.Image] = {}
+    if info.path:
+        with suppress(VideoError):  # it was scored; a picture is not worth more
+            for index, frame in open_source(info.path, info.decoder).frames(sorted(set(wanted))):
+                found[index] = Image.fromarray(frame)
+    return found
 
 
-def _frame(path: str | None, index: int) -> "Image":
-    try:
-        from PIL import Image
-    except ImportError:
-        raise SettingsError(
-            'Pictures in a report need Pillow. Install it with "pip install '
-            "'dover-plugin[report]'\"."
-        ) from None
-    frame: Frame
-    ((_, frame),) = open_source(path or "").frames([index])
-    return Image.fromarray(frame)
+def _numbers(scores: Scores) -> str:
+    return (
+        f"overall {scores.overall:.3f}, technical {scores.technical:.3f}, aesthetic "
+        f"{scores.aesthetic:.3f}"
+    )
 
 
 def _url(image: "Image", widest: int) -> str:

@@ -97,7 +97,7 @@ def write_report(report: Report, path: Path) -> None:
     )
     page = pages.get_template("report.html").render(
         report=report,
-        settings=asdict(report.settings),
+        settings={n: v for n, v in asdict(report.settings).items() if v is not None},
         figures=[asdict(figure) for figure in report.figures],
         plotly=get_plotlyjs(),
     )
