@@ -77,13 +77,15 @@ def draw_comparisons(found: Sequence[Comparison]) -> "Figure":
             baseline=None,
             color=colours(0.9 * number / max(1, len(found) - 1)),
             linewidth=2,
-            label=name_of(each.after.info.path),
+            label=" " + name_of(each.after.info.path),  # with _ first it would be left out
         )
     axes.axhline(0, color="#888888", linewidth=1)
-    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlim(edges[0], max(_edges(each.before)[0][-1] for each in found))
     _tidy(axes, found[0].before.info.path, "overall, after - before")
     _time_axis(axes, unit)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)
+    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 
@@ -108,6 +110,7 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
             name_of(each.after.info.path),
             (megabits, change.difference),
             xytext=(6, -12),
+            parse_math=False,
             textcoords="offset points",
             fontsize=8,
         )
@@ -180,7 +183,7 @@ def _time_axis(axes: "Axes", unit: str) -> None:
 
 
 def _tidy(axes: "Axes", path: str | None, label: str) -> None:
-    axes.set_title(Path(path or "frames").name, loc="left", fontsize=11, parse_math=False)
+    axes.set_title(name_of(path), loc="left", fontsize=11, parse_math=False)
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
     for side in ("top", "right"):

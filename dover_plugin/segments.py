@@ -162,4 +162,6 @@ def _frames(text: str, info: VideoInfo, what: str) -> int:
             f"{", or 'scenes'" if what == 'segment' else ''}."
         )
     number = float(match[1])
+    if match[2] == "f" and number % 1:
+        raise SettingsError(f"The {what} {text!r} has a part of a frame. Name whole frames.")
     return round(number * frame_rate(info)) if match[2] == "s" else int(number)

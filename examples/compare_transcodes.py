@@ -5,6 +5,7 @@
 Without a source it makes a clip.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ CRFS = (18, 28, 38, 48)
 
 
 def main() -> None:
+    if not shutil.which("ffmpeg"):
+        sys.exit("This makes encodes with ffmpeg, which is not installed.")
     OUT.mkdir(parents=True, exist_ok=True)
     if len(sys.argv) > 1:
         source = Path(sys.argv[1])

@@ -93,7 +93,7 @@ def score(
         with open_output(output) as stream:
             WRITERS[output_format](results, stream, ranks)
     failures = [result for result in done if result.error]
-    if html:
+    if html and len(failures) < len(done):
         from dover_plugin.report import score_report, write_report
 
         write_report(score_report(done), html)

@@ -117,7 +117,7 @@ def _print(found: "Timeline", stream: "TextIO") -> None:
     from rich.text import Text
 
     from dover_plugin.output import colour, settings_line
-    from dover_plugin.timeline import LOW_PERCENTILE, SCORES
+    from dover_plugin.timeline import LOW_PERCENTILE, SCORES, segment_row
 
     console = Console(file=stream, highlight=False)
     table = Table("from", box=None, header_style="bold", pad_edge=False)
@@ -134,6 +134,11 @@ def _print(found: "Timeline", stream: "TextIO") -> None:
             f"{score}: lowest {sums.minimum:.3f}, {LOW_PERCENTILE} % below {sums.low:.3f}, "
             f"mean {sums.mean:.3f}"
         )
+    places = [
+        f"{row['time_code'] or row['start_frame']} ({row['overall']:.3f})"
+        for row in map(segment_row, found.worst())
+    ]
+    console.print(f"worst: {', '.join(places)}", soft_wrap=True)
     for warning in found.warnings():
         console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
     console.print(Text(settings_line(found.settings), "dim"), soft_wrap=True)

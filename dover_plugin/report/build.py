@@ -1,12 +1,13 @@
 """What goes on the page of a timeline, of many videos, of a comparison."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from dover_plugin.change import INTERVAL
 from dover_plugin.comparison import Comparison, by_loss, knee
 from dover_plugin.errors import SettingsError
-from dover_plugin.output import name_of
+from dover_plugin.output import name_of, printable
 from dover_plugin.report.figures import MEGABIT, differences, ladder, over_time, scatter
 from dover_plugin.report.frames import moment, slides, thumbnail, thumbnails
 from dover_plugin.report.page import Card, Report
@@ -65,6 +66,13 @@ def score_report(results: Iterable[Result]) -> Report:
         raise SettingsError("No video was scored, so there is nothing to report.")
     mean = sum(each.overall for each in good) / len(good)
     ranks = good[0].model == "dover"
+    columns = ("video", *SCORES, *(("technical rank", "aesthetic rank") if ranks else ()))
+    names = Counter(name_of(each.path) for each in results)
+
+    def shown(each: Result) -> str:  # with its folder where the name alone could be another's
+        name = name_of(each.path)
+        return name if names[name] == 1 else printable(str(each.path))
+
     lowest, highest = _ends(good)
     ends = [("The lowest", lowest), ("The highest", highest)] if highest else [("", lowest)]
     return Report(
@@ -80,11 +88,9 @@ def score_report(results: Iterable[Result]) -> Report:
         ],
         figures=[scatter(good)] if len(good) > 1 else [],
         galleries=[(title, [p for each in part for p in thumbnail(each)]) for title, part in ends],
-        columns=("video", *SCORES, *(("technical rank", "aesthetic rank") if ranks else ())),
-        rows=[
-            [name_of(each.path), *_numbers(each), *(_ranks(each) if ranks else ())] for each in good
-        ]
-        + [[name_of(each.path), each.error, *[""] * (len(SCORES) - 1)] for each in failed],
+        columns=columns,
+        rows=[[shown(each), *_numbers(each), *(_ranks(each) if ranks else ())] for each in good]
+        + [[shown(each), printable(each.error)] + [""] * (len(columns) - 2) for each in failed],
         warnings=list(dict.fromkeys(w for each in good for w in each.warnings)),
     )
 
