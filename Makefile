@@ -30,16 +30,14 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
-LEARN := $(BIN)/dover train --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -m dover-open --end-to-end \
-	--backbone-rate 1 --flip --together 8 --precision bfloat16 --compile
+LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 110 --batch-size 32 --learning-rate 0.0008 \
+	--backbone-rate 1 --optimizer muon --clip-len 2 --window 128 --flip --spoil-light --draws 8 --together 8 \
+	--validate-every 10 --precision bfloat16 --compile --workers 1
 
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
 	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
-	$(LEARN) -o $(OPEN)/small --init scratch --clip-len 2 --window 128 --draws 8 \
-		--epochs 180 --batch-size 32 --learning-rate 0.0008 --validate-every 12
-	$(LEARN) -o $(OPEN)/whole --init $(OPEN)/small/split-1/model.safetensors --clip-len 8 \
-		--epochs 6 --batch-size 32 --learning-rate 0.0003
-	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/whole/split-1/model.safetensors $(OPEN)/labels.csv
+	$(LEARN) --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -o $(OPEN)/run
+	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl
