@@ -12,26 +12,25 @@ from numpy.typing import NDArray
 def dusk(num_frames: int, height: int, width: int) -> Iterator[NDArray[np.uint8]]:
     """Frames (height, width, 3) of a slow pan."""
     rng = np.random.default_rng(3)
-    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    x = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
     waves = [(rng.uniform(2, 40), rng.uniform(0, 6), rng.normal() / 3) for _ in range(24)]
-    grain = rng.normal(0, 5, (height, width, 1))
+    grain = rng.normal(0, 5, (height, width, 1)).astype(np.float32)
+    slopes = np.sin(290 * y + 40 * x)
+    warm, rocky = (np.array(c, np.float32) for c in ((120, 90, -20), (0.9, 1, 1.15)))
+    sky = np.array([200, 120, 130], np.float32) + y * np.array([-120, -20, 60], np.float32)
     for t in range(num_frames):
         pan = t / 600
-        sun = np.exp(-60 * ((x - 0.68 + pan) ** 2 * 2 + (y - 0.42 - pan / 3) ** 2))
-        picture = np.stack(
-            [200 - 120 * y + 120 * sun, 120 - 20 * y + 90 * sun, 130 + 60 * y - 20 * sun], axis=-1
-        )
+        sun = np.exp(-120 * (x - 0.68 + pan) ** 2) * np.exp(-60 * (y - 0.42 - pan / 3) ** 2)
+        picture = sky + sun * warm
         for depth, (level, shade) in enumerate([(0.5, 95), (0.62, 66), (0.76, 40)]):
             shift = pan * (depth + 1)
             ridge = sum(
-                amplitude * np.sin(f * (x[:1] + shift + depth) + phase) / f
+                amplitude * np.sin(f * (x + shift + depth) + phase) / f
                 for f, phase, amplitude in waves
             )
-            hill = y > level + ridge / 6
-            trees = 14 * np.sin(310 * (x + shift)) * np.sin(290 * y + 40 * x)
-            rock = shade + trees + 30 * (y - level)
-            ground = np.stack([rock * 0.9, rock, rock * 1.15], -1)
-            picture = np.where(hill[..., None], ground, picture)
+            rock = shade + 14 * np.sin(310 * (x + shift)) * slopes + 30 * (y - level)
+            np.copyto(picture, rock * rocky, where=y > level + ridge / 6)
         yield np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 

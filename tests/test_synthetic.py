@@ -100,7 +100,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = replace(build.contents(0)[0], size=SIZE)
-    monkeypatch.setattr(build, "NUM_FRAMES", 8)
+    monkeypatch.setattr(build, "NUM_FRAMES", {"train": 8})
     monkeypatch.setattr(build, "plan", lambda *_: [[], [("h264", 4)], [("cast", 2), ("noise", 1)]])
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
     assert [label.faults for label in labels] == ["none", "h264", "cast+noise"]
@@ -119,7 +119,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
 
 def test_sources_are_named_and_checked(tmp_path: Path) -> None:
     (tmp_path / "coffee.png").write_bytes(b"another picture")
-    with pytest.raises(SettingsError, match=r"lacks 20 of 20 .* big_buck_bunny_480p\.mp4"):
+    with pytest.raises(SettingsError, match=r"lacks 32 of 32 .* big_buck_bunny_480p\.mp4"):
         sources.check(tmp_path)
     done = subprocess.run(
         [
@@ -134,10 +134,11 @@ def test_sources_are_named_and_checked(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert "lacks 20 of 20 sources" in done.stderr
+    assert "lacks 32 of 32 sources" in done.stderr
     assert not (tmp_path / "out").exists()
     assert {source.licence for source in sources.SOURCES} <= {
-        "public domain", "CC0 1.0", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0"
+        "public domain", "no known restrictions", "CC0 1.0", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0",
+        "CC BY-SA 3.0", "CC BY-SA 4.0",
     }  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def test_a_users_own_film_is_spoilt_in_ladders_and_examined(tmp_path: Path) -> N
     (content,) = build.footage([film])
     assert (content.size, content.split) == (SIZE, "test")
     frames, fps = build.film(content, tmp_path)
-    assert frames.shape == (build.NUM_FRAMES, *SIZE, 3)
+    assert frames.shape == (build.NUM_FRAMES["test"], *SIZE, 3)
     assert fps == 25
     rows = []
     for name in ("a", "b"):

@@ -25,6 +25,7 @@ from dover_plugin.download import sha256_of
 from dover_plugin.errors import SettingsError, VideoError, WeightsError
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin.training import run as run_module
 from dover_plugin.training.data import load, plan
 from dover_plugin.training.examples import Examples, MakeViews
 from dover_plugin.training.labels import Labelled
@@ -171,7 +172,7 @@ def test_another_training_is_not_mixed_in(labels: list[Labelled], tmp_path: Path
     other = [replace(row, overall=row.overall + 1) for row in labels]
     with pytest.raises(SettingsError, match="other labels"):
         run(other, tmp_path, replace(SETTINGS, epochs=1))
-    untested = [row for row in labels if row.split != "test" or row.overall > 30]
+    untested = [row for row in labels if row.split != "test" or row.overall > 25]
     assert run(untested, tmp_path, replace(SETTINGS, epochs=1)).best_epoch == 1
 
 
@@ -232,6 +233,7 @@ def test_heads_alone_leave_the_backbones_bit_equal(
 def test_a_loss_that_is_no_number_stops_with_what_was_reached(
     labels: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(run_module.RANGES, "learning_rate", (0, 1e31))
     settings = replace(SETTINGS, learning_rate=1e30, warmup_epochs=0)
     with pytest.raises(TrainingError, match="lower --learning-rate"):
         run(labels, tmp_path, settings)
@@ -252,7 +254,7 @@ def test_a_video_that_breaks_is_named(labels: list[Labelled], tmp_path: Path) ->
     with pytest.raises(VideoError, match=r"1 of 16 .*\n.*broken\.mp4"):
         run(rows, tmp_path / "run")
     examples = Examples(rows, MakeViews(2), seed=0, draws=0, folder=tmp_path)
-    with pytest.raises(VideoError, match=r"^.?Cannot.*broken\.mp4[^\n]*$"):
+    with pytest.raises(VideoError, match=r"^[^\n]*broken\.mp4' cannot be read[^\n]*$"):
         list(load(examples, [[(0, 1), (0, 0)]], workers=1))
 
 
@@ -340,5 +342,4 @@ def test_the_command(labels: list[Labelled], tmp_path: Path) -> None:
     assert "1 videos of" in result.stderr  # the first has no label
     assert "model.safetensors" in result.stderr
     result = CliRunner().invoke(app, [*command.split(), *COMMAND, "--splits", "2"])
-    assert result.exit_code == 2
-    assert "names the split of each video" in result.output
+    assert "names the split of each video" in str(result.exception)

@@ -35,7 +35,7 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
     """
     state = weights.read_state_dict(trained)
     weights.check_fit(state, MODEL, trained)
-    file = weights.PACKAGED / f"{MODEL}.safetensors"
+    file = trained.with_name(f"{MODEL}.safetensors")
     halves = {name: tensor.half() for name, tensor in state.items()}
     weights.save(halves, file, {"version": __version__, "model": MODEL})
     validation = [row.file for row in read_labels(labels, clips) if row.split == "val"]
@@ -55,5 +55,7 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
         "clips": len(rows),
         "calibration": asdict(Calibration.fit("matched", technical, aesthetic)),
     }
+    packaged = weights.PACKAGED / file.name  # only now that they have constants
+    packaged.write_bytes(file.read_bytes())
     write_text(packaged_facts(MODEL), json.dumps(facts, indent=2))
-    return file
+    return packaged
