@@ -199,7 +199,15 @@ def test_the_default_is_openvino_on_every_surface(
     environment = {k: v for k, v in os.environ.items() if k != "DOVER_ENGINE"}
     command = [sys.executable, "-m", "dover_plugin", "score", str(clip), "--format", "json"]
     done = subprocess.run(
-        [*command, "--device", "cpu", "--weights", str(seeded["dover-mobile"])],
+        [
+            *command,
+            "--device",
+            "cpu",
+            "--model",
+            "dover-mobile",
+            "--weights",
+            str(seeded["dover-mobile"]),
+        ],
         env=environment,
         capture_output=True,
         text=True,
