@@ -273,7 +273,7 @@ def test_an_exported_model_runs_with_onnxruntime_alone(
     weights, file = seeded["dover-mobile"], tmp_path / "mobile.onnx"
     command = [sys.executable, "-m", "dover_plugin", "export", "onnx"]
     done = subprocess.run(
-        [*command, "--weights", str(weights), "--output", str(file)],
+        [*command, "--model", "dover-mobile", "--weights", str(weights), "--output", str(file)],
         capture_output=True,
         text=True,
         check=True,

@@ -91,6 +91,8 @@ def test_the_plan_splits_by_content() -> None:
     for content in every:
         chains = build.plan(content, np.random.default_rng(0))
         assert chains[0] == []
+        practised = [step for (step,) in build.practice(content, np.random.default_rng(0))]
+        assert len(set(practised)) == (4 if content.split == "train" else 0)
         if content.split == "test":  # whole ladders, to see that their order is right
             ladders = [[(kind, i + 1)] for kind in build.LADDERS for i in range(LEVELS)]
             assert all(step in chains for step in ladders)
@@ -101,7 +103,8 @@ def test_clips_are_labelled_and_can_be_trained_on(
 ) -> None:
     content = replace(build.contents(0)[0], size=SIZE)
     monkeypatch.setattr(build, "NUM_FRAMES", {"train": 8})
-    monkeypatch.setattr(build, "plan", lambda *_: [[], [("h264", 4)], [("cast", 2), ("noise", 1)]])
+    monkeypatch.setattr(build, "plan", lambda *_: [[], [("h264", 4)]])
+    monkeypatch.setattr(build, "practice", lambda *_: [[("cast", 2), ("noise", 1)]])
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
     assert [label.faults for label in labels] == ["none", "h264", "cast+noise"]
     assert labels[0].overall > 85 > labels[2].overall > labels[1].overall
@@ -119,7 +122,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
 
 def test_sources_are_named_and_checked(tmp_path: Path) -> None:
     (tmp_path / "coffee.png").write_bytes(b"another picture")
-    with pytest.raises(SettingsError, match=r"lacks 32 of 32 .* big_buck_bunny_480p\.mp4"):
+    with pytest.raises(SettingsError, match=r"lacks 58 of 58 .* big_buck_bunny_480p\.mp4"):
         sources.check(tmp_path)
     done = subprocess.run(
         [
@@ -134,11 +137,11 @@ def test_sources_are_named_and_checked(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert "lacks 32 of 32 sources" in done.stderr
+    assert f"lacks {len(sources.SOURCES)} of {len(sources.SOURCES)} sources" in done.stderr
     assert not (tmp_path / "out").exists()
     assert {source.licence for source in sources.SOURCES} <= {
         "public domain", "no known restrictions", "CC0 1.0", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0",
-        "CC BY-SA 3.0", "CC BY-SA 4.0",
+        "CC BY-SA 3.0", "CC BY-SA 4.0", "GPL-2.0+", "LGPL-3.0",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -132,7 +133,10 @@ def test_a_killed_training_goes_on_exactly(
     assert np.array_equal(whole.test.technical, again.test.technical)
 
 
-def test_ctrl_c_keeps_the_step_in_hand(labels: list[Labelled], tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_command_goes_on_exactly(
+    labels: list[Labelled], tmp_path: Path, how: signal.Signals
+) -> None:
     """The real command, with processes that read; Ctrl-C reaches them all."""
     table = write_table(labels, tmp_path / "labels.csv")
     command = [sys.executable, "-m", "dover_plugin", "train", "--labels", str(table)]
@@ -141,20 +145,49 @@ def test_ctrl_c_keeps_the_step_in_hand(labels: list[Labelled], tmp_path: Path) -
     process = subprocess.Popen(
         [*command, str(tmp_path / "stopped")], start_new_session=True, stderr=subprocess.PIPE
     )
-    while not list((tmp_path / "stopped").rglob("events.out.tfevents*")):
+    sign = "events.out.tfevents*" if how == signal.SIGINT else "checkpoint.pt"
+    while not list((tmp_path / "stopped").rglob(sign)):
         assert process.poll() is None
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, how)
     _, told = process.communicate()
-    assert process.returncode == 130, told
-    assert b"Traceback" not in told
+    if how == signal.SIGINT:
+        assert process.returncode == 130, told
+        assert b"Traceback" not in told
     assert (tmp_path / "stopped/split-1/checkpoint.pt").exists()
     assert not (tmp_path / "stopped/split-1/model.safetensors").exists()
     subprocess.run([*command, str(tmp_path / "stopped")], check=True, capture_output=True)
-    one, other = (
-        load_file(tmp_path / name / "split-1/model.safetensors") for name in ("whole", "stopped")
+    one, other = (tmp_path / name / "split-1/model.safetensors" for name in ("whole", "stopped"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_heads_alone_go_on_exactly(
+    labels: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(monkeypatch, "dover-mobile")
+    settings = TrainSettings(
+        model="dover-mobile", init="dover-mobile", epochs=3, batch_size=4, draws=2, seed=1
     )
-    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    whole = run(labels, tmp_path / "whole", settings)
+    with pytest.raises(RuntimeError, match="power"):
+        run(labels, tmp_path / "stopped", settings, at_step(3, lose_power))
+    assert same(whole, run(labels, tmp_path / "stopped", settings))
+
+
+def test_a_full_disk_loses_no_step_that_was_kept(labels: list[Labelled], tmp_path: Path) -> None:
+    """A limit on the size of files is to a program what a full disk is."""
+    table = write_table(labels, tmp_path / "labels.csv")
+    command = [sys.executable, "-m", "dover_plugin", "train", "--labels", str(table)]
+    command += ["--videos", str(labels[0].file.parent), *COMMAND, "--workers", "0"]
+    command += ["-o", str(tmp_path / "run")]
+    small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # noqa: E731
+    done = subprocess.run(command, preexec_fn=small, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "Cannot write" in done.stderr
+    assert "Make room" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "run").rglob("*.p*t"))  # neither half a file nor a part of one
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def test_a_finished_training_is_not_done_again(labels: list[Labelled], tmp_path: Path) -> None:

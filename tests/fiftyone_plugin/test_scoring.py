@@ -70,7 +70,7 @@ def test_what_has_scores_is_kept_unless_overwritten(scored: Any, weights: str) -
     assert scored.values("dover.overall") == before
     over = score(scored.limit(1), weights=weights, overwrite=True)
     assert (over.skipped, over.scored) == (0, 1)
-    assert scored.first().dover.fusion == "reference"
+    assert scored.first().dover.fusion == "matched"
 
 
 def test_scores_without_segments_are_completed(
@@ -137,6 +137,7 @@ def test_a_run_is_stopped_between_writes_and_goes_on(
     from fiftyone_plugin import scoring
 
     monkeypatch.setattr(scoring, "WRITE_EVERY", 2)
+    monkeypatch.setattr(scoring, "WRITE_SECONDS", 1e9)
     scorer = scoring.make_scorer(model="dover-open", weights=weights)
     *_, summary = scoring.score(dataset, scorer, "dover", stop=lambda: True)
     assert (summary.stopped, summary.done) == (True, 2)
@@ -211,7 +212,7 @@ def test_the_model_in_the_package_asks_for_nothing(dataset: Any) -> None:
         ({"field": "filepath"}, "exists and holds StringField"),
         ({"field": "my field"}, "cannot name a field"),
         ({"advanced": True, "weights": "/nowhere.pth"}, "There is no weights file"),
-        ({"advanced": True, "fusion": "matched"}, "no 'matched' fusion"),
+        ({"advanced": True, "fusion": "reference"}, "knows no dover-open"),
     ],
 )
 def test_the_form_refuses(dataset: Any, params: dict[str, Any], message: str) -> None:

@@ -35,7 +35,8 @@ NUM_FRAMES = {"train": 32, "val": 64, "test": 64}
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
-SCENES = {"train": 120, "val": 10, "test": 15}
+PRACTISED = ("motion_blur", "av1")  # met more often in training: they are the hardest to see
+SCENES = {"train": 180, "val": 10, "test": 15}
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,14 @@ def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
     return chains
 
 
+def practice(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
+    """What a content that is learnt from goes through besides."""
+    if content.split != "train":
+        return []
+    levels = {kind: rng.choice(np.arange(1, LEVELS + 1), 2, replace=False) for kind in PRACTISED}
+    return [[(kind, int(level))] for kind in PRACTISED for level in levels[kind]]
+
+
 def footage(videos: Sequence[Path]) -> list[Content]:
     """Contents of the user's own films of one folder, filmed as they are, to test on."""
     found = []
@@ -139,10 +148,12 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
     """Film, spoil, store and label one content."""
     from dover_plugin.training.synthetic.similarity import quality
 
-    rng = np.random.default_rng([seed, content.seed, 1])
+    rngs = [np.random.default_rng([seed, content.seed, series]) for series in (1, 2)]
+    planned = [(faults, rngs[0]) for faults in plan(content, rngs[0])]
+    planned += [(faults, rngs[1]) for faults in practice(content, rngs[1])]
     frames, fps = film(content, sources)
     labels = []
-    for number, faults in enumerate(plan(content, rng)):
+    for number, (faults, rng) in enumerate(planned):
         shot = Shot(frames, frames, fps)
         for kind, level in faults:
             shot = DEGRADATIONS[kind](shot, level, rng)
