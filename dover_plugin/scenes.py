@@ -23,7 +23,7 @@ def find_scenes(source: FrameSource) -> list[int]:
             "\"pip install 'dover-plugin[report]'\", or name a length, as '5s'."
         ) from None
     info = source.info
-    fps = info.fps or USUAL_RATE
+    fps = float(info.fps or USUAL_RATE)
     detector = AdaptiveDetector(min_scene_len=round(SHORTEST * fps))
     step = max(1, info.width // WIDTH)
     cuts = []

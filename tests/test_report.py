@@ -67,7 +67,7 @@ def test_a_timeline(folder: Path, tmp_path: Path, browser: Any) -> None:
     page.wait_for_selector(".js-plotly-plot .barlayer .point")
     assert page.locator("h1").inner_text() == EVIL
     assert page.locator("tbody tr").count() == 4
-    assert page.locator(".gallery img").count() == 6
+    assert page.locator(".gallery img").count() == 4
     third = page.locator(".barlayer .point").nth(2).bounding_box()
     page.mouse.click(third["x"] + third["width"] / 2, third["y"] + third["height"] / 2)
     page.wait_for_selector("tr.chosen")
