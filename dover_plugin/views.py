@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -133,15 +132,7 @@ def aesthetic_picture(frame: Picture) -> Picture:
     Returns:
         (224, 224, C).
     """
-    top, bottom, down = _taps(frame.shape[0])
-    left, right, across = _taps(frame.shape[1])
-
-    def row(index: NDArray[np.int64]) -> NDArray[np.float32]:
-        line = frame[index]
-        near, far = line[:, left].astype(np.float32), line[:, right].astype(np.float32)
-        return _blend(near, far, across[None, :, None])
-
-    return np.rint(_blend(row(top), row(bottom), down[:, None, None])).astype(np.uint8)
+    return np.rint(_bilinear(frame, VIEW, VIEW)).astype(np.uint8)
 
 
 def normalise(clips: Tensor) -> Tensor:
@@ -221,16 +212,34 @@ def _enlarge(frame: Picture, height: int, width: int) -> Picture:
             f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
             f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
         )
-    x = torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
-    x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
-    enlarged: Picture = x[0].to(torch.uint8).permute(1, 2, 0).numpy()
-    return enlarged
+    return _bilinear(frame, height, width).astype(np.uint8)  # cut off, as the reference does
 
 
-def _taps(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The two source positions of each of 224 samples, and the second one's weight."""
-    scale = np.float32(size) / np.float32(VIEW)
-    centre = (np.arange(VIEW, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
+    """Equal to torch's interpolate on several threads, whatever the number of threads.
+
+    On one thread torch takes another way, and a pixel in some thousands then differs by one.
+
+    Returns:
+        (height, width, C).
+    """
+    top, bottom, down = _taps(frame.shape[0], height)
+    left, right, across = _taps(frame.shape[1], width)
+
+    def row(index: NDArray[np.int64]) -> NDArray[np.float32]:
+        line = frame[index]
+        near, far = line[:, left].astype(np.float32), line[:, right].astype(np.float32)
+        return _blend(near, far, across[None, :, None])
+
+    return _blend(row(top), row(bottom), down[:, None, None])
+
+
+def _taps(
+    size: int, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The two source positions of each of ``count`` samples, and the second one's weight."""
+    scale = np.float32(size) / np.float32(count)
+    centre = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
     centre = np.maximum(centre, np.float32(0))
     near = np.minimum(centre.astype(np.int64), size - 1)
     far = np.minimum(near + 1, size - 1)
