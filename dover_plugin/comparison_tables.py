@@ -91,9 +91,12 @@ def _table(ordered: Sequence[Comparison], metrics: Sequence[str]) -> Table:
     table = Table("after - before", box=None, header_style="bold", pad_edge=False)
     for name in (*SCORES, "Mbit/s", "MB", *metrics):
         table.add_column(name, justify="right")
-    for each in ordered:
+    names = [name_of(each.after.info.path) for each in ordered]
+    if len(set(names)) < len(names):
+        names = [printable(str(each.after.info.path)) for each in ordered]
+    for name, each in zip(names, ordered, strict=True):
         table.add_row(
-            Text(printable(str(each.after.info.path)), overflow="fold"),
+            Text(name, overflow="fold"),
             *(f"{each.change(score).difference:+.3f}" for score in SCORES),
             f"{each.bitrate / MEGA:.2f}" if each.bitrate else "",
             f"{each.size / MEGA:.2f}" if each.size else "",
