@@ -10,7 +10,8 @@ demo:  ## score a clip and show the result
 
 test: lint  ## lint, type-check and test everything
 	@$(BOOT) tools/system_programs.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/vs_filter
+	$(BIN)/python -m pytest tests/vs_filter
 
 lint: environment
 	$(BIN)/ruff check .

@@ -151,7 +151,7 @@ def test_a_name_that_is_no_text(
         (["--fusion", "mean"], "no calibration file"),
         (["--decoder", "vlc"], "No decoder is named"),
         (["--weights", "none.pth"], "no weights file"),
-        (["--output", "/none/x.json"], "Cannot write"),
+        (["--output", "/none/x.json"], "in a folder that is not there"),
     ],
 )
 def test_wrong_use_is_one_line(
