@@ -62,7 +62,7 @@ def write_table(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
             if isinstance(result, Scores):
                 console.print(_rank_table(result))
     for line in _notes(done):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}

@@ -69,7 +69,6 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
             "PATH": "/usr/bin:/bin",
             "COLUMNS": "100",
             "DOVER_HOME": str(tmp_path),
-            "DOVER_ENGINE": "torch",
         },
     )
 
