@@ -45,7 +45,7 @@ train-open: environment  ## make the weights of dover-open anew: hours on two co
 
 .PHONY: environment
 environment:
-	@$(BOOT) tools/bootstrap.py dev fiftyone vapoursynth openvino onnx train synthetic report
+	@$(BOOT) tools/bootstrap.py dev fiftyone vapoursynth openvino onnx train synthetic report ray
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         VideoError,
         WeightsError,
     )
+    from dover_plugin.many import score_many, to_frame
     from dover_plugin.ranks import Rank, ReferenceSet
+    from dover_plugin.readers import Limits
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
     from dover_plugin.segments import Segment, SegmentScores
@@ -39,7 +41,9 @@ _HOMES = {
         "VideoError",
         "WeightsError",
     ),
+    "many": ("score_many", "to_frame"),
     "ranks": ("Rank", "ReferenceSet"),
+    "readers": ("Limits",),
     "scorer": ("Scorer",),
     "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
     "segments": ("Segment", "SegmentScores"),
@@ -58,6 +62,7 @@ __all__ = [
     "Failure",
     "FrameSource",
     "LicenceError",
+    "Limits",
     "Maps",
     "NotCompared",
     "Rank",
@@ -76,6 +81,8 @@ __all__ = [
     "WeightsError",
     "compare",
     "compare_many",
+    "score_many",
+    "to_frame",
 ]
 
 

@@ -1,35 +1,262 @@
 """Many videos: each result is kept the moment it exists, and a run goes on where it stopped."""
 
+import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from math import isclose
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.readers import Limits
 from dover_plugin.scorer import Scorer
+from dover_plugin.scores import Result
 
 # What must be equal for a score to be taken over; the rest does not move it by more than 1e-4.
 DECISIVE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
 ROW_START = b'{"path"'  # by which a row that a kill cut off is told from another kind of file
 
 type Row = dict[str, Any]
+type Stamp = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a file's row without holding it."""
+
+    stamp: Stamp
+    failed: bool
+    offset: int
+
+
+class Journal:
+    """Scores as JSON lines, added to one by one, never truncated but for a line that was cut off.
+
+    Args:
+        path: made if need be.
+        scorer: whose scores they are.
+        retry_failed: do not count failed rows as done.
+
+    Raises:
+        SettingsError: the file holds scores of other settings, or something else, or cannot be
+            written.
+    """
+
+    def __init__(self, path: Path, scorer: Scorer, *, retry_failed: bool = False) -> None:
+        self._path = path
+        self._scorer = scorer
+        self._retry_failed = retry_failed
+        self._known: dict[str, Known] = {}
+        with ExitStack() as opened:
+            try:
+                self._stream = opened.enter_context(path.open("ab", buffering=0))
+                lock(self._stream, path)
+                self._reader = opened.enter_context(path.open("rb"))  # the same file, if renamed
+                self._read()
+            except OSError as error:
+                raise SettingsError(f"Cannot write '{path}': {error.strerror}.") from None
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.close()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def has(self, path: str) -> bool:
+        """Whether the file, as it is now, has its row."""
+        known = self._known.get(path)
+        if known is None or (known.failed and self._retry_failed):
+            return False
+        return known.stamp == stamp_of(path)
+
+    def add(self, path: str, result: Result, stamp: Stamp) -> Row:
+        """Write a row, all of it or nothing.
+
+        Args:
+            path: of the file.
+            result: of it.
+            stamp: of the file, before it was read.
+
+        Raises:
+            SettingsError: the disk is full, or the journal was removed.
+        """
+        self._check_that_it_is_there()
+        size, modified = stamp
+        row = {**result.to_dict(), "path": path, "size": size, "modified": modified}
+        line = json.dumps(row).encode(errors="surrogateescape") + b"\n"
+        offset = self._stream.seek(0, os.SEEK_END)
+        try:
+            written = self._stream.write(line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            with suppress(OSError):
+                self._stream.truncate(offset)
+            raise SettingsError(
+                f"Cannot write '{self._path}': {error.strerror}. Make room, and run it again: it "
+                "goes on from there."
+            ) from None
+        self._known[path] = Known(stamp, result.error is not None, offset)
+        return row
+
+    def row(self, path: str) -> Row:
+        """The last row of a file."""
+        return self._row_at(self._known[path].offset)
+
+    def rows_of(self, paths: Iterable[str]) -> Iterator[Row]:
+        """The last row of each of these files, each once, in their order."""
+        for path in dict.fromkeys(paths):
+            if path in self._known:
+                yield self.row(path)
+
+    def rows(self) -> Iterator[Row]:
+        """The last row of each file, in the order in which they were written first."""
+        for known in self._known.values():
+            yield self._row_at(known.offset)
+
+    def _row_at(self, offset: int) -> Row:
+        self._reader.seek(offset)
+        return _parse(self._reader.readline())
+
+    def _check_that_it_is_there(self) -> None:
+        try:
+            there = os.path.samestat(os.fstat(self._stream.fileno()), self._path.stat())
+        except OSError:
+            there = False
+        if not there:
+            raise SettingsError(
+                f"'{self._path}' was removed or renamed while it was written to. Run it again: "
+                "what it held is done anew."
+            )
+
+    def _read(self) -> None:
+        offset = 0
+        for number, line in enumerate(self._reader, start=1):
+            if not line.endswith(b"\n"):
+                self._cut(line, offset)
+                return
+            self._check(line, number, offset)
+            offset += len(line)
+
+    def _check(self, line: bytes, number: int, offset: int) -> None:
+        try:
+            row = _parse(line)
+            other = unlike(row, self._scorer)
+            stamp = row["size"], row["modified"]
+            self._known[row["path"]] = Known(stamp, row["error"] is not None, offset)
+        except (ValueError, KeyError, TypeError):
+            raise SettingsError(
+                f"Line {number} of '{self._path}' is no score. Name another file, or delete it."
+            ) from None
+        if other:
+            raise SettingsError(
+                f"'{self._path}' holds scores with {other}. Name another file, or start it anew "
+                "with --restart."
+            )
+
+    def _cut(self, torn: bytes, offset: int) -> None:
+        """Take away a last line that a kill cut off."""
+        text = torn.rstrip(b"\0")  # which a loss of power leaves
+        if not text.startswith(ROW_START[: len(text)]):
+            raise SettingsError(
+                f"The end of '{self._path}' is no score. Name another file, or delete it."
+            )
+        self._stream.truncate(offset)
+
+
+@dataclass
+class Tally:
+    """What a run did.
+
+    Attributes:
+        taken_over: files whose rows were there.
+        scored: files that got scores.
+        failed: files that got an error.
+        stopped: whether Ctrl-C ended it early.
+        kinds: how often each kind of error.
+    """
+
+    taken_over: int = 0
+    scored: int = 0
+    failed: int = 0
+    stopped: bool = False
+    kinds: Counter[str] = field(default_factory=Counter)
+
+
+def score_batch(
+    scorer: Scorer,
+    videos: Sequence[str],
+    journal: Journal,
+    *,
+    workers: int = 1,
+    limits: Limits | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Callable[[Tally], None] = lambda _: None,
+) -> Tally:
+    """Score what the journal does not hold.
+
+    Args:
+        scorer: scores them.
+        videos: paths; one that comes twice is scored once.
+        journal: where rows are kept.
+        workers: threads, or with ``limits`` processes, that read videos.
+        limits: of a process that reads; None reads in threads.
+        stopping: asked after each video; what is in hand is finished first.
+        progress: told after each video.
+
+    Raises:
+        SettingsError: the disk is full.
+    """
+    tally = Tally()
+    missing = [path for path in dict.fromkeys(videos) if not journal.has(path)]
+    tally.taken_over = len(dict.fromkeys(videos)) - len(missing)
+    stamps: dict[str, Stamp] = {}
+
+    def until_stopped() -> Iterator[str]:
+        for path in missing:
+            if stopping():
+                return
+            stamps[path] = stamp_of(path)
+            yield path
+
+    results = scorer.score_as_read(until_stopped(), workers=workers, limits=limits)
+    for path, result in results:
+        journal.add(path, result, stamps.pop(path))
+        if result.error:
+            tally.failed += 1
+            tally.kinds[kind_of(result.error)] += 1
+        else:
+            tally.scored += 1
+        progress(tally)
+    tally.stopped = tally.scored + tally.failed < len(missing)
+    return tally
 
 
 def score_kept(
     scorer: Scorer, videos: Sequence[str | PathLike[str]], kept: Path, *, workers: int = 1
 ) -> Iterator[Row]:
-    """Score videos, taking over what ``kept`` holds of them and adding to it what it does not.
-
-    A row is taken over if its file has the same size and time of change; a failed one is tried
-    again.
+    """Score videos, taking over what ``kept`` holds of them; failed ones are tried again.
 
     Args:
         scorer: scores them.
         videos: paths.
-        kept: JSON lines; made if need be, added to line by line, never truncated.
+        kept: a journal.
         workers: threads that read videos.
 
     Yields:
@@ -39,82 +266,64 @@ def score_kept(
         SettingsError: the file holds scores of other settings, or something else.
     """
     paths = [os.fspath(video) for video in videos]
-    done = read_rows(kept, scorer)
-    missing = {path: True for path in paths if not _same(done.get(path), path)}
-    fresh = scorer.score_many(list(missing), workers=workers)
-    try:
-        with kept.open("a", newline="\n", errors="surrogateescape") as stream:
-            for path in paths:
-                if missing.pop(path, False):
-                    done[path] = {**next(fresh).to_dict(), **_stamp(path)}
-                    stream.write(json.dumps(done[path]) + "\n")
-                    stream.flush()
-                yield done[path]
-    except OSError as error:
-        raise SettingsError(f"Cannot write '{kept}': {error.strerror}.") from None
+    with Journal(kept, scorer, retry_failed=True) as journal:
+        missing = [path for path in dict.fromkeys(paths) if not journal.has(path)]
+        stamps: dict[str, Stamp] = {path: stamp_of(path) for path in missing}
+        results = scorer.score_many(missing, workers=workers)
+        for path in paths:
+            if path in stamps:
+                yield journal.add(path, next(results), stamps.pop(path))
+            else:
+                yield journal.row(path)
 
 
-def read_rows(kept: Path, scorer: Scorer) -> dict[str, Row]:
-    """Rows by path, of a file that score_kept wrote; the last one of each path.
-
-    A last line that was cut off by a kill is taken away.
+def unlike(row: Row, scorer: Scorer) -> str | None:
+    """What keeps a row's scores from standing beside the scorer's; None if nothing does.
 
     Raises:
-        SettingsError: rows of other settings, or no rows.
+        KeyError: the row is none of scores.
     """
+    for name in DECISIVE:
+        wanted = getattr(scorer.settings, name)
+        if row[name] != wanted:
+            return f"{name} {row[name]!r}, not {wanted!r}"
+    if row["error"] is None:  # the name of a fusion alone may mislead
+        found = scorer.calibration.apply(row["technical_raw"], row["aesthetic_raw"])
+        if not isclose(found[-1], row["overall"], abs_tol=1e-9):
+            return f"other constants of the fusion {row['fusion']!r}"
+    return None
+
+
+def lock(stream: IO[bytes], path: Path) -> None:
+    """Raise SettingsError if another process writes to the file, where the system can tell."""
     try:
-        content = kept.read_bytes()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise SettingsError(f"Cannot read '{kept}': {error.strerror}.") from None
-    *lines, torn = content.split(b"\n")
-    rows: dict[str, Row] = {}
-    wanted = {name: getattr(scorer.settings, name) for name in DECISIVE}
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line.decode(errors="surrogateescape"))
-            other = [name for name in DECISIVE if row[name] != wanted[name]]
-            rows[row["path"]] = row
-        except (ValueError, KeyError, TypeError):
-            raise SettingsError(
-                f"Line {number} of '{kept}' is no score. Name another file, or delete it."
-            ) from None
-        if not other and not _fused_alike(row, scorer):
-            raise SettingsError(
-                f"'{kept}' holds scores with other constants of the fusion {row['fusion']!r}. Name "
-                "another file, or delete it."
-            )
-        if other:
-            raise SettingsError(
-                f"'{kept}' holds scores with {other[0]} {row[other[0]]!r}, not "
-                f"{wanted[other[0]]!r}. Name another file, or delete it."
-            )
-    if torn:
-        if not torn.startswith(ROW_START[: len(torn)]):
-            raise SettingsError(
-                f"The end of '{kept}' is no score. Name another file, or delete it."
-            )
-        os.truncate(kept, len(content) - len(torn))
-    return rows
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SettingsError(
+            f"Another process is writing to '{path}'. Wait for it, or name another file."
+        ) from None
+    except OSError:  # some network disks have no locks
+        return
 
 
-def _fused_alike(row: Row, scorer: Scorer) -> bool:
-    """Whether this scorer's constants give the row's scores; their name alone may mislead."""
-    if row["error"] is not None:
-        return True
-    found = scorer.calibration.apply(row["technical_raw"], row["aesthetic_raw"])
-    return isclose(found[-1], row["overall"], abs_tol=1e-9)
+def kind_of(error: str) -> str:
+    """An error without what is particular to its file."""
+    return re.sub(r"""'[^']*'|"[^"]*"|\d[\d.,x]*""", "…", error).split(". ")[0][:80]
 
 
-def _same(row: Row | None, path: str) -> bool:
-    return row is not None and row["error"] is None and _stamp(path).items() <= row.items()
+def _parse(line: bytes) -> Row:
+    row: Row = json.loads(line.decode(errors="surrogateescape"))
+    return row
 
 
-def _stamp(path: str) -> Row:
+def stamp_of(path: str) -> Stamp:
     """Size in bytes and time of change in nanoseconds; None for a file that is not there."""
     try:
         seen = os.stat(path)  # noqa: PTH116, paths stay as they are given
     except (OSError, ValueError):
-        return {"size": None, "modified": None}
-    return {"size": seen.st_size, "modified": seen.st_mtime_ns}
+        return None, None
+    return seen.st_size, seen.st_mtime_ns

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dover_plugin.change import INTERVAL, SMALL, Change
-from dover_plugin.errors import DoverError
+from dover_plugin.errors import DoverError, EngineError
 from dover_plugin.output import name_of
 from dover_plugin.scorer import Scorer
 from dover_plugin.segments import (
@@ -209,6 +209,8 @@ def compare_many(
     for after in afters:
         try:
             yield _compare(source, after, scorer, seconds, progress, known)
+        except EngineError:
+            raise
         except DoverError as error:
             yield NotCompared(fspath(after), str(error))
 

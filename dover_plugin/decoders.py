@@ -123,6 +123,8 @@ class _Cursor:
                 if frame is None:
                     raise self._broken(index, f"the last good one is {self.position}")
                 self.position = self._index_of(frame)
+        except MemoryError:  # FFmpeg's own is one of its errors too, and says nothing of the file
+            raise
         except av.error.FFmpegError as error:
             place = index if self.selects else self.position + 1
             raise self._broken(place, error.strerror or str(error)) from None

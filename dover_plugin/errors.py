@@ -10,7 +10,7 @@ class SettingsError(DoverError):
 
 
 class VideoError(DoverError):
-    """A video that cannot be read or scored."""
+    """A video that cannot be read, or for which the network gives no number."""
 
 
 class WeightsError(DoverError):
@@ -22,4 +22,4 @@ class LicenceError(WeightsError):
 
 
 class EngineError(DoverError):
-    """A network that gives no usable result on this device."""
+    """A network that cannot be run on this device, whatever the video; it stops a batch."""

@@ -28,7 +28,7 @@ def find_videos(paths: Iterable[str]) -> Iterator[str]:
         found = sorted(
             str(file)
             for file in Path(path).rglob("*")
-            if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()
+            if file.suffix.lower() in VIDEO_SUFFIXES and (file.is_file() or file.is_symlink())
         )
         yield from found or [path]
 

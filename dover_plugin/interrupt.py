@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 
@@ -29,12 +30,20 @@ def first_interrupt_waits() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def started_without_interrupts() -> Iterator[None]:
-    """Processes that start within inherit that Ctrl-C, which reaches all of a terminal, is ignored.
+    """Processes that start within never see Ctrl-C, which reaches all of a terminal.
 
-    The one that started them decides what happens then.
+    The one that started them decides what happens then; it sees a Ctrl-C of this time afterwards.
     """
-    with _handled_by(signal.SIG_IGN):
+    if not hasattr(signal, "pthread_sigmask"):
+        with _handled_by(signal.SIG_IGN):
+            yield
+        return
+    resource_tracker.ensure_running()  # starting it within would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
         yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -85,6 +85,8 @@ def scan_file(path: str) -> Scan:
         raise VideoError(
             f"{path!r} holds a header but no frame. Was its writing cut off?"
         ) from None
+    except MemoryError:  # FFmpeg's own is one of its errors too, and says nothing of the file
+        raise
     except av.error.FFmpegError as error:
         raise VideoError(
             f"{path!r} cannot be read as a video ({error.strerror or error}). "

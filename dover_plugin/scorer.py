@@ -6,7 +6,7 @@ make the two views, run the networks, calibrate.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from os import PathLike, fspath
 from statistics import fmean, stdev
@@ -15,13 +15,14 @@ from dover_plugin import __version__, calibration
 from dover_plugin import weights as files
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines import Engine, make_engine
-from dover_plugin.errors import DoverError, EngineError, SettingsError
+from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.published import DEFAULT_MODEL, published
+from dover_plugin.readers import How, Limits, Reading, read, readers
 from dover_plugin.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
-from dover_plugin.views import Views, build_views, stream_views
+from dover_plugin.views import Views, stream_views
 
 MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
@@ -86,36 +87,70 @@ class Scorer:
             video: a path, frames (T, H, W, 3) uint8 RGB, or a FrameSource.
 
         Raises:
-            VideoError: it cannot be read.
-            EngineError: the network's output is not a number.
+            VideoError: it cannot be read, or the network's output is not a number.
+            EngineError: the network could not be run.
         """
         info, views = self.read(video)
         return self.score_views(info, views)
 
-    def score_many(self, videos: Iterable[Video], *, workers: int = 1) -> Iterator[Result]:
+    def score_many(
+        self, videos: Iterable[Video], *, workers: int = 1, limits: Limits | None = None
+    ) -> Iterator[Result]:
         """Score videos in order, reading the next ones while the networks run.
 
         Args:
             videos: consumed as results are taken, a few ahead.
             workers: threads that read videos; more than one pays beside a GPU, which leaves the
                 cores to them.
+            limits: read files in processes instead, each of which may take so much for one video;
+                a file that crashes its decoder, hangs or eats memory then is a Failure.
 
         Yields:
             Scores, or a Failure for a video that has none; one per video, in order.
+
+        Raises:
+            EngineError: the network could not be run.
         """
-        ahead = max(READ_AHEAD, workers)
-        with ThreadPoolExecutor(workers, "dover-read") as pool:
-            queue: deque[tuple[Video, Future[tuple[VideoInfo, list[Views]]]]] = deque()
-            try:
-                for video in videos:
-                    queue.append((video, pool.submit(self.read, video)))
-                    if len(queue) > ahead:
-                        yield self._finish(*queue.popleft())
-                while queue:
+        with readers(self._how(), workers, limits) as submit:
+            queue: deque[tuple[Video, Future[Reading]]] = deque()
+            for video in videos:
+                queue.append((video, submit(video)))
+                if len(queue) > max(READ_AHEAD, workers):
                     yield self._finish(*queue.popleft())
-            finally:
-                for _, future in queue:
-                    future.cancel()
+            while queue:
+                yield self._finish(*queue.popleft())
+
+    def score_as_read(
+        self, videos: Iterable[str], *, workers: int = 1, limits: Limits | None = None
+    ) -> Iterator[tuple[str, Result]]:
+        """Score files in the order in which they are read, so that a slow one holds up no other.
+
+        Args:
+            videos: paths, consumed as results are taken, a few ahead.
+            workers: see score_many.
+            limits: see score_many.
+
+        Yields:
+            Each path and its result.
+
+        Raises:
+            EngineError: the network could not be run.
+        """
+        pending: dict[Future[Reading], str] = {}
+
+        def finished() -> Iterator[tuple[str, Result]]:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                path = pending.pop(future)
+                yield path, self._finish(path, future)
+
+        with readers(self._how(), workers, limits) as submit:
+            for path in videos:
+                pending[submit(path)] = path
+                if len(pending) > max(READ_AHEAD, 2 * workers):
+                    yield from finished()
+            while pending:
+                yield from finished()
 
     def timeline(
         self,
@@ -137,9 +172,9 @@ class Scorer:
             The segments in order, each scored as a video of its length.
 
         Raises:
-            VideoError: it cannot be read.
+            VideoError: it cannot be read, or the network's output is not a number.
             SettingsError: no such length, or a video without a frame rate.
-            EngineError: the network's output is not a number.
+            EngineError: the network could not be run.
         """
         source = open_source(video, self.decoder)
         chosen = by_seconds(source.info, seconds) if segments is None else segments
@@ -154,14 +189,13 @@ class Scorer:
                     reading = pool.submit(next, made)
                 yield SegmentScores.of(segment, self.score_views(info, views))
 
-    def read(self, video: Video) -> tuple[VideoInfo, list[Views]]:
+    def read(self, video: Video) -> Reading:
         """The first half of ``score``: what the networks are to look at, one Views per draw.
 
         Raises:
             VideoError: the video cannot be read.
         """
-        source = open_source(video, self.decoder)
-        return source.info, build_views(source, self._draws(source.info))
+        return read(video, self._how())
 
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         """The second half of ``score``.
@@ -171,7 +205,8 @@ class Scorer:
             views: one per draw.
 
         Raises:
-            EngineError: the network's output is not a number.
+            VideoError: the network's output is not a number.
+            EngineError: the network could not be run.
         """
         maps = [self.engine.run(view) for view in views]
         raws = [_raw(each, info.path) for each in maps]
@@ -198,12 +233,17 @@ class Scorer:
         seed, repeats = self.settings.seed, self.settings.repeats
         return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
-    def _finish(self, video: Video, reading: Future[tuple[VideoInfo, list[Views]]]) -> Result:
+    def _how(self) -> How:
+        return How(self.decoder, self.settings.seed, self.settings.repeats)
+
+    def _finish(self, video: Video, reading: Future[Reading]) -> Result:
         try:
             return self.score_views(*reading.result())
+        except (SettingsError, EngineError):  # of all videos, not of this one
+            raise
         except DoverError as error:
             reason = str(error)
-        except (MemoryError, OSError) as error:
+        except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         path = fspath(video) if isinstance(video, str | PathLike) else None
         return Failure(path, reason, self.settings)
@@ -233,7 +273,7 @@ def _check_settings(seed: int | None, repeats: int, decoder: str) -> None:
 def _raw(maps: Maps, path: str | None) -> Raw:
     raw = Raw(float(maps.technical.mean(dtype=float)), float(maps.aesthetic.mean(dtype=float)))
     if not all(abs(value) < float("inf") for value in raw):
-        raise EngineError(
+        raise VideoError(
             f"The network gave {raw.technical} and {raw.aesthetic} for '{path}', which are no "
             "scores. Use precision float32, and check the weights with 'dover weights verify'."
         )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from clips import write_clip
 
-from dover_plugin import Scorer, compare
-from dover_plugin.comparison import by_loss, knee
+from dover_plugin import Scorer
+from dover_plugin.comparison import Comparison, by_loss, compare_many, knee
 from dover_plugin.pictures import draw_ladder, save_figure
 from dover_plugin.report import comparison_report, write_report
 
@@ -29,9 +29,9 @@ def main() -> None:
         source = Path(sys.argv[1])
     else:
         source = write_clip(OUT / "source.mp4", 192, (360, 640), crf=12)
-    scorer = Scorer()
     encodes = [encode(source, crf) for crf in CRFS]
-    found = [compare(source, encode, scorer, seconds=1) for encode in encodes]
+    compared = compare_many(source, encodes, Scorer(), seconds=1)  # scores the source once
+    found = [each for each in compared if isinstance(each, Comparison)]
     for each in by_loss(found):
         print(each.sentence())
     bend = knee(found)

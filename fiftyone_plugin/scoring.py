@@ -13,7 +13,7 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.scores import Failure, Result, Scores
 from dover_plugin.segments import SegmentScores
 from fiftyone_plugin.fields import (
@@ -188,6 +188,8 @@ def score(
             if segment_seconds is not None and isinstance(result, Scores):
                 try:
                     parts = list(scorer.timeline(path, seconds=segment_seconds))
+                except EngineError:
+                    raise
                 except (DoverError, MemoryError, OSError) as error:
                     reason = f"its segments could not be scored: {error}"
                     result = replace(result, warnings=(*result.warnings, reason))

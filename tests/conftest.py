@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.weights import cached
 
 os.environ.setdefault("DOVER_ENGINE", "torch")  # the others have tests of their own
+# Background jobs of a shell ignore Ctrl-C, and so would every command that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED = Path(__file__).parents[2] / "shared"
 
 

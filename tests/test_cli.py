@@ -78,8 +78,9 @@ def test_a_table_says_what_to_beware_of(run: Run, clip: Path, seeded: dict[str, 
 
 def test_csv_to_a_file(run: Run, clip: Path, weights: tuple[object, ...], tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
-    done = run("score", clip, "--format", "csv", "--output", target, *weights)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run("score", clip, "--output", target, *weights)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{target}: 1 scored\n")
     (row,) = csv.DictReader(io.StringIO(target.read_text()))
     assert row["path"] == str(clip)
     assert 0 <= float(row["overall"]) <= 1
@@ -151,7 +152,8 @@ def test_a_name_that_is_no_text(
         (["--fusion", "mean"], "no calibration file"),
         (["--decoder", "vlc"], "No decoder is named"),
         (["--weights", "none.pth"], "no weights file"),
-        (["--output", "/none/x.json"], "in a folder that is not there"),
+        (["--output", "/none/x.csv"], "in a folder that is not there"),
+        (["--output", "x.json"], "none of .jsonl, .csv, .parquet"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -165,7 +167,7 @@ def test_wrong_use_is_one_line(
 def test_nothing_is_overwritten(run: Run, clip: Path, weights: tuple[object, ...]) -> None:
     before = clip.read_bytes()
     done = run("score", clip, "--output", clip, *weights)
-    one_line(done, "exists. Name another file")
+    one_line(done, "none of .jsonl, .csv, .parquet")
     assert clip.read_bytes() == before
 
 

@@ -50,12 +50,38 @@ def test_the_python_example_runs(
     monkeypatch.setattr(weights, "find", lambda model, path: seeded[model])
     write_clip("clip.mp4")
     write_clip("a.mp4", 20)
+    Path("videos").mkdir()
+    write_clip("videos/c.mp4", 20)
     scope: dict[str, Any] = {}
     exec(example, scope)
     assert scope["scores"].path == "clip.mp4"
+    assert scope["table"]["path"].tolist() == ["videos/c.mp4", "more/*.mkv"]
+    assert scope["table"]["overall"].notna().tolist() == [True, False]
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"a\.mp4 [01]\.\d+", printed[0])
     assert re.fullmatch(r"b\.mp4 There is no file 'b.mp4'.*", printed[1])
+
+
+def test_the_batch_example_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/scale.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.py").write_text(
+        example + "        print(tally.scored, tally.failed, len(rows))\n"
+    )
+    write_clip(tmp_path / "a.mp4", 20)
+    done = subprocess.run(
+        [sys.executable, "mine.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "1 1 2\n", done.stderr
+    assert (tmp_path / "scores.jsonl").read_bytes().count(b"\n") == 2
+
+
+def test_every_option_that_is_named_exists() -> None:
+    reference = (ROOT / "docs/cli.md").read_text()
+    known = set(re.findall(r"--[a-z][a-z-]+", reference))
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for command in re.findall(r"^(?:.*\| )?dover [a-z].*$", page.read_text(), re.MULTILINE):
+            named = set(re.findall(r"(?<!\S)--[a-z][a-z-]+", command))
+            assert named <= known, (page.name, command)
 
 
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
@@ -68,6 +94,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
         env={
             "PATH": "/usr/bin:/bin",
             "COLUMNS": "100",
+            "DOVER_ENGINE": "torch",  # as in a fresh clone, which has no other
             "DOVER_HOME": str(tmp_path),
         },
     )

@@ -17,6 +17,7 @@ from dover_plugin import (
     Scorer,
     Scores,
     SettingsError,
+    VideoError,
     VideoInfo,
 )
 
@@ -230,10 +231,19 @@ def test_a_network_that_gives_no_number(seeded: dict[str, Path], clip: Path) -> 
     scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"])
     network = scorer.engine._network  # type: ignore[attr-defined]
     network.technical_head.fc_last.bias.fill_(float("inf"))
-    with pytest.raises(EngineError, match="are no scores"):
+    with pytest.raises(VideoError, match="are no scores"):
         scorer.score(clip)
     (result,) = scorer.score_many([clip])
     assert isinstance(result, Failure)
+
+
+def test_a_network_that_cannot_be_run_stops_them_all(seeded: dict[str, Path], clip: Path) -> None:
+    scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], engine="torch")
+    network = scorer.engine._network  # type: ignore[attr-defined]
+    network.technical_head.fc_last.bias = None
+    network.technical_head.fc_last.weight.data = torch.zeros(1, 3, 1, 1, 1)
+    with pytest.raises(EngineError, match="PyTorch failed on device cpu: "):
+        list(scorer.score_many([clip, clip]))
 
 
 def test_raw_is_technical_then_aesthetic() -> None:

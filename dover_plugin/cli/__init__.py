@@ -1,6 +1,5 @@
 """The command ``dover``. Each command is thin: it makes a Scorer and hands it videos."""
 
-import signal
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -15,6 +14,7 @@ from dover_plugin.cli import (
     fiftyone,
     maps,
     score,
+    sets,
     timeline,
     train,
     weights,
@@ -30,12 +30,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Score the quality of videos without a reference: technical, aesthetic, overall.",
     epilog="Exit codes: 0 all is well, 1 some video failed, 2 wrong use or missing weights, "
-    "3 a transcode below --fail-below.",
+    "3 a transcode below --fail-below, 130 stopped by Ctrl-C.",
 )
 app.command()(score.score)
 app.command()(timeline.timeline)
 app.command()(compare.compare)
 app.command("map")(maps.draw)
+app.command()(sets.rank)
+app.command()(sets.calibrate)
+app.command()(sets.divergence)
 app.command()(evaluate.evaluate)
 app.command()(train.train)
 app.command()(doctor.doctor)
@@ -46,9 +49,7 @@ app.add_typer(fiftyone.app, name="fiftyone")
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 'dover score ... | head' ends quietly
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes
     try:

@@ -168,6 +168,8 @@ def open_output(output: Path | None) -> Iterator[TextIO]:
         else:
             with output.open("x", newline="", errors="surrogateescape") as file:
                 yield file
+    except BrokenPipeError:  # '| head', which ends it quietly
+        raise
     except OSError as error:
         target = f"'{output}'" if output else "the results"
         raise SettingsError(f"Cannot write {target}: {error.strerror}.") from None

@@ -82,6 +82,8 @@ class TorchEngine:
             raise EngineError(
                 f"Device {self.device} ran out of memory. Free some, or use another device."
             ) from None
+        except RuntimeError as error:
+            raise EngineError(f"PyTorch failed on device {self.device}: {error}") from None
         result: NDArray[np.float32] = torch.cat(maps).float().cpu().numpy()
         return result
 

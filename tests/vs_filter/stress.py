@@ -1,4 +1,4 @@
-"""Run by test_robustness.py in a process of its own: python stress.py SCENARIO WEIGHTS."""
+"""Run by test_robustness.py in a process of its own: python stress.py WEIGHTS."""
 
 import faulthandler
 import json
@@ -114,38 +114,38 @@ def compared(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
 
 
 def main() -> None:
-    faulthandler.dump_traceback_later(DEADLINE_S, exit=True)  # says where every thread stands
-    scenario, weights = sys.argv[1:]
-    scorer = Counting("dover-open", "cpu", weights=weights)
+    scorer = Counting("dover-open", "cpu", weights=sys.argv[1])
     clip = moving(FRAMES, 120, 160).resize.Bicubic(format=vs.YUV420P8, matrix_s="709")
     alone = collect(dover_segments(clip, scorer=scorer, segment=SEGMENT))["DoverOverall"].tolist()
-    for threads in (1, 2, 8):
-        core.num_threads = threads
-        scorer.seen = []
-        scored = SCENARIOS[scenario](clip, scorer)
-        result = {
-            "threads": threads,
-            "scored": len(scorer.seen),
-            "overall": [scored.get_frame(n).props["DoverOverall"] for n in (0, FRAMES - 1)],
-            "alone": alone,
-        }
-        print(json.dumps(result), flush=True)
+    cache = core.max_cache_size
+    for scenario in SCENARIOS:
+        faulthandler.dump_traceback_later(DEADLINE_S, exit=True)  # says where every thread stands
+        for threads in (1, 2, 8):
+            core.num_threads = threads
+            core.max_cache_size = cache
+            scorer.seen = []
+            scored = scenario(clip, scorer)
+            result = {
+                "scenario": scenario.__name__,
+                "threads": threads,
+                "scored": len(scorer.seen),
+                "overall": [scored.get_frame(n).props["DoverOverall"] for n in (0, FRAMES - 1)],
+                "alone": alone,
+            }
+            print(json.dumps(result), flush=True)
 
 
-SCENARIOS = {
-    f.__name__: f
-    for f in (
-        sequential,
-        shuffled,
-        concurrent,
-        cleared,
-        starved,
-        abandoned,
-        two,
-        chained,
-        compared,
-    )
-}
+SCENARIOS = (
+    sequential,
+    shuffled,
+    concurrent,
+    cleared,
+    starved,
+    abandoned,
+    two,
+    chained,
+    compared,
+)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,128 @@
+"""``dover score --output``: many videos, kept as they come, with a bar and a summary."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dover_plugin.cli.common import INTERRUPTED, OK, SOME_FAILED
+
+if TYPE_CHECKING:
+    from dover_plugin.batch import Tally
+    from dover_plugin.readers import Limits
+    from dover_plugin.scorer import Scorer
+    from dover_plugin.summary import BatchSummary
+
+
+def score_into(
+    output: Path,
+    scorer: "Scorer",
+    videos: list[str],
+    *,
+    workers: int,
+    limits: "Limits",
+    restart: bool,
+    retry_failed: bool,
+) -> int:
+    """Score what ``output`` does not hold yet; returns the exit code."""
+    from dover_plugin.batch import Journal, score_batch
+    from dover_plugin.interrupt import first_interrupt_waits
+    from dover_plugin.summary import summarise
+    from dover_plugin.tables import journal_of, put_aside, write_output
+
+    kept = journal_of(output)
+    if restart:
+        put_aside(output)
+    with (
+        Journal(kept, scorer, retry_failed=retry_failed) as journal,
+        first_interrupt_waits() as stopping,
+        _Bar(len(dict.fromkeys(videos))) as show,
+    ):
+        tally = score_batch(
+            scorer,
+            videos,
+            journal,
+            workers=workers,
+            limits=limits,
+            stopping=stopping,
+            progress=show,
+        )
+        if tally.stopped:
+            left = len(dict.fromkeys(videos)) - tally.taken_over - tally.scored - tally.failed
+            typer.echo(
+                f"dover: stopped; {left} videos are left, and '{kept}' holds the rest. Run the "
+                "same command again to go on.",
+                err=True,
+            )
+            return INTERRUPTED
+        write_output(journal, output)
+        found = summarise(journal.rows_of(videos))
+    print_summary(found, tally.taken_over, str(output))
+    return SOME_FAILED if found.failed else OK
+
+
+class _Bar:
+    """Videos done, per second, failures, time left; nothing without a terminal."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("scoring"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TextColumn("{task.fields[failed]} failed", style="red"),
+            Remaining(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bars.add_task("", total=total, rate="", failed=0)
+        self._began = time.monotonic()
+
+    def __enter__(self) -> "_Bar":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, tally: "Tally") -> None:
+        fresh = tally.scored + tally.failed
+        rate = fresh / max(1e-9, time.monotonic() - self._began)
+        told = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
+        self._bars.update(
+            self._task, completed=tally.taken_over + fresh, rate=told, failed=tally.failed
+        )
+
+
+def print_summary(found: "BatchSummary", taken_over: int, output: str) -> None:
+    """Say how many, what failed, how scores are spread, and which are the lowest."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from dover_plugin.output import printable
+
+    console = Console(highlight=False)
+    before = f", {taken_over} of them before" if taken_over else ""
+    failed = f", {found.failed} failed" if found.failed else ""
+    console.print(Text(f"{output}: {found.scored} scored{failed}{before}"), soft_wrap=True)
+    for kind, count in found.kinds:
+        console.print(Text(f"  {count} x {printable(kind)}", "red"), soft_wrap=True)
+    if not found.quantiles:
+        return
+    table = Table("", box=None, header_style="bold", pad_edge=False)
+    for share in next(iter(found.quantiles.values())):
+        table.add_column(f"{100 * share:.0f} %", justify="right")
+    for score, values in found.quantiles.items():
+        table.add_row(score, *(f"{value:.3f}" for value in values.values()))
+    console.print(table)
+    console.print("lowest overall:")
+    for path, value in found.lowest:
+        console.print(Text(f"  {value:.3f}  {printable(path)}"), soft_wrap=True)

@@ -1,0 +1,418 @@
+"""Many videos: nothing lost, nothing twice, whatever ends the run."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from clips import write_clip
+from typer.testing import CliRunner
+
+from dover_plugin import Scorer, score_many, to_frame
+from dover_plugin.batch import Journal, score_batch, stamp_of
+from dover_plugin.cli import app
+from dover_plugin.errors import SettingsError
+from dover_plugin.inputs import expand, read_from
+from dover_plugin.scores import Failure
+from dover_plugin.summary import summarise
+from dover_plugin.tables import journal_of, put_aside, write_output
+
+CLIPS, BROKEN = 10, 3
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer("dover-open", "cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of a few frames, and broken ones among them."""
+    folder = tmp_path_factory.mktemp("many")
+    for i in range(CLIPS):
+        write_clip(folder / f"{i:02}.mp4", 8, (64, 64 + 16 * i))
+    for i in range(BROKEN):
+        (folder / f"broken{i}.mp4").write_bytes(b"no video" * i)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(scorer: Scorer, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The rows of a run that nothing stopped."""
+    file = tmp_path_factory.mktemp("whole") / "scores.jsonl"
+    with Journal(file, scorer) as journal:
+        score_batch(scorer, videos(folder), journal)
+    return rows(file)
+
+
+def videos(folder: Path) -> list[str]:
+    return sorted(str(path) for path in folder.iterdir())
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return sorted((json.loads(line) for line in file.read_bytes().splitlines()), key=by_path)
+
+
+def by_path(row: dict[str, Any]) -> str:
+    return str(row["path"])
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["score", *map(str, arguments), "--device", "cpu"])
+
+
+def test_every_file_has_a_row(folder: Path, whole: list[Any]) -> None:
+    assert [row["path"] for row in whole] == videos(folder)
+    assert sum(row["error"] is not None for row in whole) == BROKEN
+    for row in whole:
+        seen = Path(row["path"]).stat()
+        assert (row["size"], row["modified"]) == (seen.st_size, seen.st_mtime_ns)
+        assert (row["overall"] is None) == (row["error"] is not None)
+
+
+@pytest.mark.timeout(600)
+def test_killed_fifty_times(folder: Path, whole: list[Any], tmp_path: Path) -> None:
+    """By kill -9 at random moments, in one process that forks so that each start is quick."""
+    file = tmp_path / "scores.jsonl"
+    code = (
+        "import os, random, signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from dover_plugin import Scorer\n"
+        "from dover_plugin.batch import Journal, score_batch\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "file, *videos = sys.argv[1:]\n"
+        "scorer, rng, killed = Scorer('dover-open', 'cpu'), random.Random(7), 0\n"
+        "while killed < 50:\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        with Journal(Path(file), scorer) as journal:\n"
+        "            score_batch(scorer, videos, journal)\n"
+        "        os._exit(0)\n"
+        "    time.sleep(rng.uniform(0, 0.25))\n"
+        "    os.kill(child, signal.SIGKILL)\n"
+        "    killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])\n"
+        "    if not rng.randrange(4):\n"  # it goes on from a part as well as from nothing
+        "        Path(file).unlink(missing_ok=True)\n"
+        "print(killed)\n"
+    )
+    command = [sys.executable, "-c", code, str(file), *videos(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "50\n", done.stderr
+    last = [sys.executable, "-m", "dover_plugin", "score", str(folder), "-o", str(file)]
+    assert subprocess.run([*last, "--device", "cpu"], check=False).returncode == 1
+    assert rows(file) == whole
+
+
+def test_a_line_that_was_cut_off(
+    scorer: Scorer, folder: Path, whole: list[Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "scores.jsonl"
+    with Journal(file, scorer) as journal:
+        score_batch(scorer, videos(folder), journal)
+    content = file.read_bytes()
+    for end in (len(content) - 1, len(content) - 40, content.rindex(b"\n", 0, -1) + 3):
+        file.write_bytes(content[:end] + b"\0" * 5)
+        with Journal(file, scorer) as journal:
+            tally = score_batch(scorer, videos(folder), journal)
+        assert tally.scored + tally.failed == 1
+        assert rows(file) == whole
+
+
+def test_only_what_changed_is_done_again(scorer: Scorer, tmp_path: Path) -> None:
+    clips = [str(write_clip(tmp_path / f"{i}.mp4", 4, (64, 64))) for i in range(3)]
+    file = tmp_path / "scores.jsonl"
+
+    def done() -> tuple[int, int, int]:
+        with Journal(file, scorer) as journal:
+            tally = score_batch(scorer, clips, journal)
+        return tally.taken_over, tally.scored, tally.failed
+
+    assert done() == (0, 3, 0)
+    assert done() == (3, 0, 0)
+    write_clip(tmp_path / "1.mp4", 6, (64, 64))
+    assert done() == (2, 1, 0)
+    os.utime(tmp_path / "2.mp4", ns=(0, 5))
+    assert done() == (2, 1, 0)
+    (tmp_path / "0.mp4").unlink()
+    assert done() == (2, 0, 1)
+    assert done() == (3, 0, 0), "a failure is not tried again"
+    with Journal(file, scorer, retry_failed=True) as journal:
+        assert score_batch(scorer, clips, journal).failed == 1
+    with Journal(file, scorer) as journal:
+        assert len(list(journal.rows())) == 3
+
+
+def test_a_file_that_changes_while_it_is_read_is_done_again(scorer: Scorer, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 4, (64, 64))
+    before = stamp_of(str(clip))
+    with Journal(tmp_path / "s.jsonl", scorer) as journal:
+        journal.add(str(clip), Failure(str(clip), "x", scorer.settings), before)
+        assert journal.has(str(clip))
+        os.utime(clip, ns=(0, 5))
+        assert not journal.has(str(clip))
+
+
+def test_other_settings_are_refused(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    assert run(folder / "00.mp4", "-o", file).exit_code == 0
+    done = run(folder / "00.mp4", "-o", file, "--seed", 3)
+    assert "with seed None, not 3" in str(done.exception)
+    assert "--restart" in str(done.exception)
+    assert run(folder / "00.mp4", "-o", file, "--seed", 3, "--restart").exit_code == 0
+    assert (tmp_path / "scores.csv.old1").exists()
+    assert (tmp_path / "scores.csv.jsonl.old1").exists()
+    (tmp_path / "mine.csv").write_text("a,b\n")
+    done = run(folder / "00.mp4", "-o", tmp_path / "mine.csv")
+    assert "does not. Name another" in str(done.exception)
+    assert (tmp_path / "mine.csv").read_text() == "a,b\n"
+    (tmp_path / "mine.jsonl").write_text('{"a": 1}\n')
+    assert "is no score" in str(run(folder / "00.mp4", "-o", tmp_path / "mine.jsonl").exception)
+
+
+def test_two_at_once_are_refused(scorer: Scorer, tmp_path: Path) -> None:
+    file = tmp_path / "scores.jsonl"
+    with Journal(file, scorer):
+        with pytest.raises(SettingsError, match="Another process"):
+            Journal(file, scorer)
+        with pytest.raises(SettingsError, match="Another process"):
+            put_aside(file)
+        assert file.exists()
+    file.write_text("no score\n")
+    for _ in range(2):  # the first leaves no lock
+        with pytest.raises(SettingsError, match="is no score"):
+            Journal(file, scorer)
+
+
+def test_a_journal_that_is_taken_away_is_said(scorer: Scorer, tmp_path: Path) -> None:
+    file = tmp_path / "scores.jsonl"
+    failure = Failure("a.mp4", "x", scorer.settings)
+    with Journal(file, scorer) as journal:
+        journal.add("a.mp4", failure, (1, 1))
+        file.rename(tmp_path / "other.jsonl")
+        with pytest.raises(SettingsError, match="was removed or renamed"):
+            journal.add("b.mp4", failure, (1, 1))
+        assert journal.row("a.mp4")["error"] == "x"
+
+
+def test_a_reader_that_dies_while_it_waits_is_begun_anew(folder: Path, tmp_path: Path) -> None:
+    """In the command, whose pipes once ended it without a word."""
+    code = (
+        "import sys, threading, time, psutil\n"
+        "from dover_plugin.cli import main\n"
+        "def kill():\n"
+        "    killed = 0\n"
+        "    while killed < 2:\n"
+        "        for child in psutil.Process().children():\n"
+        "            if 'spawn_main' in ' '.join(child.cmdline()):\n"
+        "                time.sleep(4); child.kill(); killed += 1\n"
+        "        time.sleep(0.05)\n"
+        "if __name__ == '__main__':\n"
+        "    threading.Thread(target=kill, daemon=True).start()\n"
+        "    main()\n"
+    )
+    (tmp_path / "run.py").write_text(code)
+    file = tmp_path / "scores.jsonl"
+    clips = [str(folder / f"{i:02}.mp4") for i in range(CLIPS)]
+    command = [sys.executable, "run.py", "score", *clips, "-o", str(file), "--device", "cpu"]
+    done = subprocess.run(
+        [*command, "--repeats", "4"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["path"] for row in rows(file)] == clips
+
+
+def test_the_end_of_a_pipe_is_quiet(folder: Path) -> None:
+    command = [sys.executable, "-m", "dover_plugin", "score", str(folder), "-f", "csv"]
+    process = subprocess.Popen(
+        [*command, "--device", "cpu"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdout.readline().startswith(b"path,")
+    process.stdout.close()
+    assert process.stderr
+    assert b"Traceback" not in process.stderr.read()
+    assert process.wait() != 0
+
+
+def test_a_full_disk_leaves_whole_lines(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk."""
+    file = tmp_path / "scores.jsonl"
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from dover_plugin import Scorer\n"
+        "from dover_plugin.batch import Journal, score_batch\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "scorer = Scorer('dover-open', 'cpu')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"
+        "with Journal(Path(sys.argv[1]), scorer) as journal:\n"
+        "    score_batch(scorer, sys.argv[2:], journal)\n"
+    )
+    command = [sys.executable, "-c", code, str(file), *videos(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Make room, and run it again" in done.stderr
+    found = rows(file)
+    assert 0 < len(found) < CLIPS
+    assert file.read_bytes().endswith(b"\n")
+
+
+@pytest.fixture
+def running(folder: Path, tmp_path: Path) -> Iterator[Any]:
+    """The command on copies enough to be interrupted."""
+    copies = []
+    for i in range(300):
+        copies.append(tmp_path / f"copy{i:03}.mp4")
+        copies[-1].symlink_to(folder / f"{i % CLIPS:02}.mp4")
+    file = tmp_path / "scores.jsonl"
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(map(str, copies)))
+    command = [sys.executable, "-m", "dover_plugin", "score", "--from", str(listed)]
+    command += ["-o", str(file), "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not file.exists() or file.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    yield process, file
+    process.kill()
+
+
+def test_ctrl_c_once_finishes_what_is_in_hand(running: Any) -> None:
+    process, file = running
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Run the same command again to go on" in told
+    assert "Traceback" not in told
+    assert 3 <= len(rows(file)) < 300
+
+
+def test_ctrl_c_twice_stops(running: Any) -> None:
+    process, file = running
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert len(rows(file)) >= 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_outputs(folder: Path, whole: list[Any], tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"scores.{kind}"
+    done = run(folder, "-o", file)
+    assert done.exit_code == 1
+    readers = {"csv": pd.read_csv, "parquet": pd.read_parquet}
+    if kind == "jsonl":
+        table = pd.DataFrame(rows(file))
+    else:
+        table = readers[kind](file).sort_values("path", ignore_index=True)
+    assert table["path"].tolist() == [row["path"] for row in whole]
+    for name in ("overall", "technical_raw"):
+        wanted = [float("nan") if row[name] is None else row[name] for row in whole]
+        assert table[name].tolist() == pytest.approx(wanted, nan_ok=True)
+    assert f"{CLIPS} scored, {BROKEN} failed" in done.stdout
+    assert "lowest overall:" in done.stdout
+
+
+def test_the_summary(whole: list[Any]) -> None:
+    found = summarise(whole)
+    good = sorted(row["overall"] for row in whole if row["error"] is None)
+    assert (found.scored, found.failed) == (CLIPS, BROKEN)
+    assert [value for _, value in found.lowest] == good[:10]
+    assert found.quantiles["overall"][0.5] == pytest.approx(pd.Series(good).median())
+    assert sum(count for _, count in found.kinds) == BROKEN
+    assert [kind.split("(")[0] for kind, _ in found.kinds] == [
+        "… cannot be read as a video ",
+        "… is empty ",
+    ]
+    assert summarise([]).quantiles == {}
+
+
+def test_what_users_name(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = [str(folder / f"{i:02}.mp4") for i in range(CLIPS)]
+    assert list(expand([str(folder / "0*.mp4")])) == clips
+    assert list(expand([str(folder / "**/00.mp4")])) == clips[:1]
+    assert list(expand([str(folder / "none*.mp4")])) == [str(folder / "none*.mp4")]
+    odd = tmp_path / "[a].mp4"
+    odd.write_bytes(b"x")
+    assert list(expand([str(odd)])) == [str(odd)], "a file is no pattern"
+    (tmp_path / "notes.txt").write_text("x")
+    assert list(expand([str(tmp_path / "*")])) == [str(odd)]
+    table = tmp_path / "table.csv"
+    table.write_text(f"name,clip\na,{clips[0]}\nb,{clips[1]}\n")
+    assert read_from(table, "clip") == clips[:2]
+    pd.read_csv(table).to_parquet(tmp_path / "table.parquet")
+    assert read_from(tmp_path / "table.parquet", "clip") == clips[:2]
+    with pytest.raises(SettingsError, match="no column 'path'; it has name, clip"):
+        read_from(table, "path")
+    command = [sys.executable, "-m", "dover_plugin", "score", "-", "-f", "csv", "--device", "cpu"]
+    done = subprocess.run(
+        command, input="\n".join(clips[:2]), capture_output=True, text=True, check=False
+    )
+    assert [row["path"] for row in csv.DictReader(done.stdout.splitlines())] == clips[:2]
+    assert "No video was named" in str(run().exception)
+
+
+def test_from_python(folder: Path, whole: list[Any]) -> None:
+    results = list(score_many([folder], model="dover-open", device="cpu"))
+    assert [result.path for result in results] == videos(folder)
+    table = to_frame(results)
+    wanted = [float("nan") if row["overall"] is None else row["overall"] for row in whole]
+    assert table["overall"].tolist() == pytest.approx(wanted, abs=1e-9, nan_ok=True)
+    assert table["error"].notna().sum() == BROKEN
+    assert list(to_frame([]).columns) == list(table.columns)
+
+
+def test_putting_aside_loses_nothing(tmp_path: Path) -> None:
+    output = tmp_path / "a.csv"
+    for number in (1, 2):
+        output.write_text(str(number))
+        journal_of(output).write_text(str(number))
+        put_aside(output)
+    assert (tmp_path / "a.csv.old1").read_text() == "1"
+    assert (tmp_path / "a.csv.jsonl.old2").read_text() == "2"
+
+
+def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+    import psutil
+
+    clips = videos(folder)
+    many = []
+    for i in range(80):
+        many.append(tmp_path / f"{i}.mp4")
+        many[-1].symlink_to(clips[i % CLIPS])
+    held = []
+
+    def watch(_: object) -> None:
+        held.append(psutil.Process().memory_info().rss)
+
+    with Journal(tmp_path / "scores.jsonl", scorer) as journal:
+        score_batch(scorer, [str(path) for path in many], journal, progress=watch)
+        write_output(journal, tmp_path / "scores.csv")
+    assert max(held[40:]) < 1.1 * max(held[20:40])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--timeout 0", "Limits must be above 0"),
+        ("--memory 0", "Limits must be above 0"),
+        ("--gpus 1", "are of a cluster"),
+        ("--scorers 2", "are of a cluster"),
+        ("-o out.csv -f json", "--format is of standard output"),
+        ("--restart", "are of what --output holds"),
+        ("-o nowhere/out.csv", "in a folder that is not there"),
+        ("-o out.txt", "none of .jsonl, .csv, .parquet"),
+    ],
+)
+def test_options_that_would_do_nothing(options: str, says: str, folder: Path) -> None:
+    done = CliRunner().invoke(app, ["score", videos(folder)[0], *options.split()])
+    assert says in str(done.exception)
