@@ -31,8 +31,8 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
-LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 110 --batch-size 32 --learning-rate 0.0008 \
-	--backbone-rate 1 --optimizer muon --clip-len 2 --window 128 --flip --spoil-light --draws 8 --together 8 \
+LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 60 --batch-size 32 --learning-rate 0.0008 \
+	--backbone-rate 1 --optimizer muon --clip-len 2 --window 128 --flip --spoil-light --draws 4 --together 8 \
 	--validate-every 10 --precision bfloat16 --compile --workers 1
 
 train-open: environment  ## make the weights of dover-open anew: hours on two cores

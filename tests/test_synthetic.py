@@ -106,11 +106,12 @@ def test_clips_are_labelled_and_can_be_trained_on(
     monkeypatch.setattr(build, "plan", lambda *_: [[], [("h264", 4)]])
     monkeypatch.setattr(build, "practice", lambda *_: [[("cast", 2), ("noise", 1)]])
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
-    assert [label.faults for label in labels] == ["none", "h264", "cast+noise"]
+    assert [label.row()["faults"] for label in labels] == ["none", "h264", "cast+noise"]
     assert labels[0].overall > 85 > labels[2].overall > labels[1].overall
-    table = pd.DataFrame([vars(label) for label in labels])
+    table = pd.DataFrame([label.row() for label in labels])
     table.to_csv(tmp_path / "labels.csv", index=False)
-    rows = read_labels(tmp_path / "labels.csv", tmp_path)
+    rows = read_labels(tmp_path / "labels.csv", tmp_path, also="fault_noise,fault_h264")
+    assert [row.also for row in rows] == [(0, 0), (0, 4), (1, 0)]
     assert {row.group for row in split(rows, 0, (0, 0))} == {content.name}
     assert all(row.file.is_file() for row in rows)
     again = tmp_path / "again"

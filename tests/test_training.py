@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_the_loss_falls_and_the_run_is_kept(labels: list[Labelled], tmp_path: Pa
 
 def lose_power() -> None:
     raise RuntimeError("the power went")
+
+
+def test_other_columns_teach_the_backbones_and_are_left_out(
+    labels: list[Labelled], tmp_path: Path
+) -> None:
+    told = [replace(row, also=(i / VIDEOS, nan if i % 2 else i)) for i, row in enumerate(labels)]
+    plain, whole = run(labels, tmp_path / "plain"), run(told, tmp_path / "whole")
+    assert plain.network.state_dict().keys() == whole.network.state_dict().keys()
+    assert not same(plain, whole)
+    with pytest.raises(RuntimeError, match="power"):
+        run(told, tmp_path / "stopped", progress=at_step(3, lose_power))
+    assert same(whole, run(told, tmp_path / "stopped"))
+    with pytest.raises(SettingsError, match="--end-to-end"):
+        run(told, tmp_path / "heads", TrainSettings(model="dover-open", init="dover-open"))
 
 
 @pytest.mark.parametrize("step", [3, 4])  # within an epoch, and at its end, before validation

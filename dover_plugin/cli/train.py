@@ -80,6 +80,12 @@ def train(
     together: Annotated[
         int, typer.Option(help="Put so many videos of one group side by side, and compare them.")
     ] = 1,
+    also: Annotated[
+        str,
+        typer.Option(
+            help="Other columns of numbers to learn besides, as 'noise,blur_*'; helps from scratch."
+        ),
+    ] = "",
     splits: Annotated[
         int, typer.Option(min=1, help="Train on so many random splits, and report the mean.")
     ] = 1,
@@ -142,7 +148,7 @@ def train(
         checkpointing=checkpointing,
         compiled=compiled,
     )
-    rows = tables.read_labels(labels, videos)
+    rows = tables.read_labels(labels, videos, also=also)
     unlabelled = tables.check_videos(rows, videos)
     if unlabelled:
         typer.echo(

@@ -16,7 +16,7 @@ from dover_plugin.training.examples import BRANCHES, Examples, Key
 from dover_plugin.views import normalise
 
 type Batch = dict[str, Tensor]
-type Maps = Callable[[Tensor], Tensor]
+type Backbone = Callable[[Tensor], Tensor]
 
 
 def plan(
@@ -84,26 +84,39 @@ def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iter
         yield batch
 
 
-def raw_scores(
-    network: Dover, batch: Batch, compiled: dict[str, Maps] | None = None
-) -> tuple[Tensor, Tensor]:
-    """Raw technical and aesthetic scores (N,) of a batch of views, or of features of them.
+def features_of(
+    network: Dover, batch: Batch, compiled: dict[str, Backbone] | None = None
+) -> dict[str, Tensor]:
+    """Features of each branch, (N, clips, T, H, W, C), of a batch of views unless it holds them.
 
     Args:
-        network: makes maps of local quality, whose means are the scores.
+        network: whose backbones run.
         batch: what examples give, stacked.
-        compiled: what to call in place of the network's technical_map and aesthetic_map.
+        compiled: backbones to call in place of the network's.
+    """
+    found = {}
+    for branch in BRANCHES:
+        if f"{branch}_features" in batch:
+            found[branch] = batch[f"{branch}_features"].float()
+            continue
+        view = batch[f"{branch}_view"]  # (N, clips, T, H, W, 3)
+        backbone = compiled[branch] if compiled else getattr(network, f"{branch}_backbone")
+        found[branch] = backbone(normalise(view.flatten(0, 1))).unflatten(0, view.shape[:2])
+    return found
+
+
+def raw_scores(network: Dover, features: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Raw technical and aesthetic scores (N,): means of maps of local quality.
+
+    Args:
+        network: whose heads run.
+        features: what features_of gives.
     """
     scores = []
     for branch in BRANCHES:
-        if f"{branch}_features" in batch:
-            features = batch[f"{branch}_features"]  # (N, clips, T, H, W, C)
-            maps = getattr(network, f"{branch}_head")(features.flatten(0, 1).float())
-        else:
-            features = batch[f"{branch}_view"]  # (N, clips, T, 224, 224, 3)
-            look = compiled[branch] if compiled else getattr(network, f"{branch}_map")
-            maps = look(normalise(features.flatten(0, 1)))
-        scores.append(maps.float().mean(dim=(1, 2, 3)).view(features.shape[:2]).mean(dim=1))
+        clips = features[branch].shape[:2]
+        maps = getattr(network, f"{branch}_head")(features[branch].flatten(0, 1))
+        scores.append(maps.float().mean(dim=(1, 2, 3)).view(clips).mean(dim=1))
     return scores[0], scores[1]
 
 

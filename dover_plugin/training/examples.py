@@ -83,6 +83,8 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
     def __getitem__(self, key: Key) -> dict[str, Tensor] | DoverError:
         """What ``make`` makes, as tensors, and ``overall``, ``technical``, ``aesthetic`` opinions.
 
+        And ``also``, where labels tell more.
+
         What goes wrong is given as an error, since a worker's exception would lose its type.
         """
         number, index = key
@@ -105,6 +107,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
                 name: torch.tensor(kept * getattr(row, name), dtype=torch.float32)
                 for name in ("overall", *BRANCHES)
             },
+            **({"also": torch.tensor(row.also)} if row.also else {}),
         }
 
     def _varied(

@@ -1,6 +1,7 @@
 """Files of labels: which video has which opinion."""
 
 import csv
+import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -36,6 +37,7 @@ class Labelled:
         aesthetic: likewise.
         group: what it shows; videos of one group never lie in two splits.
         split: "train", "val" or "test"; None to be drawn.
+        also: other columns that were asked for; NaN where unknown.
     """
 
     file: Path
@@ -44,10 +46,16 @@ class Labelled:
     aesthetic: float = nan
     group: str = ""
     split: str | None = None
+    also: tuple[float, ...] = ()
 
 
 def read_labels(
-    path: Path, videos: Path, *, branches: bool = True, pattern: str = "{name}"
+    path: Path,
+    videos: Path,
+    *,
+    branches: bool = True,
+    pattern: str = "{name}",
+    also: str = "",
 ) -> list[Labelled]:
     """Read a table of labels.
 
@@ -61,6 +69,7 @@ def read_labels(
         branches: whether a file without headers tells aesthetic and technical opinions; most of
             the reference's hold length and frame rate in these places.
         pattern: how a name without a suffix becomes a file's, as "{name}.mp4".
+        also: names of other columns of numbers, as "noise,blur_*".
 
     Raises:
         SettingsError: what is wrong with the table, and in which rows.
@@ -69,7 +78,8 @@ def read_labels(
     _check_columns(table, path)
     names = [str(name).strip() for name in table["file"]]
     table["file"] = [n if Path(n).suffix else pattern.format(name=n) for n in names]
-    _check(table, path)
+    besides = _columns(table, also, path)
+    _check(table, path, besides)
     if not (branches or "headers" in table.attrs):
         table = table.drop(columns=["technical", "aesthetic"])
     rows = []
@@ -83,6 +93,7 @@ def read_labels(
                 **own,
                 group=group or row["file"],
                 split=part or None,
+                also=tuple(float(row[name]) for name in besides),
             )
         )
     return rows
@@ -210,8 +221,21 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
         raise SettingsError(f"'{path}' holds no labels.")
 
 
-def _check(table: pd.DataFrame, path: Path) -> None:
-    for name in ("overall", "technical", "aesthetic"):
+def _columns(table: pd.DataFrame, names: str, path: Path) -> list[str]:
+    """Columns of these names and patterns."""
+    found: dict[str, None] = {}
+    for name in filter(None, (name.strip().lower() for name in names.split(","))):
+        fitting = fnmatch.filter(table.columns, name)
+        if not fitting:
+            raise SettingsError(
+                f"'{path}' has no column '{name}'; it has {', '.join(map(str, table.columns))}."
+            )
+        found |= dict.fromkeys(fitting)
+    return list(found)
+
+
+def _check(table: pd.DataFrame, path: Path, also: Sequence[str] = ()) -> None:
+    for name in dict.fromkeys(("overall", "technical", "aesthetic", *also)):
         if name in table.columns:
             values = table[name].str.strip()
             table[name] = pd.to_numeric(values, errors="coerce")
@@ -221,6 +245,9 @@ def _check(table: pd.DataFrame, path: Path) -> None:
                     f"'{path}' gives {len(bad)} videos a {name} opinion that is no number, as "
                     f"{_some(bad)}."
                 )
+    for name in also:
+        if table[name].isna().all():
+            raise SettingsError(f"'{path}' has no number in the column '{name}'.")
     unknown = ~np.isfinite(table["overall"])
     if "headers" not in table.attrs:
         unknown |= table["overall"] == UNKNOWN

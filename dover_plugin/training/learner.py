@@ -1,6 +1,6 @@
 """A network on its way: one step of training at a time, and the averaged weights that are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import cos, isfinite, pi
 from typing import Any, cast
 
@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from dover_plugin.networks import Dover
-from dover_plugin.training.data import Batch, raw_scores
+from dover_plugin.training.also import Also
+from dover_plugin.training.data import Backbone, Batch, features_of, raw_scores
 from dover_plugin.training.losses import Opinions, view_biased_loss
 from dover_plugin.training.model import head_names
 from dover_plugin.training.run import TrainingError, TrainSettings
@@ -26,9 +27,16 @@ class Learner:
         network: to train; it is moved to ``device``.
         settings: of the training.
         device: where it runs.
+        also: other columns of the training labels, (N, K), to be learnt besides.
     """
 
-    def __init__(self, network: Dover, settings: TrainSettings, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: Dover,
+        settings: TrainSettings,
+        device: torch.device,
+        also: Sequence[Sequence[float]] = (),
+    ) -> None:
         self.settings = settings
         self.device = device
         self.step = 0
@@ -40,17 +48,20 @@ class Learner:
             parameter.requires_grad_(settings.what == "all" or name in heads)
             if parameter.requires_grad:
                 parts[name in heads].append(parameter)
+        self._also = Also(network, also).to(device) if any(also) else None
+        if self._also:
+            parts[True] += self._also.parameters()
         self._optimizers = _optimizers(parts[True], parts[False], settings)
         self._average = AveragedModel(
             self.network, multi_avg_fn=_follow(settings.ema), use_buffers=False
         )
         halves = settings.precision == "float16"  # whose small gradients would vanish
         self._scaler = torch.amp.GradScaler(device.type, enabled=halves)
-        self._compiled: dict[str, Callable[[Tensor], Tensor]] | None = None
+        self._compiled: dict[str, Backbone] | None = None
         if settings.compiled and settings.what == "all":
             self._compiled = {
-                "technical": torch.compile(self.network.technical_map),
-                "aesthetic": torch.compile(self.network.aesthetic_map),
+                "technical": torch.compile(self.network.technical_backbone),
+                "aesthetic": torch.compile(self.network.aesthetic_backbone),
             }
 
     @property
@@ -76,12 +87,16 @@ class Learner:
             self.network.technical_backbone.eval()
             self.network.aesthetic_backbone.eval()
         with autocast(self.settings.precision, self.device):
-            technical, aesthetic = raw_scores(self.network, batch, self._compiled)
+            features = features_of(self.network, batch, self._compiled)
+            technical, aesthetic = raw_scores(self.network, features)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
         loss = view_biased_loss(technical, aesthetic, opinions, self.settings.together)
+        if self._also:
+            loss = loss + self._also(features, batch["also"])
         value = float(loss.detach())
         self._check("loss", value, steps)
-        self.network.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
             self._scaler.unscale_(optimizer)
@@ -104,6 +119,7 @@ class Learner:
             "averaged": int(self._average.n_averaged),
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
             "scaler": self._scaler.state_dict(),
+            "also": self._also.state_dict() if self._also else {},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -115,6 +131,8 @@ class Learner:
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         self._scaler.load_state_dict(state["scaler"])
+        if self._also:
+            self._also.load_state_dict(state["also"])
 
     def best(self) -> dict[str, Tensor]:
         """The averaged weights of what is trained."""

@@ -9,7 +9,7 @@ import torch
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.metrics import Agreement, agreement
 from dover_plugin.networks import Dover
-from dover_plugin.training.data import load, raw_scores
+from dover_plugin.training.data import features_of, load, raw_scores
 from dover_plugin.training.examples import CENTRED, Examples
 from dover_plugin.training.labels import Labelled
 
@@ -66,7 +66,8 @@ def predict(
     raws = []
     with torch.inference_mode():
         for batch in load(examples, [[(CENTRED, i)] for i in range(count)], workers):
-            found = raw_scores(network, {name: each.to(device) for name, each in batch.items()})
+            batch = {name: each.to(device) for name, each in batch.items()}
+            found = raw_scores(network, features_of(network, batch))
             raws.append([float(raw[0]) for raw in found])
             progress("validating", len(raws), count)
             if stopping():

@@ -216,7 +216,7 @@ def fingerprint(rows: Sequence[Labelled], weights_sha256: str) -> str:
     """Of the videos that are trained and validated on, and the weights that it begins with."""
     text = "\n".join(
         f"{row.file.name} {row.file.stat().st_size} {row.overall} {row.technical} "
-        f"{row.aesthetic} {row.group} {row.split}"
+        f"{row.aesthetic} {row.group} {row.split}{row.also or ''}"
         for row in rows
     )
     return sha256(f"{weights_sha256}\n{text}".encode()).hexdigest()[:16]

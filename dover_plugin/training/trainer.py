@@ -79,11 +79,13 @@ def train(
     rows = split(labels, settings.seed, (settings.val_share, settings.test_share))
     parts = {name: [row for row in rows if row.split == name] for name in SPLITS}
     _check_sizes(parts)
+    if settings.what == "heads" and any(row.also for row in rows):
+        raise SettingsError("Other columns are learnt by backbones: add --end-to-end.")
     check_readable(rows, progress)
     with _memory_may_run_out(), _repeatable(device), first_interrupt_waits() as stopping:
         began = start(settings)
         run = Run(folder, settings, fingerprint([*parts["train"], *parts["val"]], began.sha256))
-        learner = Learner(began.network, settings, device)
+        learner = Learner(began.network, settings, device, [row.also for row in parts["train"]])
         examples = _examples(parts, settings, began, learner, folder.parent)
         if settings.what == "heads":
             workers = 0  # backbones run here, and what they give is read at once

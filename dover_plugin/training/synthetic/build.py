@@ -7,7 +7,7 @@ how much is left: the structure that SSIMULACRA 2 still finds, times what the pe
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from dover_plugin.training.synthetic.degradations import (
     DEGRADATIONS,
     DELIVERY,
     LEVELS,
+    LIGHT,
     Shot,
 )
 from dover_plugin.training.synthetic.encoding import decode, encode
@@ -30,13 +31,15 @@ from dover_plugin.training.synthetic.sources import SOURCES, Source, read
 from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
-# What one clip of the technical view spans; half of it in training, where clips are short.
-NUM_FRAMES = {"train": 32, "val": 64, "test": 64}
+# What one clip of the technical view spans; less in training, which sees two frames at a time.
+NUM_FRAMES = {"train": 16, "val": 64, "test": 64}
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
 PRACTISED = ("motion_blur", "av1")  # met more often in training: they are the hardest to see
 SCENES = {"train": 180, "val": 10, "test": 15}
+
+type Fault = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -64,19 +67,30 @@ class Content:
 
 @dataclass(frozen=True)
 class Label:
-    """A row of the table of labels; ``overall`` is in [0, 100]."""
+    """How good a clip is; ``overall`` is in [0, 100]."""
 
     file: str
     overall: float
     split: str
     content: str
-    faults: str
-    level: int
+    chain: tuple[Fault, ...]
     similarity: float
     kept: float
 
-
-type Fault = tuple[str, int]
+    def row(self) -> dict[str, str | float]:
+        """Of the table of labels, with the step of each fault that ``spoil_light`` leaves alone."""
+        steps = dict(self.chain)
+        return {
+            "file": self.file,
+            "overall": self.overall,
+            "split": self.split,
+            "content": self.content,
+            "faults": "+".join(steps) or "none",
+            "level": max(steps.values(), default=0),
+            "similarity": self.similarity,
+            "kept": self.kept,
+            **{f"fault_{kind}": steps.get(kind, 0) for kind in DEGRADATIONS if kind not in LIGHT},
+        }
 
 
 def contents(seed: int) -> list[Content]:
@@ -161,11 +175,9 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
         similarity = quality(decode(packets), shot.reference)
         file = f"{content.name}-{number:02}.mkv"
         (target / file).write_bytes(packets)
-        name = "+".join(kind for kind, _ in faults) or "none"
-        level = max((level for _, level in faults), default=0)
-        overall = 100 * similarity * shot.kept
+        overall, chain = 100 * similarity * shot.kept, tuple(faults)
         labels.append(
-            Label(file, overall, content.split, content.name, name, level, similarity, shot.kept)
+            Label(file, overall, content.split, content.name, chain, similarity, shot.kept)
         )
     return labels
 
@@ -196,7 +208,7 @@ def build(
         futures = {pool.submit(make_clips, c, sources, clips, seed): c for c in missing}
         for future in as_completed(futures):
             name = futures[future].name
-            rows = pd.DataFrame([asdict(label) for label in future.result()])
+            rows = pd.DataFrame([label.row() for label in future.result()])
             write_text(
                 parts / f"{name}.csv", rows.to_csv(index=False, float_format="%.4f").rstrip()
             )
