@@ -19,7 +19,9 @@ from dover_plugin.files import write_text
 from dover_plugin.training.labels import SPLITS
 from dover_plugin.training.synthetic import scenes
 from dover_plugin.training.synthetic.degradations import (
+    AGAIN,
     CAPTURE,
+    CODECS,
     DEGRADATIONS,
     DELIVERY,
     LEVELS,
@@ -124,10 +126,10 @@ def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
         chains += [[(kind, level)] for kind in LADDERS for level in range(1, LEVELS + 1)]
         others = [kind for kind in kinds if kind not in LADDERS]
         chains += [[(kind, int(rng.integers(1, LEVELS + 1)))] for kind in others]
-    for _ in range(3 if content.split == "train" else 4):
-        first = str(rng.choice(CAPTURE)), int(rng.integers(1, 4))
-        then = str(rng.choice(DELIVERY)), int(rng.integers(1, 4))
-        chains.append([first, then])
+    for before, after in 2 * ((CAPTURE, DELIVERY), (CODECS, AGAIN)):
+        first = str(rng.choice(before))
+        then = str(rng.choice([kind for kind in after if kind != first]))
+        chains.append([(first, int(rng.integers(1, 4))), (then, int(rng.integers(1, 4)))])
     return chains
 
 

@@ -22,7 +22,7 @@ from dover_plugin.views import Picture
 
 LEVELS = 5
 # Share of the label that a photometric or temporal fault takes away, by level.
-PENALTIES = (0.07, 0.18, 0.33, 0.5, 0.68)
+PENALTIES = (0.1, 0.3, 0.5, 0.7, 0.9)
 VISIBLE_MOTION = 4.0  # mean difference of successive frames (0..255) at which lost frames show
 
 
@@ -245,6 +245,9 @@ LIGHT = ("exposure", "contrast", "clipped", "cast", "haze")
 # In the order in which a video meets them, so that combinations make sense.
 CAPTURE = ("exposure", "contrast", "clipped", "cast", "haze", "defocus", "motion_blur", "noise")
 DELIVERY = ("sharpened", "upscaled", "dropped", "banding", "h264", "hevc", "av1", "blocking")
+# What was compressed once, and then filtered or compressed again, as films that are at hand are.
+CODECS = ("h264", "hevc", "av1", "blocking")
+AGAIN = ("defocus", "motion_blur", "noise", "sharpened", "upscaled", *CODECS)
 
 
 def spoil_light(
