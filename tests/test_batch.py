@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 from clips import write_clip
+from processes import readers_of
 from typer.testing import CliRunner
 
 from dover_plugin import Scorer, score_many, to_frame
@@ -214,9 +215,8 @@ def test_a_reader_that_dies_while_it_waits_is_begun_anew(folder: Path, tmp_path:
     for number in (1, CLIPS - 2):  # rows that are there, more than the first reader read ahead
         while process.poll() is None and not (file.exists() and len(rows(file)) >= number):
             time.sleep(0.02)
-        for child in psutil.Process(process.pid).children():
-            if "spawn_main" in " ".join(child.cmdline()):
-                child.kill()
+        for child in readers_of(psutil.Process(process.pid)):
+            child.kill()
     _, told = process.communicate()
     assert process.returncode == 0, told
     assert [row["path"] for row in rows(file)] == clips
@@ -375,8 +375,6 @@ def test_putting_aside_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
-    import psutil
-
     clips = videos(folder)
     many = []
     for i in range(80):
