@@ -12,7 +12,8 @@ import numpy as np
 from dover_plugin.views import Picture
 
 CODEC_OPTIONS = {
-    "libx264": {"preset": "veryfast"},
+    # The macroblock tree of some builds gives now this file, now that, of the same frames.
+    "libx264": {"preset": "veryfast", "x264-params": "mbtree=0"},
     "libx265": {"preset": "superfast", "x265-params": "log-level=error:pools=1:frame-threads=1"},
     "libsvtav1": {"preset": "10", "svtav1-params": "lp=1"},
     "mpeg4": {},
