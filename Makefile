@@ -37,7 +37,7 @@ LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 6
 
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
 	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
-	$(LEARN) --also 'fault_*' --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -o $(OPEN)/run
+	$(LEARN) --also 'fault_*' --own-weight 1 --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -o $(OPEN)/run
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl

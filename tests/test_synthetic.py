@@ -108,6 +108,10 @@ def test_clips_are_labelled_and_can_be_trained_on(
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
     assert [label.row()["faults"] for label in labels] == ["none", "h264", "cast+noise"]
     assert labels[0].overall > 85 > labels[2].overall > labels[1].overall
+    assert [label.aesthetic for label in labels] == pytest.approx([100, 100, 70])  # the cast
+    assert [label.technical for label in labels] == pytest.approx(
+        [100 * label.similarity for label in labels]
+    )
     table = pd.DataFrame([label.row() for label in labels])
     table.to_csv(tmp_path / "labels.csv", index=False)
     rows = read_labels(tmp_path / "labels.csv", tmp_path, also="fault_noise,fault_h264")

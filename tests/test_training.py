@@ -375,6 +375,27 @@ def test_those_of_one_group_stand_together() -> None:
         plan(groups, batch_size=6, epochs=1, seed=0, together=6)
 
 
+def test_spoilt_light_lowers_all_opinions_but_the_technical_one(
+    labels: list[Labelled], tmp_path: Path
+) -> None:
+    row = replace(labels[0], technical=80.0, aesthetic=60.0)
+    plain, spoilt = (
+        Examples([row], MakeViews(2), seed=0, draws=0, folder=tmp_path, spoil_light=light)
+        for light in (False, True)
+    )
+    left = set()
+    for number in range(8):
+        before, after = plain[(number, 0)], spoilt[(number, 0)]
+        assert isinstance(before, dict)
+        assert isinstance(after, dict)
+        share = float(after["overall"]) / row.overall
+        left.add(share)
+        assert torch.equal(before["technical_view"], after["technical_view"]) == (share == 1)
+        assert float(after["technical"]) == 80
+        assert float(after["aesthetic"]) == pytest.approx(60 * share)
+    assert min(left) < 1 == max(left)
+
+
 COMMAND = (
     "--init scratch -m dover-open --end-to-end --epochs 2 --clip-len 2 --batch-size 4 --device cpu"
 ).split()

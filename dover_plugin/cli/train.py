@@ -67,7 +67,7 @@ def train(
         bool,
         typer.Option(
             "--spoil-light",
-            help="Spoil light or colour of every other example, and lower its opinion.",
+            help="Spoil light or colour of every other example, and lower its opinions.",
         ),
     ] = False,
     draws: Annotated[
@@ -80,6 +80,9 @@ def train(
     together: Annotated[
         int, typer.Option(help="Put so many videos of one group side by side, and compare them.")
     ] = 1,
+    own_weight: Annotated[
+        float, typer.Option(help="Of a branch's own opinion, beside the overall one.")
+    ] = 0.5,
     also: Annotated[
         str,
         typer.Option(
@@ -141,6 +144,7 @@ def train(
         spoil_light=spoil_light,
         draws=(3 if head_only else 0) if draws is None else draws,
         together=together,
+        own_weight=own_weight,
         val_share=val_share,
         test_share=test_share,
         validate_every=validate_every,

@@ -55,7 +55,8 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             0 draws anew every time.
         folder: where they are kept.
         flip: mirror every other example.
-        spoil_light: spoil light or colour of every other example, and lower its opinion.
+        spoil_light: spoil light or colour of every other example, and lower its opinions, but for
+            the technical one.
         window: side of what is seen of both views, in pixels.
     """
 
@@ -95,18 +96,16 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             return error
         except OSError as error:  # the video went away
             return VideoError(f"Cannot read '{row.file}': {error.strerror}. Get it anew.")
-        kept = 1.0  # of the opinion
+        opinions = {name: getattr(row, name) for name in ("overall", *BRANCHES)}
         if number != CENTRED:
             rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
             arrays = self._varied(arrays, rng)
             if self._spoil_light and rng.random() < 0.5:
                 arrays, kept = spoil_light(arrays, rng)
+                opinions = {n: o if n == "technical" else kept * o for n, o in opinions.items()}
         return {
             **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()},
-            **{
-                name: torch.tensor(kept * getattr(row, name), dtype=torch.float32)
-                for name in ("overall", *BRANCHES)
-            },
+            **{name: torch.tensor(value).float() for name, value in opinions.items()},
             **({"also": torch.tensor(row.also)} if row.also else {}),
         }
 

@@ -90,7 +90,9 @@ class Learner:
             features = features_of(self.network, batch, self._compiled)
             technical, aesthetic = raw_scores(self.network, features)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
-        loss = view_biased_loss(technical, aesthetic, opinions, self.settings.together)
+        loss = view_biased_loss(
+            technical, aesthetic, opinions, self.settings.together, self.settings.own_weight
+        )
         if self._also:
             loss = loss + self._also(features, batch["also"])
         value = float(loss.detach())

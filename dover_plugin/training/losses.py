@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 RANK_WEIGHT = 0.3
-BRANCH_WEIGHT = 0.5  # of a branch's own label, beside the overall one (DOVER++)
+OWN_WEIGHT = 0.5  # of a branch's own label, beside the overall one (DOVER++)
 EPS = 1e-8
 
 
@@ -65,7 +65,11 @@ def quality_loss(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def view_biased_loss(
-    technical: Tensor, aesthetic: Tensor, opinions: Opinions, together: int = 1
+    technical: Tensor,
+    aesthetic: Tensor,
+    opinions: Opinions,
+    together: int = 1,
+    own_weight: float = OWN_WEIGHT,
 ) -> Tensor:
     """Each branch against the overall opinion, and against its own where that is known.
 
@@ -77,6 +81,7 @@ def view_biased_loss(
         opinions: of the same videos.
         together: so many neighbours show one thing in several qualities: half of the loss then
             compares these with each other alone.
+        own_weight: of a branch's own opinion, beside the overall one.
     """
     total = torch.zeros((), device=technical.device)
     for scores in (technical, aesthetic):
@@ -88,7 +93,7 @@ def view_biased_loss(
     for scores, own in ((technical, opinions.technical), (aesthetic, opinions.aesthetic)):
         known = own.isfinite()
         if known.sum() > 1:
-            total = total + BRANCH_WEIGHT * quality_loss(scores[known], own[known])
+            total = total + own_weight * quality_loss(scores[known], own[known])
     return total
 
 

@@ -16,6 +16,7 @@ from dover_plugin.files import write_text
 from dover_plugin.networks import CONFIGS
 from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.labels import Labelled
+from dover_plugin.training.losses import OWN_WEIGHT
 
 WHAT = ("heads", "all")
 OPTIMIZERS = ("adamw", "muon")
@@ -34,6 +35,7 @@ RANGES = {
     "window": (FRAGMENT, VIEW),
     "draws": (0, 10_000),
     "together": (1, 65_536),
+    "own_weight": (0.0, 100.0),
     "val_share": (0.0, 1.0),
     "test_share": (0.0, 1.0),
     "validate_every": (1, 10_000),
@@ -70,11 +72,13 @@ class TrainSettings:
             224 is quicker, and only sensible from scratch.
         flip: mirror every other example; the reference does not.
         spoil_light: spoil light or colour of every other example in one of five steps, and lower
-            its opinion by the penalty of that step; for labels that were computed.
+            its overall and aesthetic opinions by the penalty of that step; for labels that were
+            computed.
         draws: random draws of each video that are kept on disk, which epochs take in turn; 0 draws
             anew in every epoch, which heads alone cannot.
         together: so many videos of one group stand side by side in a batch, and are compared with
             each other too; for groups that show one thing in several qualities.
+        own_weight: of a branch's own opinion where it is known, beside the overall one.
         val_share: of the groups, where labels name no split.
         test_share: likewise.
         validate_every: epochs between validations; the last epoch is always validated.
@@ -101,6 +105,7 @@ class TrainSettings:
     spoil_light: bool = False
     draws: int = 3
     together: int = 1
+    own_weight: float = OWN_WEIGHT
     val_share: float = 0.1
     test_share: float = 0.2
     validate_every: int = 1

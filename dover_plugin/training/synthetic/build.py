@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from math import prod
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from dover_plugin.training.synthetic.degradations import (
     DELIVERY,
     LEVELS,
     LIGHT,
+    PENALTIES,
     Shot,
 )
 from dover_plugin.training.synthetic.encoding import decode, encode
@@ -69,15 +71,38 @@ class Content:
 
 @dataclass(frozen=True)
 class Label:
-    """How good a clip is; ``overall`` is in [0, 100]."""
+    """How good a clip is.
+
+    Attributes:
+        file: its name.
+        split: of its content.
+        content: what it shows.
+        chain: what was done to it.
+        similarity: what the metric still finds of the unspoilt clip, in [0, 1].
+        kept: what all penalties leave, in [0, 1].
+    """
 
     file: str
-    overall: float
     split: str
     content: str
     chain: tuple[Fault, ...]
     similarity: float
     kept: float
+
+    @property
+    def overall(self) -> float:
+        """The opinion, in [0, 100]."""
+        return 100 * self.similarity * self.kept
+
+    @property
+    def aesthetic(self) -> float:
+        """What penalties of light and colour alone leave, in [0, 100]."""
+        return 100 * prod(1 - PENALTIES[level - 1] for kind, level in self.chain if kind in LIGHT)
+
+    @property
+    def technical(self) -> float:
+        """What all but those leave, in [0, 100]."""
+        return 100 * self.overall / self.aesthetic
 
     def row(self) -> dict[str, str | float]:
         """Of the table of labels, with the step of each fault that ``spoil_light`` leaves alone."""
@@ -85,6 +110,8 @@ class Label:
         return {
             "file": self.file,
             "overall": self.overall,
+            "technical": self.technical,
+            "aesthetic": self.aesthetic,
             "split": self.split,
             "content": self.content,
             "faults": "+".join(steps) or "none",
@@ -177,9 +204,8 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
         similarity = quality(decode(packets), shot.reference)
         file = f"{content.name}-{number:02}.mkv"
         (target / file).write_bytes(packets)
-        overall, chain = 100 * similarity * shot.kept, tuple(faults)
         labels.append(
-            Label(file, overall, content.split, content.name, chain, similarity, shot.kept)
+            Label(file, content.split, content.name, tuple(faults), similarity, shot.kept)
         )
     return labels
 
