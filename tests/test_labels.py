@@ -72,6 +72,7 @@ def test_other_columns(tmp_path: Path) -> None:
         ("file,overall\n", "holds no labels"),
         ("file,quality\na,1\n", "no column 'overall'"),
         ("file,mos\na,1\na,2\n", "more than once, as 'a'"),
+        ("file,mos\na/b,1\na/./b,2\n", "more than once, as 'a/./b'"),
         ("file,mos\na,1\nb,x\n", "overall opinion that is no number, as 'b'"),
         ("file,mos\na,1\nb,nan\n", "overall opinion that is no number"),
         ("file,mos\na,1\nb,\n", "no overall opinion, as 'b'"),

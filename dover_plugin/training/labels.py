@@ -2,6 +2,7 @@
 
 import csv
 import fnmatch
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -257,7 +258,7 @@ def _check(table: pd.DataFrame, path: Path, also: Sequence[str] = ()) -> None:
             f"'{path}' gives {len(bad)} videos no overall opinion, as {_some(bad)}. Take their "
             "rows out."
         )
-    twice = table["file"][table["file"].duplicated()].tolist()
+    twice = table["file"][table["file"].map(os.path.normpath).duplicated()].tolist()
     if twice:
         raise SettingsError(
             f"'{path}' labels {len(twice)} videos more than once, as {_some(twice)}. Keep one row "
