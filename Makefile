@@ -31,13 +31,20 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
-LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 60 --batch-size 32 --learning-rate 0.0008 \
-	--backbone-rate 1 --optimizer muon --clip-len 2 --window 128 --flip --spoil-light --draws 4 --together 8 \
-	--validate-every 10 --precision bfloat16 --compile --workers 1
+# What the training begins with: nothing, or a file of weights to go on from at a lower rate.
+INIT ?= scratch
+EPOCHS ?= 60
+RATE ?= 0.0008
+LEARN := $(BIN)/dover train -m dover-open --init $(INIT) --end-to-end --epochs $(EPOCHS) --batch-size 32 \
+	--learning-rate $(RATE) --backbone-rate 1 --optimizer muon --clip-len 2 --window 128 --flip --spoil-light \
+	--draws 4 --together 4 --also 'fault_*,similarity' --own-weight 1 --validate-every 10 \
+	--precision bfloat16 --compile --workers 1
 
+# Large pages of memory: else up to half of the time goes into page faults.
+train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
 	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
-	$(LEARN) --also 'fault_*' --own-weight 1 --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -o $(OPEN)/run
+	$(LEARN) --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -o $(OPEN)/run
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl
