@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,9 @@ def test_clips_are_labelled_and_can_be_trained_on(
 
 def test_sources_are_named_and_checked(tmp_path: Path) -> None:
     (tmp_path / "coffee.png").write_bytes(b"another picture")
-    with pytest.raises(SettingsError, match=r"lacks 58 of 58 .* big_buck_bunny_480p\.mp4"):
+    count = len(sources.SOURCES)
+    said = rf"lacks {count} of {count} .* big_buck_bunny_480p\.mp4 .* and {count - 10} more\."
+    with pytest.raises(SettingsError, match=said):
         sources.check(tmp_path)
     done = subprocess.run(
         [
@@ -142,12 +145,29 @@ def test_sources_are_named_and_checked(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert f"lacks {len(sources.SOURCES)} of {len(sources.SOURCES)} sources" in done.stderr
+    assert f"lacks {count} of {count} sources" in done.stderr
     assert not (tmp_path / "out").exists()
     assert {source.licence for source in sources.SOURCES} <= {
         "public domain", "no known restrictions", "CC0 1.0", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0",
-        "CC BY-SA 3.0", "CC BY-SA 4.0", "GPL-2.0+", "LGPL-3.0",
+        "CC BY-SA 2.0", "CC BY-SA 3.0", "CC BY-SA 4.0", "GPL-2.0+", "LGPL-3.0",
     }  # fmt: skip
+
+
+def test_sources_are_found_by_what_they_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package" / "usr"
+    package.mkdir(parents=True)
+    (package / "another name.jpg").write_bytes(b"a photograph")
+    (package / "other.jpg").write_bytes(b"another")
+    known = replace(sources.SOURCES[0], file="p.jpg", sha256=sha256(b"a photograph").hexdigest())
+    missing = replace(known, file="q.jpg", sha256="0" * 64)
+    monkeypatch.setattr(sources, "SOURCES", (known, missing))
+    assert sources.gather([tmp_path / "package"], tmp_path / "sources") == 1
+    assert [path.name for path in (tmp_path / "sources").iterdir()] == ["p.jpg"]
+    assert (tmp_path / "sources" / "p.jpg").read_bytes() == b"a photograph"
+    with pytest.raises(SettingsError, match=r"lacks 1 of 2 .*: q\.jpg"):
+        sources.check(tmp_path / "sources")
 
 
 def test_a_users_own_film_is_spoilt_in_ladders_and_examined(tmp_path: Path) -> None:

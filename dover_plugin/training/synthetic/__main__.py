@@ -21,6 +21,19 @@ Workers = Annotated[int, typer.Option(help="Processes.")]
 
 
 @app.command()
+def gather(
+    places: Annotated[list[Path], typer.Argument(help="Folders to look through, then SOURCES.")],
+) -> None:
+    """Copy films and photographs, wherever they lie in unpacked packages, into one folder."""
+    from dover_plugin.training.synthetic.sources import SOURCES, gather
+
+    *folders, target = places
+    if not folders:
+        raise SettingsError("Name folders to look through, then the folder for what is found.")
+    typer.echo(f"{gather(folders, target)} of {len(SOURCES)} sources are in '{target}'")
+
+
+@app.command()
 def make(
     sources: Annotated[Path, typer.Argument(help="Folder of films and photographs.")],
     target: Target,

@@ -4,8 +4,10 @@ Nothing of them is in the package: they lie in a folder that the user fills (see
 docs/model-card-dover-open.md), and are checked against their hash.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
 PHOTOGRAPHS = (".jpg", ".png")
+NAMED = 10  # of missing files, in an error
 # (H, W) that something is filmed in. Films are made smaller, and so lose the traces of their own
 # compression.
 SIZES = {
@@ -27,6 +30,10 @@ SIZES = {
     "small": ((240, 320),),
     "shrunk": ((360, 640), (270, 480)),
     "shrunk_more": ((270, 480), (288, 512)),
+    "270p": ((270, 480),),
+    "360p": ((360, 640),),
+    "480p": ((480, 854),),
+    "540p": ((540, 960),),
 }
 
 
@@ -66,17 +73,40 @@ SOURCES = _sources()
 
 
 def check(folder: Path) -> None:
-    """Raise SettingsError, naming every file that is missing or another."""
+    """Raise SettingsError, naming files that are missing or others, and what they are part of."""
     wrong = [
-        f"{source.file} ({source.origin})"
+        source
         for source in SOURCES
         if not (folder / source.file).is_file() or sha256_of(folder / source.file) != source.sha256
     ]
     if wrong:
+        names = ", ".join(f"{source.file} ({source.origin})" for source in wrong[:NAMED])
+        more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         raise SettingsError(
             f"'{folder}' lacks {len(wrong)} of {len(SOURCES)} sources, or holds other files of "
-            f"their names: {', '.join(wrong)}. docs/model-card-dover-open.md says where they are."
+            f"their names: {names}{more}. docs/model-card-dover-open.md says where they are."
         )
+
+
+def gather(places: Sequence[Path], folder: Path) -> int:
+    """Copy sources from wherever they lie, under whatever names, as unpacked packages.
+
+    Args:
+        places: folders to look through.
+        folder: where copies go, under the names in the table; made if need be.
+
+    Returns:
+        How many sources it holds then.
+    """
+    wanted = {source.sha256: folder / source.file for source in SOURCES}
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {Path(source.file).suffix for source in SOURCES}
+    for path in (each for place in places for each in sorted(place.rglob("*"))):
+        if path.suffix.lower() in kinds and path.is_file():
+            target = wanted.get(sha256_of(path))
+            if target and not target.exists():
+                copyfile(path, target)
+    return sum(target.is_file() for target in wanted.values())
 
 
 def read(
