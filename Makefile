@@ -31,8 +31,8 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
-LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 50 --batch-size 64 --learning-rate 0.0008 \
-	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --draws 4 --also 'fault_*,similarity' --own-weight 1 \
+LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 25 --batch-size 64 --learning-rate 0.0008 \
+	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --spoil-light --draws 1 --also 'fault_*,similarity' --own-weight 1 \
 	--validate-every 10 --precision bfloat16 --compile --workers 1
 
 # Large pages of memory: else up to half of the time goes into page faults.
