@@ -36,7 +36,7 @@ def pictures(fault: str, contents: int = 6) -> Tensor:
 
 @pytest.mark.parametrize("fault", ["blur", "noise"])
 def test_mean_features_tell_of_faults_before_anything_is_learnt(fault: str) -> None:
-    """Those of torch's own random weights hardly do (0.37 at most), and learn as slowly."""
+    """Those of torch's own random weights hardly do (0.37 at most)."""
     clips = pictures(fault)
     levels = list(range(LEVELS)) * (len(clips) // LEVELS)
 

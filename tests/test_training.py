@@ -28,11 +28,11 @@ from dover_plugin.errors import SettingsError, VideoError, WeightsError
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.training import run as run_module
-from dover_plugin.training.data import load, plan
+from dover_plugin.training.data import load
 from dover_plugin.training.examples import Examples, MakeViews
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.outcome import keep, summary
-from dover_plugin.training.run import TrainingError, TrainSettings, network_of
+from dover_plugin.training.run import TrainingError, TrainSettings
 from dover_plugin.training.trainer import Trained, train
 
 CPU = torch.device("cpu")
@@ -314,65 +314,6 @@ def test_a_video_that_breaks_is_named(labels: list[Labelled], tmp_path: Path) ->
 def test_too_few_videos(labels: list[Labelled], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="val split has 2 videos"):
         run([row for row in labels if row.split != "val" or row.overall > 70], tmp_path)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"what": "head"},
-        {"precision": "half"},
-        {"epochs": 0},
-        {"learning_rate": float("nan")},
-        {"ema": 1.0},
-        {"together": 3},
-        {"window": 100},
-        {"batch_size": 1},
-        {"clip_len": 3},
-        {"what": "heads", "clip_len": 32},
-    ],
-)
-def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError):
-        replace(SETTINGS, **wrong)
-
-
-def test_which_network() -> None:
-    assert network_of("dover-mobile", None) == "dover-mobile"
-    assert network_of("scratch", "dover-open") == "dover-open"
-    with pytest.raises(SettingsError, match="--model"):
-        network_of("mine.pth", None)
-    with pytest.raises(SettingsError, match="no dover"):
-        network_of("dover-mobile", "dover")
-    with pytest.raises(SettingsError, match="no dover"):
-        network_of("dover", "dover++")
-
-
-def test_checkpointing_changes_no_gradient() -> None:
-    from dover_plugin.networks import Swin3d, SwinConfig
-
-    torch.manual_seed(0)
-    swin = Swin3d(SwinConfig(depths=(2, 2, 2, 2)))
-    clip = torch.randn(1, 3, 16, 224, 224)
-    gradients = []
-    for checkpointing in (False, True):
-        swin.checkpointing = checkpointing
-        swin.zero_grad()
-        swin(clip).square().mean().backward()
-        gradients.append([p.grad.clone() for p in swin.parameters() if p.grad is not None])
-    assert len(gradients[0]) == len(list(swin.parameters()))
-    for plain, kept in zip(*gradients, strict=True):
-        torch.testing.assert_close(plain, kept, rtol=1e-4, atol=1e-7)
-
-
-def test_those_of_one_group_stand_together() -> None:
-    groups = ["a"] * 5 + ["b"] * 3 + ["c"]
-    batches = plan(groups, batch_size=4, epochs=3, seed=0, together=2)
-    chunks = [batch[i : i + 2] for batch in batches for i in range(0, len(batch), 2)]
-    assert len(chunks) == 3 * 3  # of a two, of b one, in each epoch; rests wait
-    assert all(groups[one[1]] == groups[other[1]] for one, other in chunks)
-    assert len({key for chunk in chunks for key in chunk}) == 2 * len(chunks)
-    with pytest.raises(SettingsError, match="No group has 6"):
-        plan(groups, batch_size=6, epochs=1, seed=0, together=6)
 
 
 def test_spoilt_light_lowers_all_opinions_but_the_technical_one(
