@@ -189,3 +189,15 @@ def test_a_branchs_own_label_counts_where_it_is_known() -> None:
     assert float(both - plain) == pytest.approx(
         0.5 * float(quality_loss(scores[known], own[known])), rel=1e-5
     )
+
+
+def test_what_both_branches_say_together_is_learnt_where_it_is_asked_for() -> None:
+    overall = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    technical, aesthetic = torch.tensor([0.0, 9.0, 1.0, 8.0]), torch.tensor([9.0, 0.0, 9.0, 2.0])
+    unknown = torch.full((4,), nan)
+    opinions = Opinions(overall, unknown, unknown)
+    plain = view_biased_loss(technical, aesthetic, opinions)
+    both = view_biased_loss(technical, aesthetic, opinions, fused_weight=2.0)
+    standard = [(s - s.mean()) / s.std(correction=0) for s in (technical, aesthetic)]
+    fused = 0.6104 * standard[0] + 0.3896 * standard[1]
+    assert float(both - plain) == pytest.approx(2 * float(quality_loss(fused, overall)), rel=1e-5)

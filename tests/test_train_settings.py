@@ -29,11 +29,18 @@ SETTINGS = TrainSettings(
         {"batch_size": 1},
         {"clip_len": 3},
         {"what": "heads", "clip_len": 32},
+        {"pair_weight": -1.0},
     ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         replace(SETTINGS, **wrong)
+
+
+def test_heads_alone_see_no_pairs() -> None:
+    heads = TrainSettings(model="dover-open", init="dover-open")
+    with pytest.raises(SettingsError, match="neither mirrored nor spoilt"):
+        replace(heads, pair_weight=1.0)
 
 
 def test_which_network() -> None:

@@ -83,6 +83,15 @@ def train(
     own_weight: Annotated[
         float, typer.Option(help="Of a branch's own opinion, beside the overall one.")
     ] = 0.5,
+    fused_weight: Annotated[
+        float, typer.Option(help="Of the overall opinion of both branches together.")
+    ] = 0.0,
+    pair_weight: Annotated[
+        float,
+        typer.Option(
+            help="Of a quarter of each batch in two qualities, of which the worse must score less."
+        ),
+    ] = 0.0,
     also: Annotated[
         str,
         typer.Option(
@@ -145,6 +154,8 @@ def train(
         draws=(3 if head_only else 0) if draws is None else draws,
         together=together,
         own_weight=own_weight,
+        fused_weight=fused_weight,
+        pair_weight=pair_weight,
         val_share=val_share,
         test_share=test_share,
         validate_every=validate_every,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from math import cos, isfinite, pi
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -11,8 +12,9 @@ from torch.optim.swa_utils import AveragedModel
 from dover_plugin.networks import Dover
 from dover_plugin.training.also import Also
 from dover_plugin.training.data import Backbone, Batch, features_of, raw_scores
-from dover_plugin.training.losses import Opinions, view_biased_loss
+from dover_plugin.training.losses import Opinions, pair_loss, view_biased_loss
 from dover_plugin.training.model import head_names
+from dover_plugin.training.pairs import draw_pairs
 from dover_plugin.training.run import TrainingError, TrainSettings
 
 MAX_NORM = 5.0  # of the gradient, beyond which a step would undo many
@@ -91,10 +93,17 @@ class Learner:
             technical, aesthetic = raw_scores(self.network, features)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
         loss = view_biased_loss(
-            technical, aesthetic, opinions, self.settings.together, self.settings.own_weight
+            technical,
+            aesthetic,
+            opinions,
+            self.settings.together,
+            self.settings.own_weight,
+            self.settings.fused_weight,
         )
         if self._also:
             loss = loss + self._also(features, batch["also"])
+        if self.settings.pair_weight:
+            loss = loss + self.settings.pair_weight * self._pairs(batch, technical, aesthetic)
         value = float(loss.detach())
         self._check("loss", value, steps)
         for optimizer in self._optimizers:
@@ -111,6 +120,20 @@ class Learner:
         self._average.update_parameters(self.network)
         self.step += 1
         return value
+
+    def _pairs(self, batch: Batch, technical: Tensor, aesthetic: Tensor) -> Tensor:
+        """The loss of a quarter of the batch in two qualities, each branch on its own side."""
+        rng = np.random.default_rng([self.settings.seed, self.step])
+        count = max(1, len(batch["overall"]) // 4)
+        pairs = draw_pairs(batch, count, rng)
+        with autocast(self.settings.precision, self.device):
+            found = raw_scores(self.network, features_of(self.network, pairs, self._compiled))
+        return torch.stack(
+            [
+                pair_loss(both[:count], both[count:], scores)
+                for both, scores in zip(found, (technical, aesthetic), strict=True)
+            ]
+        ).sum()
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""

@@ -7,11 +7,15 @@ reference's training script.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 
 RANK_WEIGHT = 0.3
 OWN_WEIGHT = 0.5  # of a branch's own label, beside the overall one (DOVER++)
 EPS = 1e-8
+STEEP = 3.0  # of the loss of pairs: how soon an order counts as clear, in deviations of scores
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def view_biased_loss(
     opinions: Opinions,
     together: int = 1,
     own_weight: float = OWN_WEIGHT,
+    fused_weight: float = 0.0,
 ) -> Tensor:
     """Each branch against the overall opinion, and against its own where that is known.
 
@@ -82,6 +87,8 @@ def view_biased_loss(
         together: so many neighbours show one thing in several qualities: half of the loss then
             compares these with each other alone.
         own_weight: of a branch's own opinion, beside the overall one.
+        fused_weight: of the overall opinion of both together, fused as they are when they score
+            (the reference learns from each branch alone).
     """
     total = torch.zeros((), device=technical.device)
     for scores in (technical, aesthetic):
@@ -94,7 +101,22 @@ def view_biased_loss(
         known = own.isfinite()
         if known.sum() > 1:
             total = total + own_weight * quality_loss(scores[known], own[known])
+    if fused_weight:
+        fused = TECHNICAL_WEIGHT * _standard(technical) + AESTHETIC_WEIGHT * _standard(aesthetic)
+        total = total + fused_weight * quality_loss(fused, opinions.overall)
     return total
+
+
+def pair_loss(better: Tensor, worse: Tensor, scores: Tensor) -> Tensor:
+    """How little each of ``better`` scores above its own of ``worse``, from 0.
+
+    Args:
+        better: (N,) raw scores.
+        worse: (N,) likewise.
+        scores: of other videos, whose deviation is the unit.
+    """
+    lead = (better - worse) / (scores.detach().std(correction=0) + EPS)
+    return F.softplus(-STEEP * lead).mean()
 
 
 def _standard(values: Tensor) -> Tensor:

@@ -36,6 +36,8 @@ RANGES = {
     "draws": (0, 10_000),
     "together": (1, 65_536),
     "own_weight": (0.0, 100.0),
+    "fused_weight": (0.0, 100.0),
+    "pair_weight": (0.0, 100.0),
     "val_share": (0.0, 1.0),
     "test_share": (0.0, 1.0),
     "validate_every": (1, 10_000),
@@ -79,6 +81,9 @@ class TrainSettings:
         together: so many videos of one group stand side by side in a batch, and are compared with
             each other too; for groups that show one thing in several qualities.
         own_weight: of a branch's own opinion where it is known, beside the overall one.
+        fused_weight: of the overall opinion of both branches together.
+        pair_weight: of a quarter of each batch in two qualities, of which the worse must score
+            less; end to end.
         val_share: of the groups, where labels name no split.
         test_share: likewise.
         validate_every: epochs between validations; the last epoch is always validated.
@@ -106,6 +111,8 @@ class TrainSettings:
     draws: int = 3
     together: int = 1
     own_weight: float = OWN_WEIGHT
+    fused_weight: float = 0.0
+    pair_weight: float = 0.0
     val_share: float = 0.1
     test_share: float = 0.2
     validate_every: int = 1
@@ -132,7 +139,7 @@ class TrainSettings:
             raise SettingsError(f"A clip has an even number of frames, got {self.clip_len}.")
         if self.window % FRAGMENT:
             raise SettingsError(f"A window is a multiple of {FRAGMENT}, got {self.window}.")
-        varied = self.flip or self.spoil_light
+        varied = self.flip or self.spoil_light or self.pair_weight > 0
         plain = (self.clip_len, self.window, varied) == (CLIP_LEN, VIEW, False)
         if self.what == "heads" and (self.init == "scratch" or not plain):
             raise SettingsError(

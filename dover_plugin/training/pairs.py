@@ -1,0 +1,182 @@
+"""Views in two qualities of which the order is known, whatever the content.
+
+Labels of a few contents teach what a fault looks like on these. Pairs teach it on what footage
+brings as well: pictures that are soft, noisy or coded before anything is done to them. The order of
+the two needs no label (as in RankIQA, ICCV 2017).
+"""
+
+import math
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dover_plugin.sampling import FRAGMENT
+from dover_plugin.training.data import Batch
+from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LEVELS, LIGHT, Shot
+
+type Fault = Callable[[Tensor], Tensor]  # of fragments (N, 3, 32, 32), 0..255
+BLOCK = 8  # side of what a codec transforms
+REACH = FRAGMENT // 2 - 1  # of a kernel, in pixels
+# Brightness and two differences of colour (BT.601), as codecs see a picture.
+TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
+
+
+def draw_pairs(batch: Batch, count: int, rng: np.random.Generator) -> Batch:
+    """Of the first examples of a batch, each view less and more spoilt.
+
+    The technical view is spoilt in sharpness, noise or coding, over what footage brings; the
+    aesthetic one in light or colour.
+
+    Args:
+        batch: with ``technical_view`` and ``aesthetic_view``, (N, 1, T, H, W, 3) uint8.
+        count: of examples.
+        rng: draws faults and strengths.
+
+    Returns:
+        Both views, (2 * count, 1, T, H, W, 3): first all that are better, then, in the same order,
+        all that are worse.
+    """
+    pairs = {}
+    for name, spoil in (("technical_view", _technical), ("aesthetic_view", _aesthetic)):
+        views = batch[name][:count].cpu()
+        both = [spoil(view, rng) for view in views]
+        halves = [torch.stack(half) for half in zip(*both, strict=True)]
+        pairs[name] = torch.cat(halves).to(batch[name].device)
+    return pairs
+
+
+def _aesthetic(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """One fault of light or colour in two steps, of which the lower may be none."""
+    fault, seed = str(rng.choice(LIGHT)), int(rng.integers(2**31))
+    low, high = sorted(rng.choice(LEVELS + 1, 2, replace=False))
+    frames = view.flatten(0, 1).numpy()
+
+    def spoilt(level: int) -> Tensor:
+        if level == 0:
+            return view
+        again = np.random.default_rng(seed)  # the same direction for both
+        shot = DEGRADATIONS[fault](Shot(frames, frames[:1], 25), level, again)
+        return torch.from_numpy(shot.frames).reshape(view.shape)
+
+    return spoilt(low), spoilt(high)
+
+
+def _technical(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """One fault of sharpness, noise or coding in two strengths, of which the lower may be none."""
+    fragments = _source(_fragments(view), rng).clamp(0, 255)
+    low = 0.0 if rng.random() < 0.3 else rng.uniform(0, 3)
+    high = min(5.0, low + rng.uniform(1.5, 3))
+    fault = _fault(fragments, rng)
+    better, worse = (
+        _mosaic(fault(strength)(fragments) if strength else fragments, view.shape)
+        for strength in (low, high)
+    )
+    return better, worse
+
+
+def _source(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """What footage brings: in three of four cases soft, and then perhaps noisy, perhaps coded."""
+    if rng.random() < 0.25:
+        return x
+    soften = (
+        lambda: _convolve(x, _bell(rng.uniform(0.4, 2.5))),
+        lambda: _enlarged(x, rng.uniform(1.2, 4), str(rng.choice(["bilinear", "bicubic"]))),
+        lambda: _convolve(x, _disc(rng.uniform(0.5, 3))),
+    )
+    x = soften[rng.integers(len(soften))]()
+    if rng.random() < 0.35:
+        x = x + rng.uniform(0.5, 5) * _grain(x, rng)
+    return _coded(x, rng.uniform(3, 25), rng.integers(BLOCK, size=2)) if rng.random() < 0.6 else x
+
+
+def _fault(x: Tensor, rng: np.random.Generator) -> Callable[[float], Fault]:
+    """One fault by its strength in (0, 5]."""
+    angle, mode = rng.uniform(0, math.pi), str(rng.choice(["bilinear", "bicubic"]))
+    grain, offset, smooth = _grain(x, rng), rng.integers(BLOCK, size=2), rng.uniform(0.02, 0.25)
+    faults: tuple[Callable[[float], Fault], ...] = (
+        lambda s: lambda x: _convolve(x, _bell(0.55 * s)),
+        lambda s: lambda x: _convolve(x, _disc(0.9 * s)),
+        lambda s: lambda x: _convolve(x, _line(4.5 * s, angle)),
+        lambda s: lambda x: _enlarged(x, 1 + 0.8 * s, mode),
+        lambda s: lambda x: x + 6 * s * grain,
+        lambda s: lambda x: _convolve(_coded(x, 9 * s, offset), _bell(smooth * s)),
+    )
+    return faults[rng.integers(len(faults))]
+
+
+def _fragments(view: Tensor) -> Tensor:
+    """(1, T, H, W, 3) as its fragments (N, 3, 32, 32): blur does not reach over their edges."""
+    _, frames, height, width, _ = view.shape
+    shape = (frames, height // FRAGMENT, FRAGMENT, width // FRAGMENT, FRAGMENT, 3)
+    return view.float().reshape(shape).permute(0, 1, 3, 5, 2, 4).flatten(0, 2)
+
+
+def _mosaic(fragments: Tensor, shape: torch.Size) -> Tensor:
+    """The reverse of _fragments, as uint8."""
+    _, frames, height, width, _ = shape
+    grid = (frames, height // FRAGMENT, width // FRAGMENT, 3, FRAGMENT, FRAGMENT)
+    view = fragments.reshape(grid).permute(0, 1, 4, 2, 5, 3).reshape(shape)
+    return view.round().clamp(0, 255).byte()
+
+
+def _grain(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Noise of deviation 1; in some cases without colour."""
+    grain = torch.from_numpy(rng.standard_normal(tuple(x.shape), dtype=np.float32))
+    return grain[:, :1].expand_as(grain) if rng.random() < 0.4 else grain
+
+
+def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
+    """Each channel with one kernel of odd size, edges reflected."""
+    reach = kernel.shape[0] // 2
+    padded = F.pad(x, (reach,) * 4, mode="reflect").flatten(0, 1)[:, None]
+    return F.conv2d(padded, (kernel / kernel.sum())[None, None]).reshape(x.shape)
+
+
+def _grid(reach: float) -> tuple[Tensor, Tensor]:
+    """Rows and columns around 0."""
+    side = torch.arange(-min(REACH, math.ceil(reach)), min(REACH, math.ceil(reach)) + 1.0)
+    return cast(tuple[Tensor, Tensor], torch.meshgrid(side, side, indexing="ij"))
+
+
+def _bell(sigma: float) -> Tensor:
+    rows, cols = _grid(3 * sigma)
+    return torch.exp(-(rows**2 + cols**2) / (2 * sigma**2))
+
+
+def _disc(radius: float) -> Tensor:
+    return (radius + 0.5 - torch.hypot(*_grid(radius))).clamp(0, 1)
+
+
+def _line(length: float, angle: float) -> Tensor:
+    rows, cols = _grid(length / 2)
+    along = cols * math.cos(angle) + rows * math.sin(angle)
+    across = rows * math.cos(angle) - cols * math.sin(angle)
+    return (1 - across.abs()).clamp(0, 1) * (length / 2 + 0.5 - along.abs()).clamp(0, 1)
+
+
+def _enlarged(x: Tensor, factor: float, mode: str) -> Tensor:
+    """Recorded small, shown large."""
+    small = F.interpolate(x, [round(FRAGMENT / factor)] * 2, mode="bicubic", antialias=True)
+    return F.interpolate(small, (FRAGMENT, FRAGMENT), mode=mode, align_corners=False)
+
+
+def _coded(x: Tensor, step: float, offset: np.ndarray) -> Tensor:
+    """Blocks as a discrete cosine transform in steps, coarser for fine detail and for colour."""
+    rows = torch.arange(BLOCK)[:, None]
+    basis = torch.cos(math.pi * (2 * rows.T + 1) * rows / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
+    basis[0] /= math.sqrt(2)
+    shift = (int(offset[0]), int(offset[1]))
+    planes = torch.einsum("ab,nbhw->nahw", TO_YCC, x).roll(shift, (2, 3))
+    count = FRAGMENT // BLOCK
+    blocks = planes.reshape(-1, 3, count, BLOCK, count, BLOCK).transpose(3, 4)
+    steps = step * (1 + 0.35 * (rows + rows.T))
+    steps = steps * torch.tensor([1, 1.6, 1.6])[:, None, None, None, None]
+    found = basis @ blocks @ basis.T
+    found = found.sign() * (found.abs() / steps + 0.35).floor() * steps  # small ones become 0
+    planes = (basis.T @ found @ basis).transpose(3, 4).flatten(4, 5).flatten(2, 3)
+    planes = planes.roll((-shift[0], -shift[1]), (2, 3))
+    return torch.einsum("ab,nbhw->nahw", torch.linalg.inv(TO_YCC), planes)
