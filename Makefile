@@ -31,15 +31,20 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
-LEARN := $(BIN)/dover train -m dover-open --init scratch --end-to-end --epochs 25 --batch-size 64 --learning-rate 0.0008 \
+LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $(OPEN)/clips --end-to-end --batch-size 64 \
 	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --spoil-light --draws 1 --also 'fault_*,similarity' --own-weight 1 \
-	--validate-every 10 --precision bfloat16 --compile --workers 1
+	--precision bfloat16 --compile --workers 1
+# First what a fault does to clean contents, then that it does so to footage as well.
+FIRST := --init scratch --epochs 25 --learning-rate 0.0008 --validate-every 10
+THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 9 --learning-rate 0.0004 --validate-every 9 --fused-weight 2 --pair-weight 2
 
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
 	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
-	$(LEARN) --labels $(OPEN)/labels.csv --videos $(OPEN)/clips -o $(OPEN)/run
+	$(LEARN) $(FIRST) -o $(OPEN)/first
+	mkdir -p $(OPEN)/run && ln -sfn ../first/kept $(OPEN)/run/kept # the views are the same
+	$(LEARN) $(THEN) -o $(OPEN)/run
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl

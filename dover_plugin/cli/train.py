@@ -89,7 +89,7 @@ def train(
     pair_weight: Annotated[
         float,
         typer.Option(
-            help="Of a quarter of each batch in two qualities, of which the worse must score less."
+            help="Of technical views in two qualities, of which the worse must score less."
         ),
     ] = 0.0,
     also: Annotated[

@@ -3,7 +3,7 @@
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor
@@ -87,21 +87,21 @@ def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iter
 def features_of(
     network: Dover, batch: Batch, compiled: dict[str, Backbone] | None = None
 ) -> dict[str, Tensor]:
-    """Features of each branch, (N, clips, T, H, W, C), of a batch of views unless it holds them.
+    """Features of branches, (N, clips, T, H, W, C), of those of which the batch has something.
 
     Args:
         network: whose backbones run.
-        batch: what examples give, stacked.
+        batch: what examples give, stacked: features, or views that they are made of.
         compiled: backbones to call in place of the network's.
     """
     found = {}
     for branch in BRANCHES:
         if f"{branch}_features" in batch:
             found[branch] = batch[f"{branch}_features"].float()
-            continue
-        view = batch[f"{branch}_view"]  # (N, clips, T, H, W, 3)
-        backbone = compiled[branch] if compiled else getattr(network, f"{branch}_backbone")
-        found[branch] = backbone(normalise(view.flatten(0, 1))).unflatten(0, view.shape[:2])
+        elif f"{branch}_view" in batch:
+            view = batch[f"{branch}_view"]  # (N, clips, T, H, W, 3)
+            backbone = compiled[branch] if compiled else getattr(network, f"{branch}_backbone")
+            found[branch] = backbone(normalise(view.flatten(0, 1))).unflatten(0, view.shape[:2])
     return found
 
 
@@ -112,12 +112,14 @@ def raw_scores(network: Dover, features: dict[str, Tensor]) -> tuple[Tensor, Ten
         network: whose heads run.
         features: what features_of gives.
     """
-    scores = []
-    for branch in BRANCHES:
-        clips = features[branch].shape[:2]
-        maps = getattr(network, f"{branch}_head")(features[branch].flatten(0, 1))
-        scores.append(maps.float().mean(dim=(1, 2, 3)).view(clips).mean(dim=1))
-    return scores[0], scores[1]
+    technical, aesthetic = (branch_scores(network, branch, features[branch]) for branch in BRANCHES)
+    return technical, aesthetic
+
+
+def branch_scores(network: Dover, branch: str, features: Tensor) -> Tensor:
+    """Raw scores (N,) of one branch, of its features."""
+    maps = getattr(network, f"{branch}_head")(features.flatten(0, 1))
+    return cast(Tensor, maps.float().mean(dim=(1, 2, 3)).view(features.shape[:2]).mean(dim=1))
 
 
 def _stack(examples: list[dict[str, Tensor] | DoverError]) -> Batch | DoverError:

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dover_plugin.networks import Dover
 from dover_plugin.training.also import Also
-from dover_plugin.training.data import Backbone, Batch, features_of, raw_scores
+from dover_plugin.training.data import Backbone, Batch, branch_scores, features_of, raw_scores
 from dover_plugin.training.losses import Opinions, pair_loss, view_biased_loss
 from dover_plugin.training.model import head_names
 from dover_plugin.training.pairs import draw_pairs
@@ -103,7 +103,7 @@ class Learner:
         if self._also:
             loss = loss + self._also(features, batch["also"])
         if self.settings.pair_weight:
-            loss = loss + self.settings.pair_weight * self._pairs(batch, technical, aesthetic)
+            loss = loss + self.settings.pair_weight * self._pairs(batch, technical)
         value = float(loss.detach())
         self._check("loss", value, steps)
         for optimizer in self._optimizers:
@@ -121,19 +121,15 @@ class Learner:
         self.step += 1
         return value
 
-    def _pairs(self, batch: Batch, technical: Tensor, aesthetic: Tensor) -> Tensor:
-        """The loss of a quarter of the batch in two qualities, each branch on its own side."""
+    def _pairs(self, batch: Batch, scores: Tensor) -> Tensor:
+        """The loss of a quarter of the batch's technical views in two qualities."""
         rng = np.random.default_rng([self.settings.seed, self.step])
-        count = max(1, len(batch["overall"]) // 4)
-        pairs = draw_pairs(batch, count, rng)
+        views = batch["technical_view"][: max(1, len(batch["overall"]) // 4)]
+        pairs = {"technical_view": draw_pairs(views, rng)}
         with autocast(self.settings.precision, self.device):
-            found = raw_scores(self.network, features_of(self.network, pairs, self._compiled))
-        return torch.stack(
-            [
-                pair_loss(both[:count], both[count:], scores)
-                for both, scores in zip(found, (technical, aesthetic), strict=True)
-            ]
-        ).sum()
+            features = features_of(self.network, pairs, self._compiled)["technical"]
+            better, worse = branch_scores(self.network, "technical", features).chunk(2)
+        return pair_loss(better, worse, scores)
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""

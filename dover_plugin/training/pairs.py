@@ -15,60 +15,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dover_plugin.sampling import FRAGMENT
-from dover_plugin.training.data import Batch
-from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LEVELS, LIGHT, Shot
 
 type Fault = Callable[[Tensor], Tensor]  # of fragments (N, 3, 32, 32), 0..255
-BLOCK = 8  # side of what a codec transforms
+BLOCKS = (8, 16, 32)  # sides of what codecs transform
 REACH = FRAGMENT // 2 - 1  # of a kernel, in pixels
 # Brightness and two differences of colour (BT.601), as codecs see a picture.
 TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
 
 
-def draw_pairs(batch: Batch, count: int, rng: np.random.Generator) -> Batch:
-    """Of the first examples of a batch, each view less and more spoilt.
-
-    The technical view is spoilt in sharpness, noise or coding, over what footage brings; the
-    aesthetic one in light or colour.
+def draw_pairs(views: Tensor, rng: np.random.Generator) -> Tensor:
+    """Each technical view less and more spoilt in sharpness, noise or coding.
 
     Args:
-        batch: with ``technical_view`` and ``aesthetic_view``, (N, 1, T, H, W, 3) uint8.
-        count: of examples.
-        rng: draws faults and strengths.
+        views: (N, 1, T, H, W, 3) uint8.
+        rng: draws what footage brings, faults and strengths.
 
     Returns:
-        Both views, (2 * count, 1, T, H, W, 3): first all that are better, then, in the same order,
-        all that are worse.
+        (2 * N, 1, T, H, W, 3) uint8: first all that are better, then, in the same order, all that
+        are worse.
     """
-    pairs = {}
-    for name, spoil in (("technical_view", _technical), ("aesthetic_view", _aesthetic)):
-        views = batch[name][:count].cpu()
-        both = [spoil(view, rng) for view in views]
-        halves = [torch.stack(half) for half in zip(*both, strict=True)]
-        pairs[name] = torch.cat(halves).to(batch[name].device)
-    return pairs
+    both = [_pair(view, rng) for view in views.cpu()]
+    return torch.stack([view for half in zip(*both, strict=True) for view in half]).to(views.device)
 
 
-def _aesthetic(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """One fault of light or colour in two steps, of which the lower may be none."""
-    fault, seed = str(rng.choice(LIGHT)), int(rng.integers(2**31))
-    low, high = sorted(rng.choice(LEVELS + 1, 2, replace=False))
-    frames = view.flatten(0, 1).numpy()
-
-    def spoilt(level: int) -> Tensor:
-        if level == 0:
-            return view
-        again = np.random.default_rng(seed)  # the same direction for both
-        shot = DEGRADATIONS[fault](Shot(frames, frames[:1], 25), level, again)
-        return torch.from_numpy(shot.frames).reshape(view.shape)
-
-    return spoilt(low), spoilt(high)
-
-
-def _technical(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """One fault of sharpness, noise or coding in two strengths, of which the lower may be none."""
+def _pair(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """One fault over what footage brings, in two strengths of which the lower may be none."""
     fragments = _source(_fragments(view), rng).clamp(0, 255)
-    low = 0.0 if rng.random() < 0.3 else rng.uniform(0, 3)
+    low = 0.0 if rng.random() < 0.4 else rng.uniform(0, 3.5)
     high = min(5.0, low + rng.uniform(1.5, 3))
     fault = _fault(fragments, rng)
     better, worse = (
@@ -90,20 +63,24 @@ def _source(x: Tensor, rng: np.random.Generator) -> Tensor:
     x = soften[rng.integers(len(soften))]()
     if rng.random() < 0.35:
         x = x + rng.uniform(0.5, 5) * _grain(x, rng)
-    return _coded(x, rng.uniform(3, 25), rng.integers(BLOCK, size=2)) if rng.random() < 0.6 else x
+    if rng.random() < 0.6:
+        block = int(rng.choice(BLOCKS))
+        x = _coded(x, rng.uniform(3, 25), rng.integers(block, size=2), block)
+    return x
 
 
 def _fault(x: Tensor, rng: np.random.Generator) -> Callable[[float], Fault]:
-    """One fault by its strength in (0, 5]."""
+    """One fault by its strength in (0, 5]: lengths double with each 1.25 of it."""
     angle, mode = rng.uniform(0, math.pi), str(rng.choice(["bilinear", "bicubic"]))
-    grain, offset, smooth = _grain(x, rng), rng.integers(BLOCK, size=2), rng.uniform(0.02, 0.25)
+    block = int(rng.choice(BLOCKS))
+    grain, offset, smooth = _grain(x, rng), rng.integers(block, size=2), rng.uniform(0.02, 0.25)
     faults: tuple[Callable[[float], Fault], ...] = (
-        lambda s: lambda x: _convolve(x, _bell(0.55 * s)),
-        lambda s: lambda x: _convolve(x, _disc(0.9 * s)),
-        lambda s: lambda x: _convolve(x, _line(4.5 * s, angle)),
-        lambda s: lambda x: _enlarged(x, 1 + 0.8 * s, mode),
-        lambda s: lambda x: x + 6 * s * grain,
-        lambda s: lambda x: _convolve(_coded(x, 9 * s, offset), _bell(smooth * s)),
+        lambda s: lambda x: _convolve(x, _bell(0.35 * 2 ** (0.8 * s))),
+        lambda s: lambda x: _convolve(x, _disc(0.5 * 2 ** (0.8 * s))),
+        lambda s: lambda x: _convolve(x, _line(1.5 * 2 ** (0.8 * s), angle)),
+        lambda s: lambda x: _enlarged(x, 2 ** (0.5 * s), mode),
+        lambda s: lambda x: x + 4 * s * grain,
+        lambda s: lambda x: _convolve(_coded(x, 9 * s, offset, block), _bell(smooth * s)),
     )
     return faults[rng.integers(len(faults))]
 
@@ -124,9 +101,19 @@ def _mosaic(fragments: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _grain(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Noise of deviation 1; in some cases without colour."""
-    grain = torch.from_numpy(rng.standard_normal(tuple(x.shape), dtype=np.float32))
-    return grain[:, :1].expand_as(grain) if rng.random() < 0.4 else grain
+    """Noise of deviation 1: without colour, with fine colour, or with a camera's coarse one."""
+
+    def drawn(channels: int, side: int) -> Tensor:
+        shape = (len(x), channels, side, side)
+        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+
+    kind = rng.random()
+    if kind < 0.35:
+        return drawn(1, FRAGMENT).expand_as(x)
+    if kind < 0.65:
+        return drawn(3, FRAGMENT)
+    colour = F.interpolate(drawn(3, FRAGMENT // 2), FRAGMENT, mode="bilinear")
+    return 0.8 * drawn(1, FRAGMENT) + 0.6 * colour
 
 
 def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
@@ -164,16 +151,16 @@ def _enlarged(x: Tensor, factor: float, mode: str) -> Tensor:
     return F.interpolate(small, (FRAGMENT, FRAGMENT), mode=mode, align_corners=False)
 
 
-def _coded(x: Tensor, step: float, offset: np.ndarray) -> Tensor:
+def _coded(x: Tensor, step: float, offset: np.ndarray, block: int) -> Tensor:
     """Blocks as a discrete cosine transform in steps, coarser for fine detail and for colour."""
-    rows = torch.arange(BLOCK)[:, None]
-    basis = torch.cos(math.pi * (2 * rows.T + 1) * rows / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
+    rows = torch.arange(block)[:, None]
+    basis = torch.cos(math.pi * (2 * rows.T + 1) * rows / (2 * block)) * math.sqrt(2 / block)
     basis[0] /= math.sqrt(2)
     shift = (int(offset[0]), int(offset[1]))
     planes = torch.einsum("ab,nbhw->nahw", TO_YCC, x).roll(shift, (2, 3))
-    count = FRAGMENT // BLOCK
-    blocks = planes.reshape(-1, 3, count, BLOCK, count, BLOCK).transpose(3, 4)
-    steps = step * (1 + 0.35 * (rows + rows.T))
+    count = FRAGMENT // block
+    blocks = planes.reshape(-1, 3, count, block, count, block).transpose(3, 4)
+    steps = step * (1 + 2.8 * (rows + rows.T) / block)
     steps = steps * torch.tensor([1, 1.6, 1.6])[:, None, None, None, None]
     found = basis @ blocks @ basis.T
     found = found.sign() * (found.abs() / steps + 0.35).floor() * steps  # small ones become 0
