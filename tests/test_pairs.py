@@ -42,9 +42,22 @@ def test_pairs_are_drawn_alike_from_one_seed(batch: Batch) -> None:
 def test_more_of_a_fault_is_farther_from_what_it_spoils(batch: Batch) -> None:
     plain = pairs._fragments(batch["technical_view"][0])
     for seed in range(30):
-        fault = pairs._fault(plain, np.random.default_rng(seed))
-        lost = [float((fault(strength)(plain) - plain).square().mean()) for strength in (1, 3, 5)]
+        fault, _ = pairs._fault(5, np.random.default_rng(seed))
+        lost = [float((fault(plain, strength) - plain).square().mean()) for strength in (1, 3, 5)]
         assert 0 < lost[0] < lost[1] < lost[2]
+
+
+def test_no_edge_of_a_fragment_gives_a_fault_away() -> None:
+    slope = torch.arange(64.0).expand(1, 3, 64, 64)  # blur leaves it as it is, but at its edges
+    told = []
+    for seed in range(60):
+        fault, margin = pairs._fault(2.5, np.random.default_rng(seed))
+        if not 0 < margin < min(pairs.BLOCKS):  # noise, or coding, which leaves nothing as it is
+            continue
+        off = (fault(slope, 2.5) - slope).abs()
+        assert off[..., margin:-margin, margin:-margin].max() < 0.3
+        told.append(bool(off.max() > 0.5))
+    assert sum(told) > 20
 
 
 def test_fragments_are_put_back(batch: Batch) -> None:

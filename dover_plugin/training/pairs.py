@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dover_plugin.sampling import FRAGMENT
 
-type Fault = Callable[[Tensor], Tensor]  # of fragments (N, 3, 32, 32), 0..255
+type Fault = Callable[[Tensor, float], Tensor]  # of pictures (N, 3, S, S), 0..255, by strength
 BLOCKS = (8, 16, 32)  # sides of what codecs transform
 REACH = FRAGMENT // 2 - 1  # of a kernel, in pixels
 # Brightness and two differences of colour (BT.601), as codecs see a picture.
@@ -39,13 +39,20 @@ def draw_pairs(views: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _pair(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """One fault over what footage brings, in two strengths of which the lower may be none."""
-    fragments = _source(_fragments(view), rng).clamp(0, 255)
+    """One fault over what footage brings, in two strengths of which the lower may be none.
+
+    Fragments are shown a little larger first, so that what a fault does at their edges, where it
+    lacks what lies beyond, can be cut off: it would give the worse one away.
+    """
     low = 0.0 if rng.random() < 0.4 else rng.uniform(0, 3.5)
     high = min(5.0, low + rng.uniform(1.5, 3))
-    fault = _fault(fragments, rng)
+    fault, margin = _fault(high, rng)
+    side = FRAGMENT + 2 * margin
+    fragments = F.interpolate(_fragments(view), (side, side), mode="bicubic", align_corners=False)
+    source = _source(fragments, rng).clamp(0, 255)
+    inside = slice(margin, margin + FRAGMENT)
     better, worse = (
-        _mosaic(fault(strength)(fragments) if strength else fragments, view.shape)
+        _mosaic((fault(source, strength) if strength else source)[..., inside, inside], view.shape)
         for strength in (low, high)
     )
     return better, worse
@@ -69,20 +76,34 @@ def _source(x: Tensor, rng: np.random.Generator) -> Tensor:
     return x
 
 
-def _fault(x: Tensor, rng: np.random.Generator) -> Callable[[float], Fault]:
-    """One fault by its strength in (0, 5]: lengths double with each 1.25 of it."""
+def _fault(high: float, rng: np.random.Generator) -> tuple[Fault, int]:
+    """One fault by its strength in (0, 5], and how far it reaches, in pixels, at strength high.
+
+    Its lengths double with each 1.25 of strength.
+    """
     angle, mode = rng.uniform(0, math.pi), str(rng.choice(["bilinear", "bicubic"]))
-    block = int(rng.choice(BLOCKS))
-    grain, offset, smooth = _grain(x, rng), rng.integers(block, size=2), rng.uniform(0.02, 0.25)
-    faults: tuple[Callable[[float], Fault], ...] = (
-        lambda s: lambda x: _convolve(x, _bell(0.35 * 2 ** (0.8 * s))),
-        lambda s: lambda x: _convolve(x, _disc(0.5 * 2 ** (0.8 * s))),
-        lambda s: lambda x: _convolve(x, _line(1.5 * 2 ** (0.8 * s), angle)),
-        lambda s: lambda x: _enlarged(x, 2 ** (0.5 * s), mode),
-        lambda s: lambda x: x + 4 * s * grain,
-        lambda s: lambda x: _convolve(_coded(x, 9 * s, offset, block), _bell(smooth * s)),
+    block, seed = int(rng.choice(BLOCKS)), int(rng.integers(2**31))
+    offset, smooth = rng.integers(block, size=2), rng.uniform(0.02, 0.25)
+
+    def length(strength: float) -> float:
+        return 2 ** (0.8 * strength)
+
+    def noisy(x: Tensor, strength: float) -> Tensor:
+        return x + 4 * strength * _grain(x, np.random.default_rng(seed))  # the same for both
+
+    def coded(x: Tensor, strength: float) -> Tensor:
+        return _convolve(_coded(x, 9 * strength, offset, block), _bell(smooth * strength))
+
+    faults: tuple[tuple[Fault, float], ...] = (
+        (lambda x, s: _convolve(x, _bell(0.35 * length(s))), 1.05 * length(high)),
+        (lambda x, s: _convolve(x, _disc(0.5 * length(s))), 0.5 * length(high) + 1),
+        (lambda x, s: _convolve(x, _line(1.5 * length(s), angle)), 0.75 * length(high) + 1),
+        (lambda x, s: _enlarged(x, 2 ** (0.5 * s), mode), 2 * 2 ** (0.5 * high)),
+        (noisy, 0),
+        (coded, block),
     )
-    return faults[rng.integers(len(faults))]
+    fault, reach = faults[rng.integers(len(faults))]
+    return fault, min(REACH, math.ceil(reach))
 
 
 def _fragments(view: Tensor) -> Tensor:
@@ -102,6 +123,7 @@ def _mosaic(fragments: Tensor, shape: torch.Size) -> Tensor:
 
 def _grain(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Noise of deviation 1: without colour, with fine colour, or with a camera's coarse one."""
+    side = x.shape[-1]
 
     def drawn(channels: int, side: int) -> Tensor:
         shape = (len(x), channels, side, side)
@@ -109,11 +131,11 @@ def _grain(x: Tensor, rng: np.random.Generator) -> Tensor:
 
     kind = rng.random()
     if kind < 0.35:
-        return drawn(1, FRAGMENT).expand_as(x)
+        return drawn(1, side).expand_as(x)
     if kind < 0.65:
-        return drawn(3, FRAGMENT)
-    colour = F.interpolate(drawn(3, FRAGMENT // 2), FRAGMENT, mode="bilinear")
-    return 0.8 * drawn(1, FRAGMENT) + 0.6 * colour
+        return drawn(3, side)
+    colour = F.interpolate(drawn(3, side // 2), (side, side), mode="bilinear")
+    return 0.8 * drawn(1, side) + 0.6 * colour
 
 
 def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
@@ -147,23 +169,26 @@ def _line(length: float, angle: float) -> Tensor:
 
 def _enlarged(x: Tensor, factor: float, mode: str) -> Tensor:
     """Recorded small, shown large."""
-    small = F.interpolate(x, [round(FRAGMENT / factor)] * 2, mode="bicubic", antialias=True)
-    return F.interpolate(small, (FRAGMENT, FRAGMENT), mode=mode, align_corners=False)
+    side = x.shape[-1]
+    small = F.interpolate(x, [round(side / factor)] * 2, mode="bicubic", antialias=True)
+    return F.interpolate(small, (side, side), mode=mode, align_corners=False)
 
 
 def _coded(x: Tensor, step: float, offset: np.ndarray, block: int) -> Tensor:
     """Blocks as a discrete cosine transform in steps, coarser for fine detail and for colour."""
+    side, top, left = x.shape[-1], int(offset[0]), int(offset[1])
     rows = torch.arange(block)[:, None]
     basis = torch.cos(math.pi * (2 * rows.T + 1) * rows / (2 * block)) * math.sqrt(2 / block)
     basis[0] /= math.sqrt(2)
-    shift = (int(offset[0]), int(offset[1]))
-    planes = torch.einsum("ab,nbhw->nahw", TO_YCC, x).roll(shift, (2, 3))
-    count = FRAGMENT // block
+    count = -(-(side + block) // block)  # so many hold a picture wherever their grid begins
+    rest = count * block - side
+    planes = torch.einsum("ab,nbhw->nahw", TO_YCC, x)
+    planes = F.pad(planes, (left, rest - left, top, rest - top), mode="replicate")
     blocks = planes.reshape(-1, 3, count, block, count, block).transpose(3, 4)
     steps = step * (1 + 2.8 * (rows + rows.T) / block)
     steps = steps * torch.tensor([1, 1.6, 1.6])[:, None, None, None, None]
     found = basis @ blocks @ basis.T
     found = found.sign() * (found.abs() / steps + 0.35).floor() * steps  # small ones become 0
     planes = (basis.T @ found @ basis).transpose(3, 4).flatten(4, 5).flatten(2, 3)
-    planes = planes.roll((-shift[0], -shift[1]), (2, 3))
+    planes = planes[..., top : top + side, left : left + side]
     return torch.einsum("ab,nbhw->nahw", torch.linalg.inv(TO_YCC), planes)
