@@ -36,7 +36,7 @@ LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $
 	--precision bfloat16 --compile --workers 1
 # First what a fault does to clean contents, then that it does so to footage as well.
 FIRST := --init scratch --epochs 25 --learning-rate 0.0008 --validate-every 10
-THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 9 --learning-rate 0.0004 --validate-every 9 --fused-weight 2 --pair-weight 2
+THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 28 --learning-rate 0.0006 --validate-every 14 --fused-weight 2 --pair-weight 3
 
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1

@@ -57,9 +57,9 @@ def test_a_table_with_headers(tmp_path: Path) -> None:
 def test_other_columns(tmp_path: Path) -> None:
     table = write(tmp_path, "file,mos,Fault_a,fault_b,note\na,1,2,,x\nb,2,0,5,\n")
     one, two = read_labels(table, VIDEOS, also="fault_*, Overall")
-    assert one.also[::2] == (2.0, 1.0)
-    assert isnan(one.also[1])
-    assert two.also == (0.0, 5.0, 2.0)
+    assert list(one.also.values())[::2] == [2.0, 1.0]
+    assert isnan(one.also["fault_b"])
+    assert two.also == {"fault_a": 0.0, "fault_b": 5.0, "overall": 2.0}
     for wanted, message in (("blur", "no column 'blur'; it has file"), ("note", "no number")):
         with pytest.raises(SettingsError, match=message):
             read_labels(table, VIDEOS, also=wanted)

@@ -116,7 +116,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
     table = pd.DataFrame([label.row() for label in labels])
     table.to_csv(tmp_path / "labels.csv", index=False)
     rows = read_labels(tmp_path / "labels.csv", tmp_path, also="fault_noise,fault_h264")
-    assert [row.also for row in rows] == [(0, 0), (0, 4), (1, 0)]
+    assert [tuple(row.also.values()) for row in rows] == [(0, 0), (0, 4), (1, 0)]
     assert {row.group for row in split(rows, 0, (0, 0))} == {content.name}
     assert all(row.file.is_file() for row in rows)
     again = tmp_path / "again"

@@ -33,6 +33,7 @@ from dover_plugin.training.examples import Examples, MakeViews
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.outcome import keep, summary
 from dover_plugin.training.run import TrainingError, TrainSettings
+from dover_plugin.training.synthetic.degradations import LIGHT, PENALTIES
 from dover_plugin.training.trainer import Trained, train
 
 CPU = torch.device("cpu")
@@ -112,7 +113,10 @@ def lose_power() -> None:
 def test_other_columns_teach_the_backbones_and_are_left_out(
     labels: list[Labelled], tmp_path: Path
 ) -> None:
-    told = [replace(row, also=(i / VIDEOS, nan if i % 2 else i)) for i, row in enumerate(labels)]
+    told = [
+        replace(row, also={"a": i / VIDEOS, "b": nan if i % 2 else i})
+        for i, row in enumerate(labels)
+    ]
     plain, whole = run(labels, tmp_path / "plain"), run(told, tmp_path / "whole")
     assert plain.network.state_dict().keys() == whole.network.state_dict().keys()
     assert not same(plain, whole)
@@ -319,7 +323,8 @@ def test_too_few_videos(labels: list[Labelled], tmp_path: Path) -> None:
 def test_spoilt_light_lowers_all_opinions_but_the_technical_one(
     labels: list[Labelled], tmp_path: Path
 ) -> None:
-    row = replace(labels[0], technical=80.0, aesthetic=60.0)
+    steps = {f"fault_{kind}": 0.0 for kind in (*LIGHT, "noise")}
+    row = replace(labels[0], technical=80.0, aesthetic=60.0, also=steps)
     plain, spoilt = (
         Examples([row], MakeViews(2), seed=0, draws=0, folder=tmp_path, spoil_light=light)
         for light in (False, True)
@@ -334,6 +339,10 @@ def test_spoilt_light_lowers_all_opinions_but_the_technical_one(
         assert torch.equal(before["technical_view"], after["technical_view"]) == (share == 1)
         assert float(after["technical"]) == 80
         assert float(after["aesthetic"]) == pytest.approx(60 * share)
+        assert not before["also"].any()
+        penalties = [PENALTIES[int(step) - 1] for step in after["also"][:-1] if step]
+        assert 1 - share == pytest.approx(sum(penalties))
+        assert after["also"][-1] == 0
     assert min(left) < 1 == max(left)
 
 

@@ -97,16 +97,19 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
         except OSError as error:  # the video went away
             return VideoError(f"Cannot read '{row.file}': {error.strerror}. Get it anew.")
         opinions = {name: getattr(row, name) for name in ("overall", *BRANCHES)}
+        also = dict(row.also)
         if number != CENTRED:
             rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
             arrays = self._varied(arrays, rng)
             if self._spoil_light and rng.random() < 0.5:
-                arrays, kept = spoil_light(arrays, rng)
+                arrays, fault, level, kept = spoil_light(arrays, rng)
+                if (step := f"fault_{fault}") in also:
+                    also[step] = max(also[step], level)
                 opinions = {n: o if n == "technical" else kept * o for n, o in opinions.items()}
         return {
             **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()},
             **{name: torch.tensor(value).float() for name, value in opinions.items()},
-            **({"also": torch.tensor(row.also)} if row.also else {}),
+            **({"also": torch.tensor(list(also.values())).float()} if also else {}),
         }
 
     def _varied(

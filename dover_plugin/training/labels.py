@@ -3,8 +3,8 @@
 import csv
 import fnmatch
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Labelled:
         aesthetic: likewise.
         group: what it shows; videos of one group never lie in two splits.
         split: "train", "val" or "test"; None to be drawn.
-        also: other columns that were asked for; NaN where unknown.
+        also: other columns that were asked for, by name; NaN where unknown.
     """
 
     file: Path
@@ -47,7 +47,7 @@ class Labelled:
     aesthetic: float = nan
     group: str = ""
     split: str | None = None
-    also: tuple[float, ...] = ()
+    also: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_labels(
@@ -94,7 +94,7 @@ def read_labels(
                 **own,
                 group=group or row["file"],
                 split=part or None,
-                also=tuple(float(row[name]) for name in besides),
+                also={name: float(row[name]) for name in besides},
             )
         )
     return rows

@@ -85,7 +85,9 @@ def train(
     with _memory_may_run_out(), _repeatable(device), first_interrupt_waits() as stopping:
         began = start(settings)
         run = Run(folder, settings, fingerprint([*parts["train"], *parts["val"]], began.sha256))
-        learner = Learner(began.network, settings, device, [row.also for row in parts["train"]])
+        learner = Learner(
+            began.network, settings, device, [list(row.also.values()) for row in parts["train"]]
+        )
         examples = _examples(parts, settings, began, learner, folder.parent)
         if settings.what == "heads":
             workers = 0  # backbones run here, and what they give is read at once

@@ -105,7 +105,7 @@ class Label:
         return 100 * self.overall / self.aesthetic
 
     def row(self) -> dict[str, str | float]:
-        """Of the table of labels, with the step of each fault that ``spoil_light`` leaves alone."""
+        """Of the table of labels, with the step of each fault."""
         steps = dict(self.chain)
         return {
             "file": self.file,
@@ -118,7 +118,7 @@ class Label:
             "level": max(steps.values(), default=0),
             "similarity": self.similarity,
             "kept": self.kept,
-            **{f"fault_{kind}": steps.get(kind, 0) for kind in DEGRADATIONS if kind not in LIGHT},
+            **{f"fault_{kind}": steps.get(kind, 0) for kind in DEGRADATIONS},
         }
 
 
