@@ -23,8 +23,7 @@ from dover_plugin.views import Picture
 LEVELS = 5
 # Share of the label that a photometric fault takes away, by level.
 PENALTIES = (0.1, 0.3, 0.5, 0.7, 0.9)
-# What lost frames take away where things move: about twice what evenly fewer of them cost by the
-# Q-STAR model (Ou, Xue and Wang, 2014), since what is left here comes unevenly.
+# What lost frames take away where things move: a choice, less than the worst faults of light.
 LOST = (0.04, 0.1, 0.2, 0.35, 0.5)
 VISIBLE_MOTION = 4.0  # mean difference of successive frames (0..255) at which lost frames show
 
