@@ -92,11 +92,32 @@ def test_the_plan_splits_by_content() -> None:
     for content in every:
         chains = build.plan(content, np.random.default_rng(0))
         assert chains[0] == []
-        practised = [step for (step,) in build.practice(content, np.random.default_rng(0))]
-        assert len(set(practised)) == (4 if content.split == "train" else 0)
+        assert (content.height > 0) == (content.split == "train")  # cut out of something larger
+        assert content.height >= content.size[0] or not content.height
+        assert all(len(dict(chain)) == len(chain) for chain in chains)  # no fault twice
         if content.split == "test":  # whole ladders, to see that their order is right
             ladders = [[(kind, i + 1)] for kind in build.LADDERS for i in range(LEVELS)]
             assert all(step in chains for step in ladders)
+
+
+def test_what_is_worn_already_is_spoilt_in_two_strengths() -> None:
+    for seed in range(20):
+        lessons = build._lessons(np.random.default_rng(seed))
+        assert len(lessons) == 14
+        for worn, one, two in (lessons[8:11], lessons[11:]):
+            assert worn == one[:-1] == two[:-1]
+            assert one[-1][0] == two[-1][0]
+            assert one[-1][1] != two[-1][1]
+
+
+def test_blur_goes_by_the_height_of_the_picture_that_was_cut(frames: Picture) -> None:
+    kept = []
+    for height in (0, SIZE[0], 720):
+        shot = Shot(frames, frames, 25, height=height)
+        spoilt = DEGRADATIONS["defocus"](shot, 3, np.random.default_rng(0))
+        assert spoilt.height == height
+        kept.append(quality(spoilt.frames, spoilt.reference))
+    assert kept[0] == kept[1] > kept[2] + 0.2
 
 
 def test_clips_are_labelled_and_can_be_trained_on(
@@ -104,19 +125,26 @@ def test_clips_are_labelled_and_can_be_trained_on(
 ) -> None:
     content = replace(build.contents(0)[0], size=SIZE)
     monkeypatch.setattr(build, "NUM_FRAMES", {"train": 8})
-    monkeypatch.setattr(build, "plan", lambda *_: [[], [("h264", 4)]])
-    monkeypatch.setattr(build, "practice", lambda *_: [[("cast", 2), ("noise", 1)]])
+    chains = [
+        [],
+        [("h264", 4)],
+        [("cast", 2), ("noise", 1)],
+        [("cast", 2), ("noise", 1), ("h264", 5)],
+    ]
+    monkeypatch.setattr(build, "plan", lambda *_: chains)
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
-    assert [label.row()["faults"] for label in labels] == ["none", "h264", "cast+noise"]
-    assert labels[0].overall > 85 > labels[2].overall > labels[1].overall
-    assert [label.aesthetic for label in labels] == pytest.approx([100, 100, 70])  # the cast
+    assert [label.row()["faults"] for label in labels] == [
+        "none", "h264", "cast+noise", "cast+noise+h264"
+    ]  # fmt: skip
+    assert labels[0].overall > 85 > labels[2].overall > labels[1].overall > labels[3].overall
+    assert [label.aesthetic for label in labels] == pytest.approx([100, 100, 70, 70])  # the cast
     assert [label.technical for label in labels] == pytest.approx(
         [100 * label.similarity for label in labels]
     )
     table = pd.DataFrame([label.row() for label in labels])
     table.to_csv(tmp_path / "labels.csv", index=False)
     rows = read_labels(tmp_path / "labels.csv", tmp_path, also="fault_noise,fault_h264")
-    assert [tuple(row.also.values()) for row in rows] == [(0, 0), (0, 4), (1, 0)]
+    assert [tuple(row.also.values()) for row in rows] == [(0, 0), (0, 4), (1, 0), (1, 5)]
     assert {row.group for row in split(rows, 0, (0, 0))} == {content.name}
     assert all(row.file.is_file() for row in rows)
     again = tmp_path / "again"

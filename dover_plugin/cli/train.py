@@ -43,6 +43,10 @@ def train(
             "--head-only/--end-to-end", help="Heads on frozen backbones, which is quick, or all."
         ),
     ] = True,
+    only: Annotated[
+        Literal["technical", "aesthetic"] | None,
+        typer.Option(help="End to end: one branch; the other stays as it is."),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the videos.", show_default="10; end to end 20")
     ] = None,
@@ -135,11 +139,13 @@ def train(
     from dover_plugin.training.run import TrainSettings, network_of
     from dover_plugin.training.trainer import train as run
 
+    if only and head_only:
+        raise SettingsError(f"--only {only} trains a whole branch: add --end-to-end.")
     init = init or model or "dover"
     settings = TrainSettings(
         model=network_of(init, model),
         init=init,
-        what="heads" if head_only else "all",
+        what="heads" if head_only else only or "all",
         epochs=(10 if head_only else 20) if epochs is None else epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

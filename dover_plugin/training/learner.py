@@ -13,7 +13,7 @@ from dover_plugin.networks import Dover
 from dover_plugin.training.also import Also
 from dover_plugin.training.data import Backbone, Batch, branch_scores, features_of, raw_scores
 from dover_plugin.training.losses import Opinions, pair_loss, view_biased_loss
-from dover_plugin.training.model import head_names
+from dover_plugin.training.model import HEADS, head_names
 from dover_plugin.training.pairs import draw_pairs
 from dover_plugin.training.run import TrainingError, TrainSettings
 
@@ -47,7 +47,7 @@ class Learner:
         heads = head_names(network)
         parts: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(settings.what == "all" or name in heads)
+            parameter.requires_grad_(_learns(name, settings.what))
             if parameter.requires_grad:
                 parts[name in heads].append(parameter)
         self._also = Also(network, also).to(device) if any(also) else None
@@ -60,7 +60,7 @@ class Learner:
         halves = settings.precision == "float16"  # whose small gradients would vanish
         self._scaler = torch.amp.GradScaler(device.type, enabled=halves)
         self._compiled: dict[str, Backbone] | None = None
-        if settings.compiled and settings.what == "all":
+        if settings.compiled and settings.what != "heads":
             self._compiled = {
                 "technical": torch.compile(self.network.technical_backbone),
                 "aesthetic": torch.compile(self.network.aesthetic_backbone),
@@ -84,10 +84,8 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = self.rate * group["share"]
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
-        self.network.train()
-        if self.settings.what == "heads":
-            self.network.technical_backbone.eval()
-            self.network.aesthetic_backbone.eval()
+        for name, module in self.network.named_children():
+            module.train(_learns(f"{name}.", self.settings.what))
         with autocast(self.settings.precision, self.device):
             features = features_of(self.network, batch, self._compiled)
             technical, aesthetic = raw_scores(self.network, features)
@@ -161,7 +159,7 @@ class Learner:
 
     def _trained(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Without frozen backbones, which the weights that it began with hold."""
-        if self.settings.what == "all":
+        if self.settings.what != "heads":
             return state
         heads = head_names(self.network)
         return {name: tensor for name, tensor in state.items() if name in heads}
@@ -172,6 +170,13 @@ class Learner:
                 f"The {what} became {value} in step {self.step + 1} of {steps}. Take a lower "
                 "--learning-rate, or --precision float32; the last good weights are kept."
             )
+
+
+def _learns(name: str, what: str) -> bool:
+    """Whether a parameter is trained: all are, both heads, or one branch."""
+    if what == "heads":
+        return name.startswith(HEADS)
+    return what == "all" or name.startswith(f"{what}_")
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

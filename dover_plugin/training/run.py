@@ -18,7 +18,7 @@ from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.losses import OWN_WEIGHT
 
-WHAT = ("heads", "all")
+WHAT = ("heads", "all", "technical", "aesthetic")
 OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -58,7 +58,8 @@ class TrainSettings:
     Attributes:
         model: its architecture.
         init: the name of a published model, "scratch", or a file of weights.
-        what: "heads" alone, backbones frozen, or "all".
+        what: "heads" alone, backbones frozen; "all"; or one branch, "technical" or "aesthetic",
+            while the other stays as it is.
         epochs: passes over the training videos.
         batch_size: videos of one step.
         learning_rate: of the heads, at its highest.

@@ -7,7 +7,7 @@ how much is left: the structure that SSIMULACRA 2 still finds, times what the pe
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,11 +36,16 @@ from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
 # What one clip of the technical view spans; less in training, which sees two frames at a time.
-NUM_FRAMES = {"train": 16, "val": 64, "test": 64}
+NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
+# What is learnt from is mostly cut out of pictures of some height: fragments are the same there,
+# and such clips are made several times as fast.
+CUTS = ((224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
+HEIGHTS = (240, 270, 360, 480, 540, 720, 1080)
+FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
-PRACTISED = ("motion_blur", "av1")  # met more often in training: they are the hardest to see
+WORN = ("upscaled", "defocus", "motion_blur")  # why footage is soft
 SCENES = {"train": 180, "val": 10, "test": 15}
 
 type Fault = tuple[str, int]
@@ -58,6 +63,7 @@ class Content:
         source: a file, or None for a scene.
         part: which film or span of the source.
         kind: of the scene.
+        height: of the picture that it is cut out of; 0 if it is whole.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Content:
     source: Source | None = None
     part: int = 0
     kind: str = ""
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,17 +145,28 @@ def contents(seed: int) -> list[Content]:
             size = source.sizes[part % len(source.sizes)]
             name = f"{Path(source.file).stem}-{part}"
             found.append(Content(name, source.split, size, number, source, part))
+    found = [_cut(each, seed) if each.split == "train" else each for each in found]
     return sorted(found, key=lambda content: SPLITS.index(content.split))  # what is learnt first
+
+
+def _cut(content: Content, seed: int) -> Content:
+    """Cut out of a picture of some height, but for some."""
+    rng = np.random.default_rng([seed, content.seed, 3])
+    size = CUTS[int(rng.integers(len(CUTS)))]
+    height = int(rng.choice([each for each in HEIGHTS if each >= size[0]]))
+    return replace(content, size=size, height=height)
 
 
 def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
     """Which chains of faults a content goes through; the empty one first."""
     kinds = list(DEGRADATIONS)
     chains: list[list[Fault]] = [[]]
-    if content.split != "test":
-        for kind in rng.permutation(kinds)[: 3 if content.split == "train" else 5]:
-            low, high = rng.choice(np.arange(1, LEVELS + 1), 2, replace=False)
-            chains += [[(str(kind), int(low))], [(str(kind), int(high))]]
+    if content.split == "train":
+        return chains + _lessons(rng)
+    if content.split == "val":
+        for kind in rng.permutation(kinds)[:5]:
+            low, high = _two_levels(rng)
+            chains += [[(str(kind), low)], [(str(kind), high)]]
     else:
         chains += [[(kind, level)] for kind in LADDERS for level in range(1, LEVELS + 1)]
         others = [kind for kind in kinds if kind not in LADDERS]
@@ -160,12 +178,39 @@ def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
     return chains
 
 
-def practice(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
-    """What a content that is learnt from goes through besides."""
-    if content.split != "train":
-        return []
-    levels = {kind: rng.choice(np.arange(1, LEVELS + 1), 2, replace=False) for kind in PRACTISED}
-    return [[(kind, int(level))] for kind in PRACTISED for level in levels[kind]]
+def _lessons(rng: np.random.Generator) -> list[list[Fault]]:
+    """What a content that is learnt from goes through: clean at first, and worn as footage is.
+
+    Light and colour are met seldom, since a training spoils them anew each time.
+    """
+    kinds = list(DEGRADATIONS)
+    often = np.array([0.3 if kind in LIGHT else 1 + (kind in LADDERS) for kind in kinds])
+    chains: list[list[Fault]] = []
+    for kind in rng.choice(kinds, 4, replace=False, p=often / often.sum()):
+        low, high = _two_levels(rng)
+        chains += [[(str(kind), low)], [(str(kind), high)]]
+    for _ in range(2):
+        worn = _worn(rng)
+        then = str(rng.choice([kind for kind in AGAIN if kind not in dict(worn)]))
+        chains += [worn, *([*worn, (then, level)] for level in _two_levels(rng))]
+    return chains
+
+
+def _two_levels(rng: np.random.Generator) -> tuple[int, int]:
+    first, second = rng.choice(np.arange(1, LEVELS + 1), 2, replace=False)
+    return int(first), int(second)
+
+
+def _worn(rng: np.random.Generator) -> list[Fault]:
+    """What footage brings before anything else is done to it: soft, noisy, coded, or all three."""
+    chain: list[Fault] = []
+    if rng.random() < 0.7:
+        chain.append((str(rng.choice(WORN)), int(rng.integers(1, 5))))
+    if rng.random() < 0.25:
+        chain.append(("noise", int(rng.integers(1, 3))))
+    if rng.random() < 0.6 or not chain:
+        chain.append((str(rng.choice(CODECS)), int(rng.integers(1, 4))))
+    return chain
 
 
 def footage(videos: Sequence[Path]) -> list[Content]:
@@ -184,22 +229,25 @@ def film(content: Content, folder: Path) -> tuple[Picture, int]:
     count = NUM_FRAMES[content.split]
     if content.source is None:
         return scenes.generate(content.kind, count, content.size, content.seed), 25
-    return read(content.source, folder, content.part, count, content.size, content.seed)
+    rng = np.random.default_rng([content.seed, 4])
+    finest = rng.uniform(*FINEST) if content.height else FINEST[1]
+    return read(content.source, folder, content.part, count, content.size, content.seed, finest)
 
 
 def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list[Label]:
     """Film, spoil, store and label one content."""
     from dover_plugin.training.synthetic.similarity import quality
 
-    rngs = [np.random.default_rng([seed, content.seed, series]) for series in (1, 2)]
-    planned = [(faults, rngs[0]) for faults in plan(content, rngs[0])]
-    planned += [(faults, rngs[1]) for faults in practice(content, rngs[1])]
+    rng = np.random.default_rng([seed, content.seed, 1])
     frames, fps = film(content, sources)
+    shots: dict[tuple[Fault, ...], Shot] = {(): Shot(frames, frames, fps, height=content.height)}
     labels = []
-    for number, (faults, rng) in enumerate(planned):
-        shot = Shot(frames, frames, fps)
-        for kind, level in faults:
-            shot = DEGRADATIONS[kind](shot, level, rng)
+    for number, faults in enumerate(plan(content, rng)):
+        for end, (kind, level) in enumerate(faults, 1):
+            if tuple(faults[:end]) not in shots:  # what several chains begin with is done once
+                before = shots[tuple(faults[: end - 1])]
+                shots[tuple(faults[:end])] = DEGRADATIONS[kind](before, level, rng)
+        shot = shots[tuple(faults)]
         packets = shot.packets or encode(shot.frames, fps, *STORED)
         similarity = quality(decode(packets), shot.reference)
         file = f"{content.name}-{number:02}.mkv"

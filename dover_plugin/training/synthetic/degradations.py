@@ -38,6 +38,8 @@ class Shot:
         kept: share of the label left by penalties, in [0, 1].
         fps: frames per second.
         packets: the encoded file, if the last degradation was an encoder.
+        height: of the picture that the frames are cut out of, in pixels: blur goes by it.
+            0 if they are whole.
     """
 
     frames: Picture
@@ -45,6 +47,7 @@ class Shot:
     fps: int
     kept: float = 1.0
     packets: bytes | None = None
+    height: int = 0
 
     def spoilt(self, frames: Picture) -> "Shot":
         """With other frames, the same reference."""
@@ -89,7 +92,7 @@ def _upscaled(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
 
 def _defocus(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
     """Out of focus: a disc."""
-    height = shot.frames.shape[1]
+    height = shot.height or shot.frames.shape[1]
     radius = (0.003, 0.0048, 0.0063, 0.0083, 0.011)[level - 1] * height * rng.uniform(0.92, 1.08)
     reach = math.ceil(radius)
     rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -99,7 +102,7 @@ def _defocus(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
 
 def _motion_blur(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
     """A long exposure by a moving hand: a line."""
-    height = shot.frames.shape[1]
+    height = shot.height or shot.frames.shape[1]
     length = (0.0065, 0.0105, 0.0145, 0.019, 0.025)[level - 1] * height * rng.uniform(0.92, 1.08)
     angle = rng.uniform(0, math.pi)
     reach = math.ceil(length / 2)
@@ -169,7 +172,9 @@ def _dropped(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
     steps = shot.reference[1:].astype(np.int16) - shot.reference[:-1]
     motion = min(1.0, float(np.abs(steps[::4]).mean()) / VISIBLE_MOTION)
     kept = shot.kept * (1 - motion * LOST[level - 1])
-    return Shot(shot.frames[shown], shot.reference[shown], shot.fps, kept)
+    return replace(
+        shot, frames=shot.frames[shown], reference=shot.reference[shown], kept=kept, packets=None
+    )
 
 
 def _exposure(shot: Shot, level: int, rng: np.random.Generator) -> Shot:

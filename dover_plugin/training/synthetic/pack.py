@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from torch import Tensor
+
 from dover_plugin import __version__, weights
 from dover_plugin.batch import score_kept
 from dover_plugin.calibration import Calibration
@@ -22,7 +24,7 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
     """Write the package's weights, and beside them a JSON with what it says of them.
 
     Args:
-        trained: a file of weights.
+        trained: a file of weights that dover train wrote, its calibration.json beside it.
         labels: of the clips; those of the split "val" give the constants of the fusion.
         clips: the folder that their names start from.
         device: where validation clips are scored.
@@ -35,6 +37,7 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
     """
     state = weights.read_state_dict(trained)
     weights.check_fit(state, MODEL, trained)
+    _standardise(state, Calibration.load(trained.with_name("calibration.json")))
     file = trained.with_name(f"{MODEL}.safetensors")
     halves = {name: tensor.half() for name, tensor in state.items()}
     weights.save(halves, file, {"version": __version__, "model": MODEL})
@@ -59,3 +62,12 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
     packaged.write_bytes(file.read_bytes())
     write_text(packaged_facts(MODEL), json.dumps(facts, indent=2))
     return packaged
+
+
+def _standardise(state: dict[str, Tensor], found: Calibration) -> None:
+    """Make raw scores deviate by about 1 from about 0: a training leaves them at any scale."""
+    for branch in BRANCHES:
+        mean, std = (getattr(found, f"{branch}_{what}") for what in ("mean", "std"))
+        last = f"{branch}_head.fc_last"
+        state[f"{last}.weight"] = state[f"{last}.weight"] / std
+        state[f"{last}.bias"] = (state[f"{last}.bias"] - mean) / std

@@ -110,12 +110,25 @@ def film(
     return frames
 
 
-def photograph(picture: Picture, num_frames: int, size: tuple[int, int], seed: int) -> Picture:
-    """Film a still picture (h, w, 3) with a moving camera; see film."""
+def photograph(
+    picture: Picture,
+    num_frames: int,
+    size: tuple[int, int],
+    seed: int,
+    finest: float = OVERSAMPLING * MARGIN,
+) -> Picture:
+    """Film a still picture (h, w, 3) with a moving camera; see film.
+
+    Args:
+        picture: the still.
+        num_frames: how many pictures.
+        size: (H, W) of them, even.
+        seed: of what is seen, and of the camera.
+        finest: pixels of the still per pixel of the film, if it has so many.
+    """
     rng = np.random.default_rng(seed)
     height, width = size
-    reach = OVERSAMPLING * MARGIN  # pixels of the still per pixel of the film, if it has so many
-    scale = min(picture.shape[0] / (height * MARGIN), picture.shape[1] / (width * MARGIN), reach)
+    scale = min(picture.shape[0] / (height * MARGIN), picture.shape[1] / (width * MARGIN), finest)
     crop = int(height * MARGIN * scale), int(width * MARGIN * scale)
     top = int(rng.integers(0, picture.shape[0] - crop[0] + 1))
     left = int(rng.integers(0, picture.shape[1] - crop[1] + 1))

@@ -110,9 +110,24 @@ def gather(places: Sequence[Path], folder: Path) -> int:
 
 
 def read(
-    source: Source, folder: Path, part: int, num_frames: int, size: tuple[int, int], seed: int
+    source: Source,
+    folder: Path,
+    part: int,
+    num_frames: int,
+    size: tuple[int, int],
+    seed: int,
+    finest: float,
 ) -> tuple[Picture, int]:
     """Film one part of a source.
+
+    Args:
+        source: what is filmed.
+        folder: where its file lies.
+        part: which span of a film, or film of a photograph.
+        num_frames: how many pictures.
+        size: (H, W) of them.
+        seed: of the camera.
+        finest: pixels of a photograph per pixel of the film, if it has so many.
 
     Returns:
         (num_frames, H, W, 3) uint8, and frames per second.
@@ -122,7 +137,7 @@ def read(
     from PIL import Image
 
     with Image.open(folder / source.file) as image:
-        return photograph(np.asarray(image.convert("RGB")), num_frames, size, seed), 25
+        return photograph(np.asarray(image.convert("RGB")), num_frames, size, seed, finest), 25
 
 
 def _span(path: Path, start: float, num_frames: int, size: tuple[int, int]) -> tuple[Picture, int]:

@@ -1,0 +1,49 @@
+"""Training one branch while the other stays as it is."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from dover_plugin.cli import app
+from dover_plugin.training.data import Batch
+from dover_plugin.training.examples import BRANCHES
+from dover_plugin.training.learner import Learner
+from dover_plugin.training.run import TrainSettings
+from dover_plugin.training.scratch import untrained
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_one_branch_learns_and_the_other_stays(branch: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    batch: Batch = {
+        f"{name}_view": torch.randint(
+            0, 256, (4, 1, 2, 64, 64, 3), generator=generator, dtype=torch.uint8
+        )
+        for name in BRANCHES
+    }
+    for name in ("overall", *BRANCHES):
+        batch[name] = torch.rand(4, generator=generator)
+    settings = TrainSettings(
+        model="dover-open", init="scratch", what=branch, batch_size=4, clip_len=2, window=64,
+        learning_rate=0.01, backbone_rate=1.0, warmup_epochs=0, draws=0, fused_weight=1.0,
+    )  # fmt: skip
+    network = untrained("dover-open", 0)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    learner = Learner(network, settings, torch.device("cpu"))
+    for _ in range(2):
+        learner.learn(batch, 1000, 500)
+    for state in (learner.network.state_dict(), learner.best()):
+        changed = {name for name in before if not torch.equal(state[name], before[name])}
+        assert changed
+        assert all(name.startswith(f"{branch}_") for name in changed)
+        assert any(name.startswith(f"{branch}_backbone") for name in changed)
+        assert any(name.startswith(f"{branch}_head") for name in changed)
+
+
+def test_heads_alone_are_not_a_branch(tmp_path: Path) -> None:
+    arguments = ["--labels", "x.csv", "--videos", "x", "-o", str(tmp_path), "--only", "technical"]
+    done = CliRunner().invoke(app, ["train", *arguments])
+    assert done.exit_code != 0
+    assert "--end-to-end" in str(done.exception or done.output)
