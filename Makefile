@@ -33,19 +33,22 @@ SOURCES ?= sources
 OPEN := build/dover-open
 LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $(OPEN)/clips --end-to-end --batch-size 64 \
 	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --spoil-light --draws 1 --also 'fault_*,similarity' --own-weight 1 \
-	--precision bfloat16 --compile --workers 1
-# First what a fault does to clean contents, then that it does so to footage as well.
+	--compile --workers 1
+# First what a fault does at all, then that it does so to footage as well, then the technical branch's order of versions of one clip.
 FIRST := --init scratch --epochs 25 --learning-rate 0.0008 --validate-every 10
 THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 28 --learning-rate 0.0006 --validate-every 14 --fused-weight 2 --pair-weight 3
+LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 20 --learning-rate 0.0005 --validate-every 5 --fused-weight 2 --only technical --together 4
 
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
 	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
 	$(LEARN) $(FIRST) -o $(OPEN)/first
-	mkdir -p $(OPEN)/run && ln -sfn ../first/kept $(OPEN)/run/kept # the views are the same
-	$(LEARN) $(THEN) -o $(OPEN)/run
-	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv
+	mkdir -p $(OPEN)/then $(OPEN)/run
+	ln -sfn ../first/kept $(OPEN)/then/kept && ln -sfn ../first/kept $(OPEN)/run/kept # the views are the same
+	$(LEARN) $(THEN) -o $(OPEN)/then
+	$(LEARN) $(LAST) -o $(OPEN)/run
+	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/then/split-1/model.safetensors
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl

@@ -68,11 +68,14 @@ def pack(
     trained: Annotated[Path, typer.Argument(help="A file of weights.")],
     labels: Annotated[Path, typer.Argument(help="labels.csv of the clips.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    before: Annotated[
+        Path | None, typer.Option(help="What these began with: the mean of both is packed.")
+    ] = None,
 ) -> None:
     """Put trained weights into the package, with constants of the validation clips."""
     from dover_plugin.training.synthetic.pack import pack
 
-    typer.echo(str(pack(trained, labels, labels.parent / "clips", device)))
+    typer.echo(str(pack(trained, labels, labels.parent / "clips", device, before)))
 
 
 @app.command()

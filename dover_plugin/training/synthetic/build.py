@@ -39,8 +39,8 @@ from dover_plugin.views import Picture
 NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
 # What is learnt from is mostly cut out of pictures of some height: fragments are the same there,
 # and such clips are made several times as fast.
-CUTS = ((224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
-HEIGHTS = (240, 270, 360, 480, 540, 720, 1080)
+CUTS = ((224, 288), (224, 288), (288, 224), (256, 320), (360, 640), (144, 192))
+HEIGHTS = (144, 240, 270, 360, 480, 540, 720, 1080, 1440)
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows

@@ -20,7 +20,9 @@ from dover_plugin.training.labels import read_labels
 MODEL = "dover-open"
 
 
-def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path:
+def pack(
+    trained: Path, labels: Path, clips: Path, device: str = "auto", before: Path | None = None
+) -> Path:
     """Write the package's weights, and beside them a JSON with what it says of them.
 
     Args:
@@ -28,6 +30,8 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
         labels: of the clips; those of the split "val" give the constants of the fusion.
         clips: the folder that their names start from.
         device: where validation clips are scored.
+        before: weights that ``trained`` began with. The mean of both is packed, which keeps more
+            of what was known before (Wortsman et al., Robust fine-tuning, CVPR 2022).
 
     Returns:
         The file of weights in the package.
@@ -37,6 +41,10 @@ def pack(trained: Path, labels: Path, clips: Path, device: str = "auto") -> Path
     """
     state = weights.read_state_dict(trained)
     weights.check_fit(state, MODEL, trained)
+    if before:
+        old = weights.read_state_dict(before)
+        weights.check_fit(old, MODEL, before)
+        state = {name: (tensor.float() + old[name].float()) / 2 for name, tensor in state.items()}
     _standardise(state, Calibration.load(trained.with_name("calibration.json")))
     file = trained.with_name(f"{MODEL}.safetensors")
     halves = {name: tensor.half() for name, tensor in state.items()}
