@@ -18,6 +18,7 @@ from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.labels import read_labels
 
 MODEL = "dover-open"
+UNIT = 2**-7  # by how much raw scores deviate, about
 
 
 def pack(
@@ -73,9 +74,9 @@ def pack(
 
 
 def _standardise(state: dict[str, Tensor], found: Calibration) -> None:
-    """Make raw scores deviate by about 1 from about 0: a training leaves them at any scale."""
+    """Make raw scores as small as DOVER's are: a training leaves them at any scale."""
     for branch in BRANCHES:
         mean, std = (getattr(found, f"{branch}_{what}") for what in ("mean", "std"))
         last = f"{branch}_head.fc_last"
-        state[f"{last}.weight"] = state[f"{last}.weight"] / std
-        state[f"{last}.bias"] = (state[f"{last}.bias"] - mean) / std
+        state[f"{last}.weight"] = UNIT * state[f"{last}.weight"] / std
+        state[f"{last}.bias"] = UNIT * (state[f"{last}.bias"] - mean) / std
