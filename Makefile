@@ -37,7 +37,7 @@ LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $
 # First what a fault does at all, then that it does so to footage as well, then the technical branch's order of versions of one clip.
 FIRST := --init scratch --epochs 25 --learning-rate 0.0008 --validate-every 10
 THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 28 --learning-rate 0.0006 --validate-every 14 --fused-weight 2 --pair-weight 3
-LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 20 --learning-rate 0.0005 --validate-every 5 --fused-weight 2 --only technical --together 4
+LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 15 --learning-rate 0.0005 --validate-every 5 --fused-weight 2 --only technical --together 4
 
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1

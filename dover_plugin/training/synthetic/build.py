@@ -37,10 +37,9 @@ from dover_plugin.views import Picture
 
 # What one clip of the technical view spans; less in training, which sees two frames at a time.
 NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
-# What is learnt from is mostly cut out of pictures of some height: fragments are the same there,
-# and such clips are made several times as fast.
-CUTS = ((224, 288), (224, 288), (288, 224), (256, 320), (360, 640), (144, 192))
-HEIGHTS = (144, 240, 270, 360, 480, 540, 720, 1080, 1440)
+# What is learnt from is cut out of pictures of some height: fragments are the same there.
+CUTS = ((224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
+HEIGHTS = (240, 270, 360, 480, 540, 720, 1080)
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
@@ -150,7 +149,7 @@ def contents(seed: int) -> list[Content]:
 
 
 def _cut(content: Content, seed: int) -> Content:
-    """Cut out of a picture of some height, but for some."""
+    """The content, small, as if cut out of a picture of some height."""
     rng = np.random.default_rng([seed, content.seed, 3])
     size = CUTS[int(rng.integers(len(CUTS)))]
     height = int(rng.choice([each for each in HEIGHTS if each >= size[0]]))
