@@ -120,7 +120,7 @@ def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
     return mosaic
 
 
-def aesthetic_picture(frame: Picture) -> Picture:
+def aesthetic_picture(frame: Picture, height: int = VIEW, width: int = VIEW) -> Picture:
     """Squash the whole frame: bilinear, **not** antialiased, as the weights were trained.
 
     Only the pixels that the 224x224 samples touch are read, so a 4K frame costs no more than a
@@ -128,11 +128,13 @@ def aesthetic_picture(frame: Picture) -> Picture:
 
     Args:
         frame: (H, W, C).
+        height: of the picture.
+        width: likewise.
 
     Returns:
-        (224, 224, C).
+        (height, width, C).
     """
-    return np.rint(_bilinear(frame, VIEW, VIEW)).astype(np.uint8)
+    return np.rint(_bilinear(frame, height, width)).astype(np.uint8)
 
 
 def normalise(clips: Tensor) -> Tensor:

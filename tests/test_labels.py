@@ -54,6 +54,19 @@ def test_a_table_with_headers(tmp_path: Path) -> None:
     assert isnan(one.aesthetic)
 
 
+def test_ladders_and_cut_outs(tmp_path: Path) -> None:
+    head = "file,mos,content,ladder,cut_from\n"
+    table = write(tmp_path, head + "a,1,x,x-0,720\nb,2,x,x-1,\nc,3,y,,-1\n")
+    rows = read_labels(table, VIDEOS)
+    assert [(row.group, row.ladder, row.cut_from) for row in rows] == [
+        ("x", "x-0", 720),
+        ("x", "x-1", 0),
+        ("y", "", 0),
+    ]
+    with pytest.raises(SettingsError, match="cut_from"):
+        read_labels(write(tmp_path, head + "a,1,x,x-0,tall\nb,2,x,x-1,\n"), VIDEOS)
+
+
 def test_other_columns(tmp_path: Path) -> None:
     table = write(tmp_path, "file,mos,Fault_a,fault_b,note\na,1,2,,x\nb,2,0,5,\n")
     one, two = read_labels(table, VIDEOS, also="fault_*, Overall")
@@ -201,3 +214,27 @@ def test_what_both_branches_say_together_is_learnt_where_it_is_asked_for() -> No
     standard = [(s - s.mean()) / s.std(correction=0) for s in (technical, aesthetic)]
     fused = 0.6104 * standard[0] + 0.3896 * standard[1]
     assert float(both - plain) == pytest.approx(2 * float(quality_loss(fused, overall)), rel=1e-5)
+
+
+def test_neighbours_are_compared_with_each_other_whatever_the_others_are() -> None:
+    overall = torch.tensor([90.0, 80.0, 20.0, 10.0])
+    unknown = torch.full((4,), nan)
+    opinions = Opinions(overall, unknown, unknown)
+
+    def loss(scores: list[float], together: int) -> float:
+        return float(view_biased_loss(torch.tensor(scores), overall, opinions, together))
+
+    right, wrong = [4.01, 4.0, 1.01, 1.0], [4.0, 4.01, 1.0, 1.01]  # but for the order of neighbours
+    assert loss(wrong, 1) == pytest.approx(loss(right, 1), abs=0.01)
+    assert loss(wrong, 2) > loss(right, 2) + 0.2
+
+
+def test_neighbours_are_compared_in_a_branchs_own_opinion_where_all_of_them_have_one() -> None:
+    overall = torch.tensor([90.0, 80.0, 20.0, 10.0])
+    own = torch.tensor([80.0, 90.0, nan, nan])
+    scores = torch.tensor([4.0, 4.01, 1.0, 1.01])
+    opinions = Opinions(overall, own, torch.full((4,), nan))
+    plain = view_biased_loss(scores, overall, opinions, 2, own_weight=0)
+    both = view_biased_loss(scores, overall, opinions, 2, own_weight=1)
+    known = quality_loss(scores[:2], own[:2])  # all that is known is one pair of neighbours
+    assert float(both - plain) == pytest.approx(float(known), abs=1e-6)

@@ -90,8 +90,10 @@ def test_the_plan_splits_by_content() -> None:
         places.setdefault(key, set()).add(content.split)
     assert all(len(found) == 1 for found in places.values())
     for content in every:
-        chains = build.plan(content, np.random.default_rng(0))
+        planned = build.plan(content, np.random.default_rng(0))
+        chains = [chain for ladder in planned for chain in ladder]
         assert chains[0] == []
+        assert len({str(chain) for chain in chains[:13]}) == 13  # none twice
         assert (content.height > 0) == (content.split == "train")  # cut out of something larger
         assert content.height >= content.size[0] or not content.height
         assert all(len(dict(chain)) == len(chain) for chain in chains)  # no fault twice
@@ -100,14 +102,17 @@ def test_the_plan_splits_by_content() -> None:
             assert all(step in chains for step in ladders)
 
 
-def test_what_is_worn_already_is_spoilt_in_two_strengths() -> None:
+def test_what_is_learnt_from_stands_in_ladders_of_four() -> None:
     for seed in range(20):
-        lessons = build._lessons(np.random.default_rng(seed))
-        assert len(lessons) == 14
-        for worn, one, two in (lessons[8:11], lessons[11:]):
-            assert worn == one[:-1] == two[:-1]
-            assert one[-1][0] == two[-1][0]
-            assert one[-1][1] != two[-1][1]
+        ladders = build._lessons(np.random.default_rng(seed))
+        assert [len(ladder) for ladder in ladders] == [4] * 4
+        clean, other, *worn = ladders
+        assert clean[0] == []
+        assert worn[0][0] and worn[1][0]
+        for begins, *spoilt in (clean, [[], *other], *worn):
+            assert all(chain[:-1] == begins for chain in spoilt)
+            assert len({chain[-1][0] for chain in spoilt}) == 1
+            assert len({chain[-1][1] for chain in spoilt}) == len(spoilt)
 
 
 def test_blur_goes_by_the_height_of_the_picture_that_was_cut(frames: Picture) -> None:
@@ -131,7 +136,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
         [("cast", 2), ("noise", 1)],
         [("cast", 2), ("noise", 1), ("h264", 5)],
     ]
-    monkeypatch.setattr(build, "plan", lambda *_: chains)
+    monkeypatch.setattr(build, "plan", lambda *_: [chains[:2], chains[2:]])
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
     assert [label.row()["faults"] for label in labels] == [
         "none", "h264", "cast+noise", "cast+noise+h264"
@@ -146,6 +151,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
     rows = read_labels(tmp_path / "labels.csv", tmp_path, also="fault_noise,fault_h264")
     assert [tuple(row.also.values()) for row in rows] == [(0, 0), (0, 4), (1, 0), (1, 5)]
     assert {row.group for row in split(rows, 0, (0, 0))} == {content.name}
+    assert [row.ladder for row in rows] == [f"{content.name}-{i}" for i in (0, 0, 1, 1)]
     assert all(row.file.is_file() for row in rows)
     again = tmp_path / "again"
     again.mkdir()

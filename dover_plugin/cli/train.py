@@ -82,7 +82,7 @@ def train(
         ),
     ] = None,
     together: Annotated[
-        int, typer.Option(help="Put so many videos of one group side by side, and compare them.")
+        int, typer.Option(help="Put so many of one ladder or group side by side, and compare them.")
     ] = 1,
     own_weight: Annotated[
         float, typer.Option(help="Of a branch's own opinion, beside the overall one.")

@@ -23,12 +23,13 @@ from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
 from dover_plugin.training.synthetic.degradations import spoil_light
 from dover_plugin.video import open_source
-from dover_plugin.views import Views, build_views, normalise
+from dover_plugin.views import Picture, Views, aesthetic_picture, build_views, normalise
 
 type Key = tuple[int, int]  # of an example: which draw, index of the video
 type Rng = np.random.Generator | None
 CENTRED = -1  # the draw that validation takes
 BRANCHES = ("technical", "aesthetic")
+WIDE = 16 / 9  # width by height of the pictures that cut-outs are taken from
 
 
 class Maker(Protocol):
@@ -173,6 +174,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
     def _file(self, row: Labelled, number: int) -> Path:
         seen = row.file.stat()
         key = f"{self._make.name} {row.file.resolve()} {seen.st_size} {seen.st_mtime_ns} {number}"
+        key += f" {row.cut_from}" if row.cut_from else ""
         key += f" {__version__}"  # another may make them otherwise
         key += "" if number == CENTRED else f" {self._seed}"
         return self._folder / f"{sha256(key.encode()).hexdigest()[:24]}.npz"
@@ -244,17 +246,34 @@ def read_views(row: Labelled, rngs: Sequence[Rng], clip_len: int) -> list[Views]
     """Views of one video, read once: three centred technical clips, or with a generator one."""
     source = open_source(row.file)
     info = source.info
-    return build_views(
-        source,
-        [
-            draw(
-                info.num_frames,
-                info.height,
-                info.width,
-                rng,
-                num_clips=1 if rng else NUM_CLIPS,
-                clip_len=clip_len,
-            )
-            for rng in rngs
-        ],
+    draws = [
+        draw(
+            info.num_frames,
+            info.height,
+            info.width,
+            rng,
+            num_clips=1 if rng else NUM_CLIPS,
+            clip_len=clip_len,
+        )
+        for rng in rngs
+    ]
+    found = build_views(source, draws)
+    if row.cut_from:
+        for views, drawn in zip(found, draws, strict=True):
+            for index, frame in source.frames(sorted(set(drawn.aesthetic.tolist()))):
+                views.aesthetic[0, drawn.aesthetic == index] = _tiled(frame, row.cut_from)
+    return found
+
+
+def _tiled(frame: Picture, cut_from: int) -> Picture:
+    """A cut-out as small as it is in the aesthetic view of the picture that it is cut out of.
+
+    Mirrored tiles fill the view (224, 224, 3), since the rest of the picture is not known.
+    """
+    sides = (cut_from, cut_from * WIDE)
+    height, width = (
+        min(VIEW, max(1, round(VIEW * cut / whole)))
+        for cut, whole in zip(frame.shape[:2], sides, strict=True)
     )
+    tile = aesthetic_picture(frame, height, width)
+    return np.pad(tile, ((0, VIEW - height), (0, VIEW - width), (0, 0)), mode="symmetric")

@@ -22,6 +22,8 @@ NAMES = {
     "technical": ("technical", "technical_mos"),
     "aesthetic": ("aesthetic", "aesthetic_mos"),
     "group": ("group", "content", "scene"),
+    "ladder": ("ladder",),
+    "cut_from": ("cut_from",),
     "split": ("split", "subset"),
 }
 SPLITS = ("train", "val", "test")
@@ -37,6 +39,8 @@ class Labelled:
         technical: the opinion on the technical side; NaN where unknown.
         aesthetic: likewise.
         group: what it shows; videos of one group never lie in two splits.
+        ladder: which videos of its group it is to be compared with; all, if nothing else is said.
+        cut_from: height of the picture that the video is cut out of, in pixels; 0 if it is whole.
         split: "train", "val" or "test"; None to be drawn.
         also: other columns that were asked for, by name; NaN where unknown.
     """
@@ -46,6 +50,8 @@ class Labelled:
     technical: float = nan
     aesthetic: float = nan
     group: str = ""
+    ladder: str = ""
+    cut_from: int = 0
     split: str | None = None
     also: Mapping[str, float] = field(default_factory=dict)
 
@@ -61,8 +67,8 @@ def read_labels(
     """Read a table of labels.
 
     A CSV with headers (``file`` and ``overall``, and if known ``technical``, ``aesthetic``,
-    ``group``, ``split``; some other names are understood), or a file of the reference without
-    headers: ``file, aesthetic, technical, overall``, -1 where unknown.
+    ``group``, ``ladder``, ``cut_from``, ``split``; some other names are understood), or a file of
+    the reference without headers: ``file, aesthetic, technical, overall``, -1 where unknown.
 
     Args:
         path: the table.
@@ -86,13 +92,18 @@ def read_labels(
     rows = []
     for row in table.to_dict("records"):
         own = {name: _known(row.get(name, nan)) for name in ("technical", "aesthetic")}
-        group, part = (str(row.get(name, "")).strip() for name in ("group", "split"))
+        cut_from = _known(row.get("cut_from", nan))
+        group, ladder, part = (
+            str(row.get(name, "")).strip() for name in ("group", "ladder", "split")
+        )
         rows.append(
             Labelled(
                 videos / row["file"],
                 float(row["overall"]),
                 **own,
                 group=group or row["file"],
+                ladder=ladder,
+                cut_from=int(cut_from) if isfinite(cut_from) else 0,
                 split=part or None,
                 also={name: float(row[name]) for name in besides},
             )
@@ -236,7 +247,7 @@ def _columns(table: pd.DataFrame, names: str, path: Path) -> list[str]:
 
 
 def _check(table: pd.DataFrame, path: Path, also: Sequence[str] = ()) -> None:
-    for name in dict.fromkeys(("overall", "technical", "aesthetic", *also)):
+    for name in dict.fromkeys(("overall", "technical", "aesthetic", "cut_from", *also)):
         if name in table.columns:
             values = table[name].str.strip()
             table[name] = pd.to_numeric(values, errors="coerce")

@@ -90,21 +90,31 @@ def view_biased_loss(
         fused_weight: of the overall opinion of both together, fused as they are when they score
             (the reference learns from each branch alone).
     """
-    total = torch.zeros((), device=technical.device)
-    for scores in (technical, aesthetic):
-        loss = quality_loss(scores, opinions.overall)
-        parts = (torch.split(values, together) for values in (scores, opinions.overall))
-        pairs = list(zip(*parts, strict=True))
-        within = [quality_loss(s, o) for s, o in pairs if len(s) > 1]
-        total = total + (loss + torch.stack(within).mean()) / 2 if within else total + loss
-    for scores, own in ((technical, opinions.technical), (aesthetic, opinions.aesthetic)):
-        known = own.isfinite()
-        if known.sum() > 1:
-            total = total + own_weight * quality_loss(scores[known], own[known])
+
+    def loss(scores: Tensor, labels: Tensor) -> Tensor:
+        return _compared(scores, labels, together)
+
+    total = loss(technical, opinions.overall) + loss(aesthetic, opinions.overall)
+    if own_weight:
+        own = loss(technical, opinions.technical) + loss(aesthetic, opinions.aesthetic)
+        total = total + own_weight * own
     if fused_weight:
         fused = TECHNICAL_WEIGHT * _standard(technical) + AESTHETIC_WEIGHT * _standard(aesthetic)
-        total = total + fused_weight * quality_loss(fused, opinions.overall)
+        total = total + fused_weight * loss(fused, opinions.overall)
     return total
+
+
+def _compared(scores: Tensor, labels: Tensor, together: int) -> Tensor:
+    """The loss of all whose label is known, half of it within neighbours if these are compared."""
+    known = labels.isfinite()
+    if known.sum() < 2:
+        return torch.zeros((), device=scores.device)
+    total = quality_loss(scores[known], labels[known])
+    if together == 1:
+        return total
+    groups = zip(*(torch.split(x, together) for x in (scores, labels, known)), strict=True)
+    within = [quality_loss(s[k], o[k]) for s, o, k in groups if k.sum() > 1]
+    return (total + torch.stack(within).mean()) / 2 if within else total
 
 
 def pair_loss(better: Tensor, worse: Tensor, scores: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ the two needs no label (as in RankIQA, ICCV 2017).
 
 import math
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dover_plugin.sampling import FRAGMENT
+from dover_plugin.training.blur import bell, convolve, disc, line
 
 type Fault = Callable[[Tensor, float], Tensor]  # of pictures (N, 3, S, S), 0..255, by strength
 BLOCKS = (8, 16, 32)  # sides of what codecs transform
@@ -63,9 +63,9 @@ def _source(x: Tensor, rng: np.random.Generator) -> Tensor:
     if rng.random() < 0.25:
         return x
     soften = (
-        lambda: _convolve(x, _bell(rng.uniform(0.4, 2.5))),
+        lambda: _soft(x, rng.uniform(0.4, 2.5)),
         lambda: _enlarged(x, rng.uniform(1.2, 4), str(rng.choice(["bilinear", "bicubic"]))),
-        lambda: _convolve(x, _disc(rng.uniform(0.5, 3))),
+        lambda: convolve(x, disc(rng.uniform(0.5, 3))),
     )
     x = soften[rng.integers(len(soften))]()
     if rng.random() < 0.35:
@@ -79,7 +79,7 @@ def _source(x: Tensor, rng: np.random.Generator) -> Tensor:
 def _fault(high: float, rng: np.random.Generator) -> tuple[Fault, int]:
     """One fault by its strength in (0, 5], and how far it reaches, in pixels, at strength high.
 
-    Its lengths double with each 1.25 of strength.
+    Lengths and noise double with each 1.25 of strength.
     """
     angle, mode = rng.uniform(0, math.pi), str(rng.choice(["bilinear", "bicubic"]))
     block, seed = int(rng.choice(BLOCKS)), int(rng.integers(2**31))
@@ -89,15 +89,15 @@ def _fault(high: float, rng: np.random.Generator) -> tuple[Fault, int]:
         return 2 ** (0.8 * strength)
 
     def noisy(x: Tensor, strength: float) -> Tensor:
-        return x + 4 * strength * _grain(x, np.random.default_rng(seed))  # the same for both
+        return x + 1.2 * length(strength) * _grain(x, np.random.default_rng(seed))  # one for both
 
     def coded(x: Tensor, strength: float) -> Tensor:
-        return _convolve(_coded(x, 9 * strength, offset, block), _bell(smooth * strength))
+        return _soft(_coded(x, 9 * strength, offset, block), smooth * strength)
 
     faults: tuple[tuple[Fault, float], ...] = (
-        (lambda x, s: _convolve(x, _bell(0.35 * length(s))), 1.05 * length(high)),
-        (lambda x, s: _convolve(x, _disc(0.5 * length(s))), 0.5 * length(high) + 1),
-        (lambda x, s: _convolve(x, _line(1.5 * length(s), angle)), 0.75 * length(high) + 1),
+        (lambda x, s: _soft(x, 0.35 * length(s)), 1.05 * length(high)),
+        (lambda x, s: convolve(x, disc(0.5 * length(s))), 0.5 * length(high) + 1),
+        (lambda x, s: convolve(x, line(1.5 * length(s), angle)), 0.75 * length(high) + 1),
         (lambda x, s: _enlarged(x, 2 ** (0.5 * s), mode), 2 * 2 ** (0.5 * high)),
         (noisy, 0),
         (coded, block),
@@ -122,49 +122,31 @@ def _mosaic(fragments: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _grain(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """Noise of deviation 1: without colour, with fine colour, or with a camera's coarse one."""
+    """Noise of deviation 1: without colour, with fine colour, or with a camera's coarse one.
+
+    Some is coarse as a whole, as of a small film that is shown larger.
+    """
     side = x.shape[-1]
 
-    def drawn(channels: int, side: int) -> Tensor:
-        shape = (len(x), channels, side, side)
-        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+    def drawn(channels: int, factor: float = 1) -> Tensor:
+        shape = (len(x), channels, *2 * (max(2, round(side / factor)),))
+        grain = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+        if factor == 1:
+            return grain
+        grain = F.interpolate(grain, (side, side), mode="bilinear")
+        return grain / grain.std()
 
+    coarse = 1 if rng.random() < 0.65 else rng.uniform(1.2, 2.5)
     kind = rng.random()
     if kind < 0.35:
-        return drawn(1, side).expand_as(x)
+        return drawn(1, coarse).expand_as(x)
     if kind < 0.65:
-        return drawn(3, side)
-    colour = F.interpolate(drawn(3, side // 2), (side, side), mode="bilinear")
-    return 0.8 * drawn(1, side) + 0.6 * colour
+        return drawn(3, coarse)
+    return 0.8 * drawn(1, coarse) + 0.6 * drawn(3, 2 * coarse)
 
 
-def _convolve(x: Tensor, kernel: Tensor) -> Tensor:
-    """Each channel with one kernel of odd size, edges reflected."""
-    reach = kernel.shape[0] // 2
-    padded = F.pad(x, (reach,) * 4, mode="reflect").flatten(0, 1)[:, None]
-    return F.conv2d(padded, (kernel / kernel.sum())[None, None]).reshape(x.shape)
-
-
-def _grid(reach: float) -> tuple[Tensor, Tensor]:
-    """Rows and columns around 0."""
-    side = torch.arange(-min(REACH, math.ceil(reach)), min(REACH, math.ceil(reach)) + 1.0)
-    return cast(tuple[Tensor, Tensor], torch.meshgrid(side, side, indexing="ij"))
-
-
-def _bell(sigma: float) -> Tensor:
-    rows, cols = _grid(3 * sigma)
-    return torch.exp(-(rows**2 + cols**2) / (2 * sigma**2))
-
-
-def _disc(radius: float) -> Tensor:
-    return (radius + 0.5 - torch.hypot(*_grid(radius))).clamp(0, 1)
-
-
-def _line(length: float, angle: float) -> Tensor:
-    rows, cols = _grid(length / 2)
-    along = cols * math.cos(angle) + rows * math.sin(angle)
-    across = rows * math.cos(angle) - cols * math.sin(angle)
-    return (1 - across.abs()).clamp(0, 1) * (length / 2 + 0.5 - along.abs()).clamp(0, 1)
+def _soft(x: Tensor, sigma: float) -> Tensor:
+    return convolve(x, bell(sigma, min(REACH, math.ceil(3 * sigma))))
 
 
 def _enlarged(x: Tensor, factor: float, mode: str) -> Tensor:

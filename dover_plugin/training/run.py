@@ -79,8 +79,8 @@ class TrainSettings:
             computed.
         draws: random draws of each video that are kept on disk, which epochs take in turn; 0 draws
             anew in every epoch, which heads alone cannot.
-        together: so many videos of one group stand side by side in a batch, and are compared with
-            each other too; for groups that show one thing in several qualities.
+        together: so many videos of one ladder (or one group) stand side by side in a batch, and
+            are compared with each other too; for those that show one thing in several qualities.
         own_weight: of a branch's own opinion where it is known, beside the overall one.
         fused_weight: of the overall opinion of both branches together.
         pair_weight: of the technical views of a quarter of each batch in two qualities, of which
@@ -229,7 +229,8 @@ def fingerprint(rows: Sequence[Labelled], weights_sha256: str) -> str:
     """Of the videos that are trained and validated on, and the weights that it begins with."""
     text = "\n".join(
         f"{row.file.name} {row.file.stat().st_size} {row.overall} {row.technical} "
-        f"{row.aesthetic} {row.group} {row.split}{row.also or ''}"
+        f"{row.aesthetic} {row.group} {row.ladder} {row.split}{row.also or ''}"
+        f"{row.cut_from or ''}"
         for row in rows
     )
     return sha256(f"{weights_sha256}\n{text}".encode()).hexdigest()[:16]

@@ -114,7 +114,7 @@ def _learn(
     """All steps that are left, validating and keeping as they go; returns the best epoch."""
     settings = learner.settings
     batches = plan(
-        [row.group for row in examples.labels],
+        [row.ladder or row.group for row in examples.labels],
         settings.batch_size,
         settings.epochs,
         settings.seed,

@@ -38,16 +38,19 @@ from dover_plugin.views import Picture
 # What one clip of the technical view spans; less in training, which sees two frames at a time.
 NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
 # What is learnt from is cut out of pictures of some height: fragments are the same there.
-CUTS = ((224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
-HEIGHTS = (240, 270, 360, 480, 540, 720, 1080)
+CUTS = ((144, 192), (224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
+HEIGHTS = (144, 180, 240, 270, 360, 480, 540, 720, 1080)
+LARGEST = 5  # times its own height a cut-out's picture is high
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
+OFTEN = ("defocus", "motion_blur", "noise", "upscaled", "h264", "av1")  # in what is learnt from
 WORN = ("upscaled", "defocus", "motion_blur")  # why footage is soft
 SCENES = {"train": 180, "val": 10, "test": 15}
 
 type Fault = tuple[str, int]
+type Ladder = list[list[Fault]]  # chains, whose clips are compared with each other
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Label:
         file: its name.
         split: of its content.
         content: what it shows.
+        ladder: with which other clips it is compared.
+        cut_from: height of the picture that it is cut out of, in pixels; 0 if it is whole.
         chain: what was done to it.
         similarity: what the metric still finds of the unspoilt clip, in [0, 1].
         kept: what all penalties leave, in [0, 1].
@@ -91,6 +96,8 @@ class Label:
     file: str
     split: str
     content: str
+    ladder: str
+    cut_from: int
     chain: tuple[Fault, ...]
     similarity: float
     kept: float
@@ -120,6 +127,8 @@ class Label:
             "aesthetic": self.aesthetic,
             "split": self.split,
             "content": self.content,
+            "ladder": self.ladder,
+            "cut_from": self.cut_from,
             "faults": "+".join(steps) or "none",
             "level": max(steps.values(), default=0),
             "similarity": self.similarity,
@@ -152,19 +161,19 @@ def _cut(content: Content, seed: int) -> Content:
     """The content, small, as if cut out of a picture of some height."""
     rng = np.random.default_rng([seed, content.seed, 3])
     size = CUTS[int(rng.integers(len(CUTS)))]
-    height = int(rng.choice([each for each in HEIGHTS if each >= size[0]]))
+    height = int(rng.choice([each for each in HEIGHTS if 1 <= each / size[0] <= LARGEST]))
     return replace(content, size=size, height=height)
 
 
-def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
+def plan(content: Content, rng: np.random.Generator) -> list[Ladder]:
     """Which chains of faults a content goes through; the empty one first."""
-    kinds = list(DEGRADATIONS)
-    chains: list[list[Fault]] = [[]]
     if content.split == "train":
-        return chains + _lessons(rng)
+        return _lessons(rng)
+    kinds = list(DEGRADATIONS)
+    chains: Ladder = [[]]
     if content.split == "val":
         for kind in rng.permutation(kinds)[:5]:
-            low, high = _two_levels(rng)
+            low, high = _levels(rng, 2)
             chains += [[(str(kind), low)], [(str(kind), high)]]
     else:
         chains += [[(kind, level)] for kind in LADDERS for level in range(1, LEVELS + 1)]
@@ -174,30 +183,34 @@ def plan(content: Content, rng: np.random.Generator) -> list[list[Fault]]:
         first = str(rng.choice(before))
         then = str(rng.choice([kind for kind in after if kind != first]))
         chains.append([(first, int(rng.integers(1, 4))), (then, int(rng.integers(1, 4)))])
-    return chains
+    return [chains]
 
 
-def _lessons(rng: np.random.Generator) -> list[list[Fault]]:
-    """What a content that is learnt from goes through: clean at first, and worn as footage is.
+def _lessons(rng: np.random.Generator) -> list[Ladder]:
+    """Four ladders of four clips: two of a clean content, two of one that is worn as footage is.
 
     Light and colour are met seldom, since a training spoils them anew each time.
     """
     kinds = list(DEGRADATIONS)
-    often = np.array([0.3 if kind in LIGHT else 1 + (kind in LADDERS) for kind in kinds])
-    chains: list[list[Fault]] = []
-    for kind in rng.choice(kinds, 4, replace=False, p=often / often.sum()):
-        low, high = _two_levels(rng)
-        chains += [[(str(kind), low)], [(str(kind), high)]]
+    first, second = _faults(rng, kinds, 2)
+    ladders = [
+        [[], *([(first, level)] for level in _levels(rng, 3))],
+        [[(second, level)] for level in _levels(rng, 4)],
+    ]
     for _ in range(2):
         worn = _worn(rng)
-        then = str(rng.choice([kind for kind in AGAIN if kind not in dict(worn)]))
-        chains += [worn, *([*worn, (then, level)] for level in _two_levels(rng))]
-    return chains
+        then = _faults(rng, [kind for kind in AGAIN if kind not in dict(worn)], 1)[0]
+        ladders.append([worn, *([*worn, (then, level)] for level in _levels(rng, 3))])
+    return ladders
 
 
-def _two_levels(rng: np.random.Generator) -> tuple[int, int]:
-    first, second = rng.choice(np.arange(1, LEVELS + 1), 2, replace=False)
-    return int(first), int(second)
+def _faults(rng: np.random.Generator, kinds: Sequence[str], count: int) -> list[str]:
+    often = np.array([0.3 if kind in LIGHT else 1 + (kind in OFTEN) for kind in kinds])
+    return [str(kind) for kind in rng.choice(kinds, count, replace=False, p=often / often.sum())]
+
+
+def _levels(rng: np.random.Generator, count: int) -> list[int]:
+    return [int(level) for level in rng.permutation(np.arange(1, LEVELS + 1))[:count]]
 
 
 def _worn(rng: np.random.Generator) -> list[Fault]:
@@ -241,7 +254,8 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
     frames, fps = film(content, sources)
     shots: dict[tuple[Fault, ...], Shot] = {(): Shot(frames, frames, fps, height=content.height)}
     labels = []
-    for number, faults in enumerate(plan(content, rng)):
+    planned = [(i, chain) for i, ladder in enumerate(plan(content, rng)) for chain in ladder]
+    for number, (ladder, faults) in enumerate(planned):
         for end, (kind, level) in enumerate(faults, 1):
             if tuple(faults[:end]) not in shots:  # what several chains begin with is done once
                 before = shots[tuple(faults[: end - 1])]
@@ -252,7 +266,16 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
         file = f"{content.name}-{number:02}.mkv"
         (target / file).write_bytes(packets)
         labels.append(
-            Label(file, content.split, content.name, tuple(faults), similarity, shot.kept)
+            Label(
+                file,
+                content.split,
+                content.name,
+                f"{content.name}-{ladder}",
+                content.height,
+                tuple(faults),
+                similarity,
+                shot.kept,
+            )
         )
     return labels
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dover_plugin.training.blur import bell, convolve, disc, line
 from dover_plugin.training.synthetic.encoding import decode, encode
 from dover_plugin.views import Picture
 
@@ -94,24 +95,15 @@ def _defocus(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
     """Out of focus: a disc."""
     height = shot.height or shot.frames.shape[1]
     radius = (0.003, 0.0048, 0.0063, 0.0083, 0.011)[level - 1] * height * rng.uniform(0.92, 1.08)
-    reach = math.ceil(radius)
-    rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    disc = np.clip(radius + 0.5 - np.hypot(rows, cols), 0, 1)
-    return shot.spoilt(_by_frame(shot.frames, lambda x: _convolve(x, disc)))
+    return shot.spoilt(_by_frame(shot.frames, lambda x: convolve(x, disc(radius))))
 
 
 def _motion_blur(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
     """A long exposure by a moving hand: a line."""
     height = shot.height or shot.frames.shape[1]
     length = (0.0065, 0.0105, 0.0145, 0.019, 0.025)[level - 1] * height * rng.uniform(0.92, 1.08)
-    angle = rng.uniform(0, math.pi)
-    reach = math.ceil(length / 2)
-    rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    along = cols * math.cos(angle) + rows * math.sin(angle)
-    across = rows * math.cos(angle) - cols * math.sin(angle)
-    inside = np.clip(length / 2 + 0.5 - np.abs(along), 0, 1)
-    line = np.clip(1 - np.abs(across), 0, 1) * inside
-    return shot.spoilt(_by_frame(shot.frames, lambda x: _convolve(x, line)))
+    kernel = line(length, rng.uniform(0, math.pi))
+    return shot.spoilt(_by_frame(shot.frames, lambda x: convolve(x, kernel)))
 
 
 def _noise(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
@@ -143,8 +135,8 @@ def _banding(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
 def _sharpened(shot: Shot, level: int, rng: np.random.Generator) -> Shot:
     """Sharpened until edges ring."""
     amount = (0.45, 0.75, 1.05, 1.4, 2.0)[level - 1] * rng.uniform(0.92, 1.08)
-    disc = np.exp(-(np.hypot(*np.mgrid[-3:4, -3:4]) ** 2) / (2 * 1.3**2))
-    return shot.spoilt(_by_frame(shot.frames, lambda x: x + amount * (x - _convolve(x, disc))))
+    soft = bell(1.3, 3)
+    return shot.spoilt(_by_frame(shot.frames, lambda x: x + amount * (x - convolve(x, soft))))
 
 
 def _interlaced(shot: Shot, level: int, _: np.random.Generator) -> Shot:
@@ -296,11 +288,3 @@ def _by_level(frames: Picture, curve: Callable[[np.ndarray], np.ndarray]) -> Pic
     table = curve(np.arange(256) / 255)
     picture: Picture = np.rint(255 * np.clip(table, 0, 1)).astype(np.uint8)[frames]
     return picture
-
-
-def _convolve(x: Tensor, kernel: np.ndarray) -> Tensor:
-    """Each channel of (N, 3, H, W) with one kernel of odd size, edges reflected."""
-    weight = torch.from_numpy(kernel / kernel.sum()).float()[None, None].repeat(3, 1, 1, 1)
-    rows, cols = kernel.shape[0] // 2, kernel.shape[1] // 2
-    padded = F.pad(x, (cols, cols, rows, rows), mode="reflect")
-    return F.conv2d(padded, weight, groups=3)
