@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from clips import write_clip
 
-from dover_plugin.training.examples import MakeViews
+from dover_plugin.training.examples import MakeViews, _shuffled
 from dover_plugin.training.labels import Labelled
 from dover_plugin.views import aesthetic_picture
 
@@ -43,3 +43,17 @@ def test_the_same_pixels_as_the_whole_picture_would_give(tmp_path: Path) -> None
         for height in (0, 90)
     ]
     assert np.array_equal(*views)
+
+
+def test_fragments_of_a_cut_out_are_as_far_apart_as_in_the_whole_picture() -> None:
+    numbers = np.arange(49).reshape(7, 7).repeat(32, 0).repeat(32, 1)
+    view = np.broadcast_to(numbers[None, None, :, :, None], (1, 2, 224, 224, 3)).astype(np.uint8)
+    view = view + np.array([0, 100], np.uint8)[None, :, None, None, None]  # of two frames
+    mixed = _shuffled(view, np.random.default_rng(0))
+    assert mixed.shape == view.shape
+    fragments = mixed.reshape(1, 2, 7, 32, 7, 32, 3)
+    assert (fragments == fragments[:, :, :, :1, :, :1]).all()  # whole ones
+    first, second = fragments[0, :, :, 0, :, 0, 0]
+    assert sorted(first.ravel()) == list(range(49))
+    assert np.array_equal(second, first + 100)  # both frames alike
+    assert (first.ravel() != np.arange(49)).sum() > 40

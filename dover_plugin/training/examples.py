@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from dover_plugin import __version__
 from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.networks import Dover
-from dover_plugin.sampling import CLIP_LEN, FRAGMENT, NUM_CLIPS, VIEW, draw
+from dover_plugin.sampling import CLIP_LEN, FRAGMENT, GRID, NUM_CLIPS, VIEW, draw
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
 from dover_plugin.training.synthetic.degradations import spoil_light
@@ -29,6 +29,7 @@ type Key = tuple[int, int]  # of an example: which draw, index of the video
 type Rng = np.random.Generator | None
 CENTRED = -1  # the draw that validation takes
 BRANCHES = ("technical", "aesthetic")
+APART = 1.25  # times 224 lines, from which fragments of a picture hardly touch each other
 WIDE = 16 / 9  # width by height of the pictures that cut-outs are taken from
 
 
@@ -101,6 +102,8 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
         also = dict(row.also)
         if number != CENTRED:
             rng = np.random.default_rng([self._seed, number + 1, crc32(row.file.name.encode()), 1])
+            if row.cut_from > APART * VIEW and "technical_view" in arrays:
+                arrays["technical_view"] = _shuffled(arrays["technical_view"], rng)
             arrays = self._varied(arrays, rng)
             if self._spoil_light and rng.random() < 0.5:
                 arrays, fault, level, kept = spoil_light(arrays, rng)
@@ -263,6 +266,19 @@ def read_views(row: Labelled, rngs: Sequence[Rng], clip_len: int) -> list[Views]
             for index, frame in source.frames(sorted(set(drawn.aesthetic.tolist()))):
                 views.aesthetic[0, drawn.aesthetic == index] = _tiled(frame, row.cut_from)
     return found
+
+
+def _shuffled(view: Picture, rng: np.random.Generator) -> Picture:
+    """A technical view (clips, T, 224, 224, 3) with its fragments elsewhere.
+
+    In a cut-out they touch each other, which those of the whole picture do not: where they meet,
+    what lies there does not go on.
+    """
+    grid = np.stack(np.split(np.stack(np.split(view, GRID, axis=2)), GRID, axis=4))
+    order = rng.permutation(GRID * GRID)
+    mixed = grid.reshape(GRID * GRID, *grid.shape[2:])[order].reshape(grid.shape)
+    shuffled: Picture = np.concatenate(np.concatenate(mixed, axis=4), axis=2)
+    return shuffled
 
 
 def _tiled(frame: Picture, cut_from: int) -> Picture:
