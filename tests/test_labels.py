@@ -56,14 +56,14 @@ def test_a_table_with_headers(tmp_path: Path) -> None:
 
 def test_ladders_and_cut_outs(tmp_path: Path) -> None:
     head = "file,mos,content,ladder,cut_from\n"
-    table = write(tmp_path, head + "a,1,x,x-0,720\nb,2,x,x-1,\nc,3,y,,-1\n")
+    table = write(tmp_path, head + "a,1,x,x-0,720\nb,2,x,x-1,\nc,3,y,,-7\n")
     rows = read_labels(table, VIDEOS)
     assert [(row.group, row.ladder, row.cut_from) for row in rows] == [
         ("x", "x-0", 720),
         ("x", "x-1", 0),
         ("y", "", 0),
     ]
-    with pytest.raises(SettingsError, match="cut_from"):
+    with pytest.raises(SettingsError, match="column 'cut_from' that is no number"):
         read_labels(write(tmp_path, head + "a,1,x,x-0,tall\nb,2,x,x-1,\n"), VIDEOS)
 
 
@@ -86,10 +86,10 @@ def test_other_columns(tmp_path: Path) -> None:
         ("file,quality\na,1\n", "no column 'overall'"),
         ("file,mos\na,1\na,2\n", "more than once, as 'a'"),
         ("file,mos\na/b,1\na/./b,2\n", "more than once, as 'a/./b'"),
-        ("file,mos\na,1\nb,x\n", "overall opinion that is no number, as 'b'"),
-        ("file,mos\na,1\nb,nan\n", "overall opinion that is no number"),
+        ("file,mos\na,1\nb,x\n", "column 'overall' that is no number, as 'b'"),
+        ("file,mos\na,1\nb,nan\n", "column 'overall' that is no number"),
         ("file,mos\na,1\nb,\n", "no overall opinion, as 'b'"),
-        ("file,mos,technical\na,1,2\nb,2,good\n", "technical opinion that is no number"),
+        ("file,mos,technical\na,1,2\nb,2,good\n", "column 'technical' that is no number"),
         ("a,1,2,-1\nb,1,2,3\n", "no overall opinion, as 'a'"),
         ("file,mos,mos \na,1,2\nb,2,3\n", "two columns 'overall'"),
         ("file,mos\na,3\nb,3\n", "every video the opinion 3"),

@@ -14,7 +14,7 @@ from scipy import stats
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.training.labels import read_labels, split
-from dover_plugin.training.synthetic import build, scenes, sources
+from dover_plugin.training.synthetic import build, chains, scenes, sources
 from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LEVELS, PENALTIES, Shot
 from dover_plugin.training.synthetic.encoding import CODEC_OPTIONS, decode, encode
 from dover_plugin.training.synthetic.examine import examine
@@ -90,21 +90,21 @@ def test_the_plan_splits_by_content() -> None:
         places.setdefault(key, set()).add(content.split)
     assert all(len(found) == 1 for found in places.values())
     for content in every:
-        planned = build.plan(content, np.random.default_rng(0))
-        chains = [chain for ladder in planned for chain in ladder]
-        assert chains[0] == []
-        assert len({str(chain) for chain in chains[:13]}) == 13  # none twice
+        planned = chains.plan(content.split, np.random.default_rng(0))
+        every_chain = [chain for ladder in planned for chain in ladder]
+        assert every_chain[0] == []
+        assert len({str(chain) for chain in every_chain[:13]}) == 13  # none twice
         assert (content.height > 0) == (content.split == "train")  # cut out of something larger
         assert content.height >= content.size[0] or not content.height
-        assert all(len(dict(chain)) == len(chain) for chain in chains)  # no fault twice
+        assert all(len(dict(chain)) == len(chain) for chain in every_chain)  # no fault twice
         if content.split == "test":  # whole ladders, to see that their order is right
-            ladders = [[(kind, i + 1)] for kind in build.LADDERS for i in range(LEVELS)]
-            assert all(step in chains for step in ladders)
+            ladders = [[(kind, i + 1)] for kind in chains.LADDERS for i in range(LEVELS)]
+            assert all(step in every_chain for step in ladders)
 
 
 def test_what_is_learnt_from_stands_in_ladders_of_four() -> None:
     for seed in range(20):
-        ladders = build._lessons(np.random.default_rng(seed))
+        ladders = chains._lessons(np.random.default_rng(seed))
         assert [len(ladder) for ladder in ladders] == [4] * 4
         clean, other, *worn = ladders
         assert clean[0] == []
@@ -130,13 +130,13 @@ def test_clips_are_labelled_and_can_be_trained_on(
 ) -> None:
     content = replace(build.contents(0)[0], size=SIZE)
     monkeypatch.setattr(build, "NUM_FRAMES", {"train": 8})
-    chains = [
+    ladder = [
         [],
         [("h264", 4)],
         [("cast", 2), ("noise", 1)],
         [("cast", 2), ("noise", 1), ("h264", 5)],
     ]
-    monkeypatch.setattr(build, "plan", lambda *_: [chains[:2], chains[2:]])
+    monkeypatch.setattr(build, "plan", lambda *_: [ladder[:2], ladder[2:]])
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
     assert [label.row()["faults"] for label in labels] == [
         "none", "h264", "cast+noise", "cast+noise+h264"

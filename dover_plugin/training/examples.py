@@ -262,9 +262,11 @@ def read_views(row: Labelled, rngs: Sequence[Rng], clip_len: int) -> list[Views]
     ]
     found = build_views(source, draws)
     if row.cut_from:
-        for views, drawn in zip(found, draws, strict=True):
-            for index, frame in source.frames(sorted(set(drawn.aesthetic.tolist()))):
-                views.aesthetic[0, drawn.aesthetic == index] = _tiled(frame, row.cut_from)
+        wanted = {int(index) for drawn in draws for index in drawn.aesthetic}
+        for index, frame in source.frames(sorted(wanted)):
+            tiled = _tiled(frame, row.cut_from)
+            for views, drawn in zip(found, draws, strict=True):
+                views.aesthetic[0, drawn.aesthetic == index] = tiled
     return found
 
 

@@ -103,7 +103,7 @@ def read_labels(
                 **own,
                 group=group or row["file"],
                 ladder=ladder,
-                cut_from=int(cut_from) if isfinite(cut_from) else 0,
+                cut_from=int(cut_from) if cut_from > 0 else 0,
                 split=part or None,
                 also={name: float(row[name]) for name in besides},
             )
@@ -254,8 +254,8 @@ def _check(table: pd.DataFrame, path: Path, also: Sequence[str] = ()) -> None:
             bad = table["file"][table[name].isna() & (values != "")].tolist()
             if bad:
                 raise SettingsError(
-                    f"'{path}' gives {len(bad)} videos a {name} opinion that is no number, as "
-                    f"{_some(bad)}."
+                    f"'{path}' gives {len(bad)} videos something in the column '{name}' that is no "
+                    f"number, as {_some(bad)}."
                 )
     for name in also:
         if table[name].isna().all():

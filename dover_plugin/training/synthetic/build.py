@@ -19,17 +19,8 @@ import torch
 from dover_plugin.files import write_text
 from dover_plugin.training.labels import SPLITS
 from dover_plugin.training.synthetic import scenes
-from dover_plugin.training.synthetic.degradations import (
-    AGAIN,
-    CAPTURE,
-    CODECS,
-    DEGRADATIONS,
-    DELIVERY,
-    LEVELS,
-    LIGHT,
-    PENALTIES,
-    Shot,
-)
+from dover_plugin.training.synthetic.chains import Fault, plan
+from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LIGHT, PENALTIES, Shot
 from dover_plugin.training.synthetic.encoding import decode, encode
 from dover_plugin.training.synthetic.sources import SOURCES, Source, read
 from dover_plugin.video import open_source
@@ -44,13 +35,7 @@ LARGEST = 5  # times its own height a cut-out's picture is high
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
-LADDERS = ("h264", "hevc", "av1", "defocus", "motion_blur", "noise", "upscaled", "cast")
-OFTEN = ("defocus", "motion_blur", "noise", "upscaled", "h264", "av1")  # in what is learnt from
-WORN = ("upscaled", "defocus", "motion_blur")  # why footage is soft
 SCENES = {"train": 180, "val": 10, "test": 15}
-
-type Fault = tuple[str, int]
-type Ladder = list[list[Fault]]  # chains, whose clips are compared with each other
 
 
 @dataclass(frozen=True)
@@ -165,66 +150,6 @@ def _cut(content: Content, seed: int) -> Content:
     return replace(content, size=size, height=height)
 
 
-def plan(content: Content, rng: np.random.Generator) -> list[Ladder]:
-    """Which chains of faults a content goes through; the empty one first."""
-    if content.split == "train":
-        return _lessons(rng)
-    kinds = list(DEGRADATIONS)
-    chains: Ladder = [[]]
-    if content.split == "val":
-        for kind in rng.permutation(kinds)[:5]:
-            low, high = _levels(rng, 2)
-            chains += [[(str(kind), low)], [(str(kind), high)]]
-    else:
-        chains += [[(kind, level)] for kind in LADDERS for level in range(1, LEVELS + 1)]
-        others = [kind for kind in kinds if kind not in LADDERS]
-        chains += [[(kind, int(rng.integers(1, LEVELS + 1)))] for kind in others]
-    for before, after in 2 * ((CAPTURE, DELIVERY), (CODECS, AGAIN)):
-        first = str(rng.choice(before))
-        then = str(rng.choice([kind for kind in after if kind != first]))
-        chains.append([(first, int(rng.integers(1, 4))), (then, int(rng.integers(1, 4)))])
-    return [chains]
-
-
-def _lessons(rng: np.random.Generator) -> list[Ladder]:
-    """Four ladders of four clips: two of a clean content, two of one that is worn as footage is.
-
-    Light and colour are met seldom, since a training spoils them anew each time.
-    """
-    kinds = list(DEGRADATIONS)
-    first, second = _faults(rng, kinds, 2)
-    ladders = [
-        [[], *([(first, level)] for level in _levels(rng, 3))],
-        [[(second, level)] for level in _levels(rng, 4)],
-    ]
-    for _ in range(2):
-        worn = _worn(rng)
-        then = _faults(rng, [kind for kind in AGAIN if kind not in dict(worn)], 1)[0]
-        ladders.append([worn, *([*worn, (then, level)] for level in _levels(rng, 3))])
-    return ladders
-
-
-def _faults(rng: np.random.Generator, kinds: Sequence[str], count: int) -> list[str]:
-    often = np.array([0.3 if kind in LIGHT else 1 + (kind in OFTEN) for kind in kinds])
-    return [str(kind) for kind in rng.choice(kinds, count, replace=False, p=often / often.sum())]
-
-
-def _levels(rng: np.random.Generator, count: int) -> list[int]:
-    return [int(level) for level in rng.permutation(np.arange(1, LEVELS + 1))[:count]]
-
-
-def _worn(rng: np.random.Generator) -> list[Fault]:
-    """What footage brings before anything else is done to it: soft, noisy, coded, or all three."""
-    chain: list[Fault] = []
-    if rng.random() < 0.7:
-        chain.append((str(rng.choice(WORN)), int(rng.integers(1, 5))))
-    if rng.random() < 0.25:
-        chain.append(("noise", int(rng.integers(1, 3))))
-    if rng.random() < 0.6 or not chain:
-        chain.append((str(rng.choice(CODECS)), int(rng.integers(1, 4))))
-    return chain
-
-
 def footage(videos: Sequence[Path]) -> list[Content]:
     """Contents of the user's own films of one folder, filmed as they are, to test on."""
     found = []
@@ -254,7 +179,7 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
     frames, fps = film(content, sources)
     shots: dict[tuple[Fault, ...], Shot] = {(): Shot(frames, frames, fps, height=content.height)}
     labels = []
-    planned = [(i, chain) for i, ladder in enumerate(plan(content, rng)) for chain in ladder]
+    planned = [(i, chain) for i, ladder in enumerate(plan(content.split, rng)) for chain in ladder]
     for number, (ladder, faults) in enumerate(planned):
         for end, (kind, level) in enumerate(faults, 1):
             if tuple(faults[:end]) not in shots:  # what several chains begin with is done once
