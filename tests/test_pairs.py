@@ -8,6 +8,7 @@ import torch
 
 from dover_plugin.training import pairs
 from dover_plugin.training.data import Batch, branch_scores, features_of
+from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.learner import Learner
 from dover_plugin.training.losses import pair_loss
 from dover_plugin.training.pairs import draw_pairs
@@ -31,16 +32,18 @@ def batch() -> Batch:
 def test_pairs_are_drawn_alike_from_one_seed(batch: Batch) -> None:
     views = batch["technical_view"][:3]
     first, again, other = (draw_pairs(views, np.random.default_rng(s)) for s in (1, 1, 2))
-    assert first.shape == (6, 1, 2, SIZE, SIZE, 3)
+    whole = draw_pairs(views, np.random.default_rng(1), "aesthetic")
+    assert first.shape == whole.shape == (6, 1, 2, SIZE, SIZE, 3)
     assert first.dtype == torch.uint8
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+    assert not torch.equal(first, whole)
     for better, worse in zip(first[:3], first[3:], strict=True):
         assert not torch.equal(better, worse)
 
 
 def test_more_of_a_fault_is_farther_from_what_it_spoils(batch: Batch) -> None:
-    plain = pairs._fragments(batch["technical_view"][0])
+    plain = pairs._fragments(batch["technical_view"][0], 32)
     for seed in range(30):
         fault, _ = pairs._fault(5, np.random.default_rng(seed))
         lost = [float((fault(plain, strength) - plain).square().mean()) for strength in (1, 3, 5)]
@@ -62,7 +65,7 @@ def test_no_edge_of_a_fragment_gives_a_fault_away() -> None:
 
 def test_fragments_are_put_back(batch: Batch) -> None:
     view = batch["technical_view"][0]
-    fragments = pairs._fragments(view)
+    fragments = pairs._fragments(view, 32)
     assert fragments.shape == (2 * 4, 3, 32, 32)
     assert torch.equal(fragments[1].permute(1, 2, 0).byte(), view[0, 0, :32, 32:64])
     assert torch.equal(pairs._mosaic(fragments, view.shape), view)
@@ -80,7 +83,8 @@ def test_the_loss_of_pairs() -> None:
     assert float(pair_loss(level + 30, level, 10 * scores)) < 1e-3
 
 
-def test_the_order_of_pairs_is_learnt(batch: Batch) -> None:
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_the_order_of_pairs_is_learnt(batch: Batch, branch: str) -> None:
     settings = TrainSettings(
         model="dover-open", init="scratch", what="all", batch_size=32, clip_len=2, window=SIZE,
         learning_rate=0.001, backbone_rate=1.0, optimizer="muon", warmup_epochs=0, draws=0,
@@ -88,12 +92,12 @@ def test_the_order_of_pairs_is_learnt(batch: Batch) -> None:
     )  # fmt: skip
     batch = {name: values.repeat(4, *[1] * (values.dim() - 1)) for name, values in batch.items()}
     learner = Learner(untrained("dover-open", 0), settings, torch.device("cpu"))
-    drawn = draw_pairs(batch["technical_view"][:16], np.random.default_rng(5))
+    drawn = draw_pairs(batch[f"{branch}_view"][:16], np.random.default_rng(5), branch)
 
     def lost() -> float:
         with torch.inference_mode():
-            features = features_of(learner.averaged, {"technical_view": drawn})["technical"]
-            scores = branch_scores(learner.averaged, "technical", features)
+            features = features_of(learner.averaged, {f"{branch}_view": drawn})[branch]
+            scores = branch_scores(learner.averaged, branch, features)
         return float(pair_loss(scores[:16], scores[16:], scores))
 
     before = lost()

@@ -15,7 +15,13 @@ from scipy import stats
 from dover_plugin.errors import SettingsError
 from dover_plugin.training.labels import read_labels, split
 from dover_plugin.training.synthetic import build, chains, scenes, sources
-from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LEVELS, PENALTIES, Shot
+from dover_plugin.training.synthetic.degradations import (
+    DEGRADATIONS,
+    LEVELS,
+    PENALTIES,
+    Shot,
+    shallow,
+)
 from dover_plugin.training.synthetic.encoding import CODEC_OPTIONS, decode, encode
 from dover_plugin.training.synthetic.examine import examine
 from dover_plugin.training.synthetic.similarity import quality, ssimulacra2
@@ -90,11 +96,13 @@ def test_the_plan_splits_by_content() -> None:
         places.setdefault(key, set()).add(content.split)
     assert all(len(found) == 1 for found in places.values())
     for content in every:
-        planned = chains.plan(content.split, np.random.default_rng(0))
+        worn = 2 if content.height else 1
+        planned = chains.plan(content.split, np.random.default_rng(0), worn)
         every_chain = [chain for ladder in planned for chain in ladder]
         assert every_chain[0] == []
         assert len({str(chain) for chain in every_chain[:13]}) == 13  # none twice
-        assert (content.height > 0) == (content.split == "train")  # cut out of something larger
+        cut = content.split == "train" and not content.name.endswith(build.SMALL)
+        assert (content.height > 0) == cut
         assert content.height >= content.size[0] or not content.height
         assert all(len(dict(chain)) == len(chain) for chain in every_chain)  # no fault twice
         if content.split == "test":  # whole ladders, to see that their order is right
@@ -102,17 +110,26 @@ def test_the_plan_splits_by_content() -> None:
             assert all(step in every_chain for step in ladders)
 
 
-def test_what_is_learnt_from_stands_in_ladders_of_four() -> None:
+@pytest.mark.parametrize("worn", [1, 2])
+def test_what_is_learnt_from_stands_in_ladders_of_four(worn: int) -> None:
     for seed in range(20):
-        ladders = chains._lessons(np.random.default_rng(seed))
+        ladders = chains.plan("train", np.random.default_rng(seed), worn)
         assert [len(ladder) for ladder in ladders] == [4] * 4
-        clean, other, *worn = ladders
-        assert clean[0] == []
-        assert worn[0][0] and worn[1][0]
-        for begins, *spoilt in (clean, [[], *other], *worn):
+        first, *clean = ladders[:-worn]
+        assert first[0] == []
+        assert all(ladder[0] for ladder in ladders[-worn:])
+        for begins, *spoilt in (first, *([[], *ladder] for ladder in clean), *ladders[-worn:]):
             assert all(chain[:-1] == begins for chain in spoilt)
             assert len({chain[-1][0] for chain in spoilt}) == 1
             assert len({chain[-1][1] for chain in spoilt}) == len(spoilt)
+
+
+def test_a_shallow_focus_leaves_some_of_a_picture_sharp(frames: Picture) -> None:
+    shown = shallow(frames, np.random.default_rng(1))
+    off = np.abs(shown.astype(int) - frames).max(axis=(0, 3))
+    assert (off == 0).mean() > 0.05
+    assert (off > 10).mean() > 0.2
+    assert np.array_equal(shown, shallow(frames, np.random.default_rng(1)))
 
 
 def test_blur_goes_by_the_height_of_the_picture_that_was_cut(frames: Picture) -> None:

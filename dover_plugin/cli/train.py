@@ -92,9 +92,7 @@ def train(
     ] = 0.0,
     pair_weight: Annotated[
         float,
-        typer.Option(
-            help="Of technical views in two qualities, of which the worse must score less."
-        ),
+        typer.Option(help="Of views in two qualities, of which the worse must score less."),
     ] = 0.0,
     also: Annotated[
         str,

@@ -70,6 +70,9 @@ def depthwise_conv3d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     Returns:
         (N, T, H, W, C).
     """
+    if plain_form() and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):  # whose gradient is many times slower in halves
+            return depthwise_conv3d(x.float(), weight, bias)
     n, t, h, w, c = x.shape
     depth, rows, cols = weight.shape[2:]
     frames = x.reshape(n * t, h, w, c).permute(0, 3, 1, 2)  # (N*T, C, H, W), a view

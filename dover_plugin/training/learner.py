@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from dover_plugin.networks import Dover
 from dover_plugin.training.also import Also
 from dover_plugin.training.data import Backbone, Batch, branch_scores, features_of, raw_scores
+from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.losses import Opinions, pair_loss, view_biased_loss
 from dover_plugin.training.model import HEADS, head_names
 from dover_plugin.training.pairs import draw_pairs
@@ -86,9 +87,8 @@ class Learner:
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         for name, module in self.network.named_children():
             module.train(_learns(f"{name}.", self.settings.what))
-        with autocast(self.settings.precision, self.device):
-            features = features_of(self.network, batch, self._compiled)
-            technical, aesthetic = raw_scores(self.network, features)
+        features = self._features(batch)
+        technical, aesthetic = raw_scores(self.network, features)
         opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
         loss = view_biased_loss(
             technical,
@@ -101,7 +101,8 @@ class Learner:
         if self._also:
             loss = loss + self._also(features, batch["also"])
         if self.settings.pair_weight:
-            loss = loss + self.settings.pair_weight * self._pairs(batch, technical)
+            scores = {"technical": technical, "aesthetic": aesthetic}
+            loss = loss + self.settings.pair_weight * self._pairs(batch, scores)
         value = float(loss.detach())
         self._check("loss", value, steps)
         for optimizer in self._optimizers:
@@ -119,15 +120,27 @@ class Learner:
         self.step += 1
         return value
 
-    def _pairs(self, batch: Batch, scores: Tensor) -> Tensor:
-        """The loss of a quarter of the batch's technical views in two qualities."""
-        rng = np.random.default_rng([self.settings.seed, self.step])
-        views = batch["technical_view"][: max(1, len(batch["overall"]) // 4)]
-        pairs = {"technical_view": draw_pairs(views, rng)}
+    def _features(self, batch: Batch) -> dict[str, Tensor]:
+        """Of both branches, in float32, as all that follows."""
         with autocast(self.settings.precision, self.device):
-            features = features_of(self.network, pairs, self._compiled)["technical"]
-            better, worse = branch_scores(self.network, "technical", features).chunk(2)
-        return pair_loss(better, worse, scores)
+            found = features_of(self.network, batch, self._compiled)
+        return {branch: features.float() for branch, features in found.items()}
+
+    def _pairs(self, batch: Batch, scores: dict[str, Tensor]) -> Tensor:
+        """The loss of a quarter of the batch's views in two qualities, of what is trained."""
+        rng = np.random.default_rng([self.settings.seed, self.step])
+        views = {
+            f"{branch}_view": draw_pairs(
+                batch[f"{branch}_view"][: max(1, len(batch["overall"]) // 4)], rng, branch
+            )
+            for branch in BRANCHES
+            if _learns(f"{branch}_", self.settings.what)
+        }
+        losses = []
+        for branch, features in self._features(views).items():
+            better, worse = branch_scores(self.network, branch, features).chunk(2)
+            losses.append(pair_loss(better, worse, scores[branch]))
+        return torch.stack(losses).mean()
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""

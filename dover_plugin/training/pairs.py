@@ -23,34 +23,39 @@ REACH = FRAGMENT // 2 - 1  # of a kernel, in pixels
 TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
 
 
-def draw_pairs(views: Tensor, rng: np.random.Generator) -> Tensor:
-    """Each technical view less and more spoilt in sharpness, noise or coding.
+def draw_pairs(views: Tensor, rng: np.random.Generator, branch: str = "technical") -> Tensor:
+    """Each view less and more spoilt in sharpness, noise or coding.
 
     Args:
         views: (N, 1, T, H, W, 3) uint8.
         rng: draws what footage brings, faults and strengths.
+        branch: whose views; blur does not reach over the edges of technical fragments.
 
     Returns:
         (2 * N, 1, T, H, W, 3) uint8: first all that are better, then, in the same order, all that
         are worse.
     """
-    both = [_pair(view, rng) for view in views.cpu()]
+    side = FRAGMENT if branch == "technical" else views.shape[3]
+    both = [_pair(view, rng, side) for view in views.cpu()]
     return torch.stack([view for half in zip(*both, strict=True) for view in half]).to(views.device)
 
 
-def _pair(view: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _pair(view: Tensor, rng: np.random.Generator, fragment: int) -> tuple[Tensor, Tensor]:
     """One fault over what footage brings, in two strengths of which the lower may be none.
 
-    Fragments are shown a little larger first, so that what a fault does at their edges, where it
-    lacks what lies beyond, can be cut off: it would give the worse one away.
+    Fragments, of which an aesthetic view is one, are shown a little larger first, so that what a
+    fault does at their edges, where it lacks what lies beyond, can be cut off: it would give the
+    worse one away.
     """
     low = 0.0 if rng.random() < 0.4 else rng.uniform(0, 3.5)
     high = min(5.0, low + rng.uniform(1.5, 3))
     fault, margin = _fault(high, rng)
-    side = FRAGMENT + 2 * margin
-    fragments = F.interpolate(_fragments(view), (side, side), mode="bicubic", align_corners=False)
+    side = fragment + 2 * margin
+    fragments = F.interpolate(
+        _fragments(view, fragment), (side, side), mode="bicubic", align_corners=False
+    )
     source = _source(fragments, rng).clamp(0, 255)
-    inside = slice(margin, margin + FRAGMENT)
+    inside = slice(margin, margin + fragment)
     better, worse = (
         _mosaic((fault(source, strength) if strength else source)[..., inside, inside], view.shape)
         for strength in (low, high)
@@ -106,17 +111,18 @@ def _fault(high: float, rng: np.random.Generator) -> tuple[Fault, int]:
     return fault, min(REACH, math.ceil(reach))
 
 
-def _fragments(view: Tensor) -> Tensor:
-    """(1, T, H, W, 3) as its fragments (N, 3, 32, 32): blur does not reach over their edges."""
+def _fragments(view: Tensor, side: int) -> Tensor:
+    """(1, T, H, W, 3) as its fragments (N, 3, side, side)."""
     _, frames, height, width, _ = view.shape
-    shape = (frames, height // FRAGMENT, FRAGMENT, width // FRAGMENT, FRAGMENT, 3)
+    shape = (frames, height // side, side, width // side, side, 3)
     return view.float().reshape(shape).permute(0, 1, 3, 5, 2, 4).flatten(0, 2)
 
 
 def _mosaic(fragments: Tensor, shape: torch.Size) -> Tensor:
     """The reverse of _fragments, as uint8."""
     _, frames, height, width, _ = shape
-    grid = (frames, height // FRAGMENT, width // FRAGMENT, 3, FRAGMENT, FRAGMENT)
+    side = fragments.shape[-1]
+    grid = (frames, height // side, width // side, 3, side, side)
     view = fragments.reshape(grid).permute(0, 1, 4, 2, 5, 3).reshape(shape)
     return view.round().clamp(0, 255).byte()
 

@@ -83,8 +83,8 @@ class TrainSettings:
             are compared with each other too; for those that show one thing in several qualities.
         own_weight: of a branch's own opinion where it is known, beside the overall one.
         fused_weight: of the overall opinion of both branches together.
-        pair_weight: of the technical views of a quarter of each batch in two qualities, of which
-            the worse must score less; end to end.
+        pair_weight: of the views of a quarter of each batch in two qualities, of which the worse
+            must score less; end to end.
         val_share: of the groups, where labels name no split.
         test_share: likewise.
         validate_every: epochs between validations; the last epoch is always validated.

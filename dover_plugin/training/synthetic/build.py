@@ -20,7 +20,13 @@ from dover_plugin.files import write_text
 from dover_plugin.training.labels import SPLITS
 from dover_plugin.training.synthetic import scenes
 from dover_plugin.training.synthetic.chains import Fault, plan
-from dover_plugin.training.synthetic.degradations import DEGRADATIONS, LIGHT, PENALTIES, Shot
+from dover_plugin.training.synthetic.degradations import (
+    DEGRADATIONS,
+    LIGHT,
+    PENALTIES,
+    Shot,
+    shallow,
+)
 from dover_plugin.training.synthetic.encoding import decode, encode
 from dover_plugin.training.synthetic.sources import SOURCES, Source, read
 from dover_plugin.video import open_source
@@ -28,12 +34,15 @@ from dover_plugin.views import Picture
 
 # What one clip of the technical view spans; less in training, which sees two frames at a time.
 NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
-# What is learnt from is cut out of pictures of some height: fragments are the same there.
+# Half of what is learnt from is cut out of pictures of some height: fragments are the same there.
 CUTS = ((144, 192), (224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
 HEIGHTS = (144, 180, 240, 270, 360, 480, 540, 720, 1080)
 LARGEST = 5  # times its own height a cut-out's picture is high
+WHOLE = ((240, 320), (270, 480), (270, 480), (360, 640), (480, 270))  # the other half, small
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
+SMALL = "-whole"  # ends the names of these
+SHALLOW = 0.2  # of them: some of the picture is in focus, the rest is not, which is no fault
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 SCENES = {"train": 180, "val": 10, "test": 15}
 
@@ -138,7 +147,9 @@ def contents(seed: int) -> list[Content]:
             size = source.sizes[part % len(source.sizes)]
             name = f"{Path(source.file).stem}-{part}"
             found.append(Content(name, source.split, size, number, source, part))
-    found = [_cut(each, seed) if each.split == "train" else each for each in found]
+    learnt = [each for each in found if each.split == "train"]
+    found = [each for each in found if each.split != "train"]
+    found += [made(each, seed) for made in (_cut, _small) for each in learnt]
     return sorted(found, key=lambda content: SPLITS.index(content.split))  # what is learnt first
 
 
@@ -148,6 +159,13 @@ def _cut(content: Content, seed: int) -> Content:
     size = CUTS[int(rng.integers(len(CUTS)))]
     height = int(rng.choice([each for each in HEIGHTS if 1 <= each / size[0] <= LARGEST]))
     return replace(content, size=size, height=height)
+
+
+def _small(content: Content, seed: int) -> Content:
+    """Another of its kind, or another film of its photograph, whole but small."""
+    number = content.seed + 200_000
+    size = WHOLE[int(np.random.default_rng([seed, number, 3]).integers(len(WHOLE)))]
+    return replace(content, name=f"{content.name}{SMALL}", size=size, seed=number)
 
 
 def footage(videos: Sequence[Path]) -> list[Content]:
@@ -164,11 +182,17 @@ def footage(videos: Sequence[Path]) -> list[Content]:
 def film(content: Content, folder: Path) -> tuple[Picture, int]:
     """The frames of a content, unspoilt, and frames per second."""
     count = NUM_FRAMES[content.split]
-    if content.source is None:
-        return scenes.generate(content.kind, count, content.size, content.seed), 25
     rng = np.random.default_rng([content.seed, 4])
-    finest = rng.uniform(*FINEST) if content.height else FINEST[1]
-    return read(content.source, folder, content.part, count, content.size, content.seed, finest)
+    if content.source is None:
+        frames, fps = scenes.generate(content.kind, count, content.size, content.seed), 25
+    else:
+        finest = rng.uniform(*FINEST) if content.height else FINEST[1]
+        frames, fps = read(
+            content.source, folder, content.part, count, content.size, content.seed, finest
+        )
+    if content.name.endswith(SMALL) and rng.random() < SHALLOW:
+        frames = shallow(frames, rng)
+    return frames, fps
 
 
 def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list[Label]:
@@ -179,7 +203,8 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
     frames, fps = film(content, sources)
     shots: dict[tuple[Fault, ...], Shot] = {(): Shot(frames, frames, fps, height=content.height)}
     labels = []
-    planned = [(i, chain) for i, ladder in enumerate(plan(content.split, rng)) for chain in ladder]
+    ladders = plan(content.split, rng, worn=2 if content.height else 1)
+    planned = [(i, chain) for i, ladder in enumerate(ladders) for chain in ladder]
     for number, (ladder, faults) in enumerate(planned):
         for end, (kind, level) in enumerate(faults, 1):
             if tuple(faults[:end]) not in shots:  # what several chains begin with is done once

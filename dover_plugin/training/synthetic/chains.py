@@ -22,10 +22,16 @@ type Fault = tuple[str, int]  # and its step
 type Ladder = list[list[Fault]]  # chains, whose clips are compared with each other
 
 
-def plan(split: str, rng: np.random.Generator) -> list[Ladder]:
-    """Which chains of faults a content of this split goes through; the empty one first."""
+def plan(split: str, rng: np.random.Generator, worn: int = 0) -> list[Ladder]:
+    """Which chains of faults a content goes through; the empty one first.
+
+    Args:
+        split: of the content.
+        rng: draws what is random.
+        worn: so many of the ladders that are learnt from begin as footage does.
+    """
     if split == "train":
-        return _lessons(rng)
+        return _lessons(rng, worn)
     kinds = list(DEGRADATIONS)
     chains: Ladder = [[]]
     if split == "val":
@@ -43,21 +49,18 @@ def plan(split: str, rng: np.random.Generator) -> list[Ladder]:
     return [chains]
 
 
-def _lessons(rng: np.random.Generator) -> list[Ladder]:
-    """Four ladders of four clips: two of a clean content, two of one that is worn as footage is.
+def _lessons(rng: np.random.Generator, worn: int) -> list[Ladder]:
+    """Four ladders of four clips: some of a clean content, some of one that is worn as footage is.
 
     Light and colour are met seldom, since a training spoils them anew each time.
     """
-    kinds = list(DEGRADATIONS)
-    first, second = _faults(rng, kinds, 2)
-    ladders = [
-        [[], *([(first, level)] for level in _levels(rng, 3))],
-        [[(second, level)] for level in _levels(rng, 4)],
-    ]
-    for _ in range(2):
-        worn = _worn(rng)
-        then = _faults(rng, [kind for kind in AGAIN if kind not in dict(worn)], 1)[0]
-        ladders.append([worn, *([*worn, (then, level)] for level in _levels(rng, 3))])
+    first, *others = _faults(rng, list(DEGRADATIONS), 4 - worn)
+    ladders: list[Ladder] = [[[], *([(first, level)] for level in _levels(rng, 3))]]
+    ladders += [[[(fault, level)] for level in _levels(rng, 4)] for fault in others]
+    for _ in range(worn):
+        chain = _worn(rng)
+        then = _faults(rng, [kind for kind in AGAIN if kind not in dict(chain)], 1)[0]
+        ladders.append([chain, *([*chain, (then, level)] for level in _levels(rng, 3))])
     return ladders
 
 
