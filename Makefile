@@ -35,9 +35,9 @@ LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $
 	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --spoil-light --draws 1 --also 'fault_*,similarity' --own-weight 1 \
 	--compile --workers 1
 # First what a fault does at all, then that it does so to footage as well, then the technical branch's order of versions of one clip.
-FIRST := --init scratch --epochs 25 --learning-rate 0.0008 --validate-every 10
-THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 28 --learning-rate 0.0006 --validate-every 14 --fused-weight 2 --pair-weight 3
-LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 15 --learning-rate 0.0005 --validate-every 5 --fused-weight 2 --only technical --together 4
+FIRST := --init scratch --epochs 14 --learning-rate 0.0008 --validate-every 7
+THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 14 --learning-rate 0.0006 --validate-every 7 --fused-weight 2 --pair-weight 3
+LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 8 --learning-rate 0.0005 --validate-every 4 --fused-weight 2 --only technical --together 4
 
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1

@@ -44,7 +44,7 @@ SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360),
 SMALL = "-whole"  # ends the names of these
 SHALLOW = 0.2  # of them: some of the picture is in focus, the rest is not, which is no fault
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
-SCENES = {"train": 180, "val": 10, "test": 15}
+SCENES = {"train": 600, "val": 10, "test": 15}
 
 
 @dataclass(frozen=True)
