@@ -153,7 +153,7 @@ def test_clips_are_labelled_and_can_be_trained_on(
         [("cast", 2), ("noise", 1)],
         [("cast", 2), ("noise", 1), ("h264", 5)],
     ]
-    monkeypatch.setattr(build, "plan", lambda *_: [ladder[:2], ladder[2:]])
+    monkeypatch.setattr(build, "plan", lambda *_, **__: [ladder[:2], ladder[2:]])
     labels = build.make_clips(content, tmp_path, tmp_path, seed=0)
     assert [label.row()["faults"] for label in labels] == [
         "none", "h264", "cast+noise", "cast+noise+h264"
