@@ -4,6 +4,7 @@ import csv
 import fnmatch
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
@@ -135,13 +136,22 @@ def check_readable(labels: Sequence[Labelled], progress: Callable[[str, int, int
     Raises:
         VideoError: one or more cannot be opened, all named.
     """
-    broken: list[VideoError] = []
-    for done, row in enumerate(labels, start=1):
+
+    def fault(row: Labelled) -> VideoError | None:
         try:
             open_source(row.file)
         except VideoError as error:
-            broken.append(error)
-        progress("opening", done, len(labels))
+            return error
+        return None
+
+    broken: list[VideoError] = []
+    pool = ThreadPoolExecutor(thread_name_prefix="dover-open")
+    try:
+        for done, error in enumerate(pool.map(fault, labels), start=1):
+            broken += [error] if error else []
+            progress("opening", done, len(labels))
+    finally:  # also where Ctrl-C was pressed
+        pool.shutdown(cancel_futures=True)
     if broken:
         told = "\n".join(str(error) for error in broken)
         raise VideoError(
