@@ -103,7 +103,10 @@ def test_depthwise_convolution_equals_the_3d_one(depth: int, gradients: bool) ->
     with torch.set_grad_enabled(gradients):
         y = depthwise_conv3d(x, conv.weight, conv.bias)
         expected = conv(x.permute(0, 4, 1, 2, 3)).permute(0, 2, 3, 4, 1)
+        with torch.autocast("cpu", torch.bfloat16):  # a training's gradients stay in float32
+            halves = depthwise_conv3d(x, conv.weight, conv.bias)
     assert torch.allclose(y, expected, atol=1e-5)
+    assert torch.equal(halves, y) == gradients
 
 
 def test_gate_counts_rows_plus_columns_between_fragments() -> None:

@@ -13,6 +13,7 @@ from clips import write_clip
 from scipy import stats
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.training.blur import shallow
 from dover_plugin.training.labels import read_labels, split
 from dover_plugin.training.synthetic import build, chains, scenes, sources
 from dover_plugin.training.synthetic.degradations import (
@@ -20,7 +21,6 @@ from dover_plugin.training.synthetic.degradations import (
     LEVELS,
     PENALTIES,
     Shot,
-    shallow,
 )
 from dover_plugin.training.synthetic.encoding import CODEC_OPTIONS, decode, encode
 from dover_plugin.training.synthetic.examine import examine
@@ -101,7 +101,7 @@ def test_the_plan_splits_by_content() -> None:
         every_chain = [chain for ladder in planned for chain in ladder]
         assert every_chain[0] == []
         assert len({str(chain) for chain in every_chain[:13]}) == 13  # none twice
-        cut = content.split == "train" and not content.name.endswith(build.SMALL)
+        cut = content.split == "train" and not content.name.endswith("-whole")
         assert (content.height > 0) == cut
         assert content.height >= content.size[0] or not content.height
         assert all(len(dict(chain)) == len(chain) for chain in every_chain)  # no fault twice

@@ -71,7 +71,7 @@ def depthwise_conv3d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         (N, T, H, W, C).
     """
     if plain_form() and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-        with torch.autocast("cpu", enabled=False):  # whose gradient is many times slower in halves
+        with torch.autocast("cpu", enabled=False):  # whose gradients are slow in halves
             return depthwise_conv3d(x.float(), weight, bias)
     n, t, h, w, c = x.shape
     depth, rows, cols = weight.shape[2:]

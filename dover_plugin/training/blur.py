@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dover_plugin.views import Picture
+
 type Kernel = NDArray[np.float64]  # (K, K), K odd
 
 
@@ -43,3 +45,25 @@ def _grid(reach: int) -> tuple[Kernel, Kernel]:
     """Rows and columns around 0."""
     rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float64)
     return rows, cols
+
+
+def shallow(frames: Picture, rng: np.random.Generator) -> Picture:
+    """Only an ellipse in focus, ever less around it: a choice of lens, no fault.
+
+    Args:
+        frames: (T, H, W, 3) uint8.
+        rng: draws where, how large, and how far out of focus the rest is.
+    """
+    height, width = frames.shape[1:3]
+    middle, reach = rng.uniform(0.25, 0.75, 2), rng.uniform(0.15, 0.45, 2)
+    rows, columns = (
+        (torch.linspace(0, 1, side) - at) / far
+        for side, at, far in zip((height, width), middle, reach, strict=True)
+    )
+    away = (torch.hypot(rows[:, None], columns) - 1).clamp(0, 1)
+    kernels = [disc(share * height) for share in np.cumsum(rng.uniform(0.004, 0.012, 2))]
+    sharp = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    near, far = (convolve(sharp, kernel) for kernel in kernels)
+    seen = sharp.lerp(near, (2 * away).clamp(max=1)).lerp(far, (2 * away - 1).clamp(min=0))
+    shown: Picture = seen.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return shown

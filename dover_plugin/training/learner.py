@@ -121,7 +121,7 @@ class Learner:
         return value
 
     def _features(self, batch: Batch) -> dict[str, Tensor]:
-        """Of both branches, in float32, as all that follows."""
+        """Of the branches whose views are given; float32, as all that follows."""
         with autocast(self.settings.precision, self.device):
             found = features_of(self.network, batch, self._compiled)
         return {branch: features.float() for branch, features in found.items()}

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from dover_plugin.files import write_text
+from dover_plugin.training.blur import shallow
 from dover_plugin.training.labels import SPLITS
 from dover_plugin.training.synthetic import scenes
 from dover_plugin.training.synthetic.chains import Fault, plan
@@ -25,7 +26,6 @@ from dover_plugin.training.synthetic.degradations import (
     LIGHT,
     PENALTIES,
     Shot,
-    shallow,
 )
 from dover_plugin.training.synthetic.encoding import decode, encode
 from dover_plugin.training.synthetic.sources import SOURCES, Source, read
@@ -41,7 +41,6 @@ LARGEST = 5  # times its own height a cut-out's picture is high
 WHOLE = ((240, 320), (270, 480), (270, 480), (360, 640), (480, 270))  # the other half, small
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
-SMALL = "-whole"  # ends the names of these
 SHALLOW = 0.2  # of them: some of the picture is in focus, the rest is not, which is no fault
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
 SCENES = {"train": 600, "val": 10, "test": 15}
@@ -165,7 +164,7 @@ def _small(content: Content, seed: int) -> Content:
     """Another of its kind, or another film of its photograph, whole but small."""
     number = content.seed + 200_000
     size = WHOLE[int(np.random.default_rng([seed, number, 3]).integers(len(WHOLE)))]
-    return replace(content, name=f"{content.name}{SMALL}", size=size, seed=number)
+    return replace(content, name=f"{content.name}-whole", size=size, seed=number)
 
 
 def footage(videos: Sequence[Path]) -> list[Content]:
@@ -190,7 +189,7 @@ def film(content: Content, folder: Path) -> tuple[Picture, int]:
         frames, fps = read(
             content.source, folder, content.part, count, content.size, content.seed, finest
         )
-    if content.name.endswith(SMALL) and rng.random() < SHALLOW:
+    if content.split == "train" and not content.height and rng.random() < SHALLOW:
         frames = shallow(frames, rng)
     return frames, fps
 

@@ -249,31 +249,6 @@ CODECS = ("h264", "hevc", "av1", "blocking")
 AGAIN = ("defocus", "motion_blur", "noise", "sharpened", "upscaled", *CODECS)
 
 
-def shallow(frames: Picture, rng: np.random.Generator) -> Picture:
-    """Only an ellipse in focus, ever less around it: a choice of lens, no fault.
-
-    Args:
-        frames: (T, H, W, 3) uint8.
-        rng: draws where, how large, and how far out of focus the rest is.
-    """
-    height, width = frames.shape[1:3]
-    middle, reach = rng.uniform(0.25, 0.75, 2), rng.uniform(0.15, 0.45, 2)
-    rows, columns = (
-        (torch.linspace(0, 1, side) - at) / far
-        for side, at, far in zip((height, width), middle, reach, strict=True)
-    )
-    away = (torch.hypot(rows[:, None], columns) - 1).clamp(0, 1)
-    kernels = [disc(share * height) for share in np.cumsum(rng.uniform(0.004, 0.012, 2))]
-
-    def lens(x: Tensor) -> Tensor:
-        near, far = (convolve(x, kernel) for kernel in kernels)
-        return torch.where(
-            away < 0.5, x.lerp(near, 2 * away.clamp(max=0.5)), near.lerp(far, 2 * away - 1)
-        )
-
-    return _by_frame(frames, lens)
-
-
 def spoil_light(
     views: dict[str, Picture], rng: np.random.Generator
 ) -> tuple[dict[str, Picture], str, int, float]:
