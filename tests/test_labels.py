@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.training.also import as_met
 from dover_plugin.training.data import plan
 from dover_plugin.training.labels import Labelled, check_videos, read_labels, split
 from dover_plugin.training.losses import (
@@ -238,3 +239,23 @@ def test_neighbours_are_compared_in_a_branchs_own_opinion_where_all_of_them_have
     both = view_biased_loss(scores, overall, opinions, 2, own_weight=1)
     known = quality_loss(scores[:2], own[:2])  # all that is known is one pair of neighbours
     assert float(both - plain) == pytest.approx(float(known), abs=1e-6)
+
+
+def test_losses_of_rows_are_those_of_each_row() -> None:
+    scores = torch.tensor([[1.0, 3.0, 2.0, 4.0], [4.0, 1.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    labels = torch.tensor([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
+    found = quality_loss(scores, labels)
+    assert found.shape == (3,)
+    for row, one, other in zip(found, scores, labels, strict=True):
+        assert float(row) == pytest.approx(float(quality_loss(one, other)), abs=1e-6)
+    assert len({round(float(row), 3) for row in found}) == 3
+
+
+def test_columns_of_light_are_weighed_as_they_are_met() -> None:
+    rows = [{"fault_cast": 0.0, "fault_noise": float(i % 6), "grain": 1.0 * i} for i in range(100)]
+    assert as_met(rows, spoil_light=False) == [list(row.values()) for row in rows]
+    cast, noise, grain = zip(*as_met(rows, spoil_light=True), strict=True)
+    assert sum(level > 0 for level in cast) == 10  # a fifth of every other one
+    assert set(cast) == {0, 1, 2, 3, 4, 5}
+    assert list(noise) == [row["fault_noise"] for row in rows]
+    assert list(grain) == [row["grain"] for row in rows]

@@ -12,8 +12,31 @@ from torch import Tensor, nn
 
 from dover_plugin.networks import Dover
 from dover_plugin.training.examples import BRANCHES
+from dover_plugin.training.synthetic.degradations import LEVELS, LIGHT
 
 WEIGHT = 0.25  # beside the loss of the scores
+
+
+def as_met(rows: Sequence[Mapping[str, float]], spoil_light: bool) -> list[list[float]]:
+    """Values (N, K) of other columns as examples give them, to take their deviations from.
+
+    Labels may know light and colour as good nearly everywhere. Where examples spoil it in every
+    other case, such a column's own deviation would be a fraction of what is met, and its error,
+    in deviations, outweigh all that is to be learnt.
+
+    Args:
+        rows: columns by name of each training video.
+        spoil_light: examples do.
+    """
+    values = []
+    for index, row in enumerate(rows):
+        met = dict(row)
+        if spoil_light and index % 2:
+            fault, level = (f"fault_{LIGHT[index % len(LIGHT)]}", index // len(LIGHT) % LEVELS + 1)
+            if fault in met:
+                met[fault] = max(met[fault], level)
+        values.append(list(met.values()))
+    return values
 
 
 class Also(nn.Module):

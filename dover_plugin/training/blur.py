@@ -36,6 +36,7 @@ def bell(sigma: float, reach: int) -> Kernel:
 def convolve(x: Tensor, kernel: Kernel) -> Tensor:
     """Each channel of (N, C, H, W) with one kernel, edges reflected."""
     weight = torch.from_numpy(kernel / kernel.sum()).float()[None, None]
+    weight = weight.to(x.device, non_blocking=True)
     rows, cols = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = F.pad(x, (cols, cols, rows, rows), mode="reflect")
     return F.conv2d(padded, weight.repeat(x.shape[1], 1, 1, 1), groups=x.shape[1])

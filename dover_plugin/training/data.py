@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
@@ -64,6 +65,7 @@ def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iter
         worker_init_fn=_leave_interrupts,
         multiprocessing_context="spawn" if workers else None,
         prefetch_factor=2 if workers else None,
+        pin_memory=torch.cuda.is_available(),
     )
     with started_without_interrupts():
         batches_ahead = iter(loader)

@@ -84,7 +84,7 @@ class Learner:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.rate * group["share"]
-        batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+        batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
         for name, module in self.network.named_children():
             module.train(_learns(f"{name}.", self.settings.what))
         features = self._features(batch)

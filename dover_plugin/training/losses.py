@@ -40,13 +40,16 @@ def plcc_loss(scores: Tensor, labels: Tensor) -> Tensor:
     difference and of that after the best scaling.
 
     Args:
-        scores: (N,), N at least 2.
-        labels: (N,).
+        scores: (..., N), N at least 2, each row by itself.
+        labels: (..., N).
+
+    Returns:
+        (...).
     """
     predicted, wanted = _standard(scores), _standard(labels)
-    correlation = (predicted * wanted).mean()
-    direct = (predicted - wanted).square().mean() / 4
-    scaled = (correlation * predicted - wanted).square().mean() / 4
+    correlation = (predicted * wanted).mean(dim=-1, keepdim=True)
+    direct = (predicted - wanted).square().mean(dim=-1) / 4
+    scaled = (correlation * predicted - wanted).square().mean(dim=-1) / 4
     return (direct + scaled) / 2
 
 
@@ -54,13 +57,16 @@ def rank_loss(scores: Tensor, labels: Tensor) -> Tensor:
     """How much pairs are in the wrong order, from 0.
 
     Args:
-        scores: (N,), N at least 2.
-        labels: (N,).
+        scores: (..., N), N at least 2, each row by itself.
+        labels: (..., N).
+
+    Returns:
+        (...).
     """
-    count = len(scores)
-    lead = scores[:, None] - scores[None]  # (N, N)
-    wrong = torch.relu(lead * torch.sign(labels[None] - labels[:, None]))
-    return wrong.sum() / count / (count - 1) / (1 + wrong.max())
+    count = scores.shape[-1]
+    lead = scores[..., :, None] - scores[..., None, :]  # (..., N, N)
+    wrong = torch.relu(lead * torch.sign(labels[..., None, :] - labels[..., :, None]))
+    return wrong.sum(dim=(-2, -1)) / count / (count - 1) / (1 + wrong.amax(dim=(-2, -1)))
 
 
 def quality_loss(scores: Tensor, labels: Tensor) -> Tensor:
@@ -105,16 +111,18 @@ def view_biased_loss(
 
 
 def _compared(scores: Tensor, labels: Tensor, together: int) -> Tensor:
-    """The loss of all whose label is known, half of it within neighbours if these are compared."""
+    """The loss of all whose label is known, half of it within neighbours whose labels all are."""
     known = labels.isfinite()
     if known.sum() < 2:
         return torch.zeros((), device=scores.device)
     total = quality_loss(scores[known], labels[known])
     if together == 1:
         return total
-    groups = zip(*(torch.split(x, together) for x in (scores, labels, known)), strict=True)
-    within = [quality_loss(s[k], o[k]) for s, o, k in groups if k.sum() > 1]
-    return (total + torch.stack(within).mean()) / 2 if within else total
+    whole = known.view(-1, together).all(dim=1)
+    if not whole.any():
+        return total
+    rows, wanted = (values.view(-1, together)[whole] for values in (scores, labels))
+    return (total + quality_loss(rows, wanted).mean()) / 2
 
 
 def pair_loss(better: Tensor, worse: Tensor, scores: Tensor) -> Tensor:
@@ -130,4 +138,6 @@ def pair_loss(better: Tensor, worse: Tensor, scores: Tensor) -> Tensor:
 
 
 def _standard(values: Tensor) -> Tensor:
-    return (values - values.mean()) / (values.std(correction=0) + EPS)
+    """Rows (..., N) of zero mean and unit deviation."""
+    deviation = values.std(dim=-1, correction=0, keepdim=True)
+    return (values - values.mean(dim=-1, keepdim=True)) / (deviation + EPS)

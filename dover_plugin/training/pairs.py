@@ -21,6 +21,8 @@ BLOCKS = (8, 16, 32)  # sides of what codecs transform
 REACH = FRAGMENT // 2 - 1  # of a kernel, in pixels
 # Brightness and two differences of colour (BT.601), as codecs see a picture.
 TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
+TO_RGB = torch.linalg.inv(TO_YCC)
+COARSER = torch.tensor([1, 1.6, 1.6])  # steps of each of these
 
 
 def draw_pairs(views: Tensor, rng: np.random.Generator, branch: str = "technical") -> Tensor:
@@ -36,8 +38,8 @@ def draw_pairs(views: Tensor, rng: np.random.Generator, branch: str = "technical
         are worse.
     """
     side = FRAGMENT if branch == "technical" else views.shape[3]
-    both = [_pair(view, rng, side) for view in views.cpu()]
-    return torch.stack([view for half in zip(*both, strict=True) for view in half]).to(views.device)
+    both = [_pair(view, rng, side) for view in views]
+    return torch.stack([view for half in zip(*both, strict=True) for view in half])
 
 
 def _pair(view: Tensor, rng: np.random.Generator, fragment: int) -> tuple[Tensor, Tensor]:
@@ -133,10 +135,11 @@ def _grain(x: Tensor, rng: np.random.Generator) -> Tensor:
     Some is coarse as a whole, as of a small film that is shown larger.
     """
     side = x.shape[-1]
+    generator = torch.Generator(x.device).manual_seed(int(rng.integers(2**63)))
 
     def drawn(channels: int, factor: float = 1) -> Tensor:
         shape = (len(x), channels, *2 * (max(2, round(side / factor)),))
-        grain = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+        grain = torch.randn(shape, generator=generator, device=x.device)
         if factor == 1:
             return grain
         grain = F.interpolate(grain, (side, side), mode="bilinear")
@@ -165,18 +168,19 @@ def _enlarged(x: Tensor, factor: float, mode: str) -> Tensor:
 def _coded(x: Tensor, step: float, offset: np.ndarray, block: int) -> Tensor:
     """Blocks as a discrete cosine transform in steps, coarser for fine detail and for colour."""
     side, top, left = x.shape[-1], int(offset[0]), int(offset[1])
-    rows = torch.arange(block)[:, None]
+    rows = torch.arange(block, device=x.device)[:, None]
+    to_ycc = TO_YCC.to(x.device, non_blocking=True)
     basis = torch.cos(math.pi * (2 * rows.T + 1) * rows / (2 * block)) * math.sqrt(2 / block)
     basis[0] /= math.sqrt(2)
     count = -(-(side + block) // block)  # so many hold a picture wherever their grid begins
     rest = count * block - side
-    planes = torch.einsum("ab,nbhw->nahw", TO_YCC, x)
+    planes = torch.einsum("ab,nbhw->nahw", to_ycc, x)
     planes = F.pad(planes, (left, rest - left, top, rest - top), mode="replicate")
     blocks = planes.reshape(-1, 3, count, block, count, block).transpose(3, 4)
     steps = step * (1 + 2.8 * (rows + rows.T) / block)
-    steps = steps * torch.tensor([1, 1.6, 1.6])[:, None, None, None, None]
+    steps = steps * COARSER.to(x.device, non_blocking=True)[:, None, None, None, None]
     found = basis @ blocks @ basis.T
     found = found.sign() * (found.abs() / steps + 0.35).floor() * steps  # small ones become 0
     planes = (basis.T @ found @ basis).transpose(3, 4).flatten(4, 5).flatten(2, 3)
     planes = planes[..., top : top + side, left : left + side]
-    return torch.einsum("ab,nbhw->nahw", torch.linalg.inv(TO_YCC), planes)
+    return torch.einsum("ab,nbhw->nahw", TO_RGB.to(x.device, non_blocking=True), planes)

@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from dover_plugin.errors import SettingsError
 from dover_plugin.interrupt import first_interrupt_waits
 from dover_plugin.networks import Dover
+from dover_plugin.training.also import as_met
 from dover_plugin.training.data import load, plan
 from dover_plugin.training.examples import CENTRED, Examples, MakeFeatures, MakeViews
 from dover_plugin.training.labels import SPLITS, Labelled, check_readable, split
@@ -85,9 +86,8 @@ def train(
     with _memory_may_run_out(), _repeatable(device), first_interrupt_waits() as stopping:
         began = start(settings)
         run = Run(folder, settings, fingerprint([*parts["train"], *parts["val"]], began.sha256))
-        learner = Learner(
-            began.network, settings, device, [list(row.also.values()) for row in parts["train"]]
-        )
+        also = as_met([row.also for row in parts["train"]], settings.spoil_light)
+        learner = Learner(began.network, settings, device, also)
         examples = _examples(parts, settings, began, learner, folder.parent)
         if settings.what == "heads":
             workers = 0  # backbones run here, and what they give is read at once
