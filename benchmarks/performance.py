@@ -88,6 +88,20 @@ def machine() -> Row:
     return row
 
 
+def card(precision: str) -> Row:
+    """The peak of the CUDA device: a product of two matrices, as the networks run (no TF32)."""
+    import torch
+
+    size = 8192
+    a, b = torch.randn(2, size, size, device="cuda", dtype=getattr(torch, precision))
+
+    def product() -> None:
+        torch.mm(a, b)
+        torch.cuda.synchronize()
+
+    return {"GFLOP/s": 2 * size**3 / 1e9 / seconds(product)}
+
+
 def engine(
     model: str, name: str, weights: str, device: str = "cpu", precision: str = "float32"
 ) -> Row:
@@ -166,7 +180,9 @@ def pipeline(model: str, weights: str, path: str, workers: str) -> Row:
     }
 
 
-TASKS: dict[str, Callable[..., Row]] = {f.__name__: f for f in (machine, engine, reading, pipeline)}
+TASKS: dict[str, Callable[..., Row]] = {
+    f.__name__: f for f in (machine, card, engine, reading, pipeline)
+}
 
 
 # ---- the report ----
@@ -202,15 +218,14 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
     yield "Networks", rows
 
     if torch.cuda.is_available():
-        yield (
-            f"Networks on {torch.cuda.get_device_name()}",
-            [
-                {"model": model, "precision": precision}
-                | apart("engine", model, "torch", weights[model], "cuda", precision)
-                for model in GFLOP
-                for precision in ("float32", "bfloat16", "float16")
-            ],
-        )
+        rows = []
+        for precision in ("float32", "bfloat16", "float16"):
+            peak = apart("card", precision).get("GFLOP/s", math.nan)
+            for model, gflop in GFLOP.items():
+                row = apart("engine", model, "torch", weights[model], "cuda", precision)
+                share = gflop / row["s per video"] / peak if "error" not in row else None
+                rows.append({"model": model, "precision": precision} | row | {"share": share})
+        yield f"Networks on {torch.cuda.get_device_name()}", rows
 
     rows, clips = [], {}
     for name, size in SIZES.items():
