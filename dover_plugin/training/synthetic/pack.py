@@ -70,6 +70,7 @@ def pack(
     packaged = weights.PACKAGED / file.name  # only now that they have constants
     packaged.write_bytes(file.read_bytes())
     write_text(packaged_facts(MODEL), json.dumps(facts, indent=2))
+    kept.unlink()  # of other constants than these weights have from now on
     return packaged
 
 
