@@ -32,9 +32,9 @@ def as_met(rows: Sequence[Mapping[str, float]], spoil_light: bool) -> list[list[
     for index, row in enumerate(rows):
         met = dict(row)
         if spoil_light and index % 2:
-            fault, level = (f"fault_{LIGHT[index % len(LIGHT)]}", index // len(LIGHT) % LEVELS + 1)
+            fault = f"fault_{LIGHT[index % len(LIGHT)]}"
             if fault in met:
-                met[fault] = max(met[fault], level)
+                met[fault] = max(met[fault], index // len(LIGHT) % LEVELS + 1)
         values.append(list(met.values()))
     return values
 
