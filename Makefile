@@ -8,10 +8,13 @@ demo:  ## score a clip and show the result
 	@$(BOOT) tools/bootstrap.py
 	@$(BIN)/python examples/demo.py
 
+# Two processes, each with half of the cores; a file's tests stay together.
+PARALLEL := --numprocesses 2 --dist loadfile
+
 test: lint  ## lint, type-check and test everything
 	@$(BOOT) tools/system_programs.py
-	$(BIN)/python -m pytest --ignore tests/vs_filter
-	$(BIN)/python -m pytest tests/vs_filter
+	$(BIN)/python -m pytest $(PARALLEL) --ignore tests/vs_filter
+	$(BIN)/python -m pytest $(PARALLEL) tests/vs_filter
 
 lint: environment
 	$(BIN)/ruff check .
