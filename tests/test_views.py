@@ -31,7 +31,7 @@ def synthetic(seed: int, shape: list[int]) -> Iterator[NDArray[np.uint8]]:
 
 @pytest.fixture
 def two_threads() -> Iterator[None]:
-    """Torch's own resizing gives other last bits on one."""
+    """Torch's own resizing gives other last bits on one; what was set is set again after."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -85,17 +85,14 @@ def test_fragments_of_a_small_frame_come_from_the_enlarged_one(size: tuple[int, 
             assert differing.mean() < 2e-3
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_threads_change_no_pixel() -> None:
     frames = ArraySource(np.stack(list(synthetic(3, [40, 64, 80, 3]))))
     choice = draw(40, 64, 80)
     found = []
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 2, 4):
-            torch.set_num_threads(threads)
-            found += build_views(frames, [choice])
-    finally:
-        torch.set_num_threads(before)
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        found += build_views(frames, [choice])
     for views in found[1:]:
         assert np.array_equal(views.technical, found[0].technical)
         assert np.array_equal(views.aesthetic, found[0].aesthetic)
