@@ -34,6 +34,7 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
+EVERY ?= 1# of its contents; EVERY=20 tries all of it in half an hour, and gives weights that are no good
 LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $(OPEN)/clips --end-to-end --batch-size 64 \
 	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --spoil-light --draws 1 --also 'fault_*,similarity' --own-weight 1 \
 	--compile --workers 1
@@ -45,7 +46,7 @@ LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 8 --learning-rate
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1
 train-open: environment  ## make the weights of dover-open anew: hours on two cores
-	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN)
+	$(BIN)/python -m dover_plugin.training.synthetic make $(SOURCES) $(OPEN) --every $(EVERY)
 	$(LEARN) $(FIRST) -o $(OPEN)/first
 	mkdir -p $(OPEN)/then $(OPEN)/run
 	ln -sfn ../first/kept $(OPEN)/then/kept && ln -sfn ../first/kept $(OPEN)/run/kept # the views are the same

@@ -15,7 +15,7 @@ from dover_plugin.engines import ENGINES, export
 from dover_plugin.evaluation import PRESETS
 from dover_plugin.published import MODELS
 from dover_plugin.scores import COLUMNS
-from dover_plugin.training.labels import NAMES
+from dover_plugin.training.label_table import NAMES
 
 ROOT = Path(__file__).parents[1]
 TYPER = (sys.executable, "-m", "typer", "dover_plugin.cli")

@@ -10,7 +10,8 @@ import torch
 from dover_plugin.errors import SettingsError
 from dover_plugin.training.also import as_met
 from dover_plugin.training.data import plan
-from dover_plugin.training.labels import Labelled, check_videos, read_labels, split
+from dover_plugin.training.label_table import read_labels
+from dover_plugin.training.labels import Labelled, check_videos, split
 from dover_plugin.training.losses import (
     Opinions,
     plcc_loss,

@@ -14,7 +14,8 @@ from scipy import stats
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.training.blur import shallow
-from dover_plugin.training.labels import read_labels, split
+from dover_plugin.training.label_table import read_labels
+from dover_plugin.training.labels import split
 from dover_plugin.training.synthetic import build, chains, scenes, sources
 from dover_plugin.training.synthetic.degradations import (
     DEGRADATIONS,
@@ -87,6 +88,13 @@ def test_equal_frames_are_perfect_and_noise_is_not(frames: Picture) -> None:
     assert quality(noise, frames) < 0.02
 
 
+def test_half_of_what_is_learnt_from_is_cut_out() -> None:
+    learnt = [content for content in build.contents(0) if content.split == "train"]
+    for kind in (True, False):  # photographs and films, scenes
+        cut = [content.height > 0 for content in learnt if (content.source is None) == kind]
+        assert sum(cut) == len(cut) // 2 or sum(cut) == (len(cut) + 1) // 2
+
+
 def test_the_plan_splits_by_content() -> None:
     every = build.contents(0)
     assert len({content.name for content in every}) == len(every)
@@ -101,11 +109,10 @@ def test_the_plan_splits_by_content() -> None:
         every_chain = [chain for ladder in planned for chain in ladder]
         assert every_chain[0] == []
         assert len({str(chain) for chain in every_chain[:13]}) == 13  # none twice
-        cut = content.split == "train" and not content.name.endswith("-whole")
-        assert (content.height > 0) == cut
+        assert not content.height or content.split == "train"
         assert content.height >= content.size[0] or not content.height
         assert all(len(dict(chain)) == len(chain) for chain in every_chain)  # no fault twice
-        if content.split == "test":  # whole ladders, to see that their order is right
+        if content.split == "test":  # all of a ladder, to see that their order is right
             ladders = [[(kind, i + 1)] for kind in chains.LADDERS for i in range(LEVELS)]
             assert all(step in every_chain for step in ladders)
 

@@ -57,7 +57,8 @@ def evaluate(
     need_extra("train", ["scipy", *(["matplotlib"] if plot else [])])
     from dover_plugin.batch import score_kept
     from dover_plugin.evaluation import accuracy, preset, scatter
-    from dover_plugin.training.labels import check_videos, read_labels
+    from dover_plugin.training.label_table import read_labels
+    from dover_plugin.training.labels import check_videos
 
     chosen = preset(of) if of else None
     rows = read_labels(

@@ -131,7 +131,8 @@ def train(
         need_extra("train wandb", ["wandb"])
     from dover_plugin.engines.torch_engine import find_device
     from dover_plugin.errors import SettingsError
-    from dover_plugin.training import labels as tables
+    from dover_plugin.training.label_table import read_labels
+    from dover_plugin.training.labels import check_videos
     from dover_plugin.training.outcome import keep, summary
     from dover_plugin.training.predictions import SCORES
     from dover_plugin.training.run import TrainSettings, network_of
@@ -167,8 +168,8 @@ def train(
         checkpointing=checkpointing,
         compiled=compiled,
     )
-    rows = tables.read_labels(labels, videos, also=also)
-    unlabelled = tables.check_videos(rows, videos)
+    rows = read_labels(labels, videos, also=also)
+    unlabelled = check_videos(rows, videos)
     if unlabelled:
         typer.echo(
             f"{len(unlabelled)} videos of '{videos}' have no label and are left out, "

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-import pandas as pd
 import torch
 
 from dover_plugin.errors import DoverError, SettingsError
@@ -222,6 +221,8 @@ class Run:
 
     def log(self, rows: list[dict[str, Any]]) -> None:
         """Write the table of epochs."""
+        import pandas as pd  # here, since processes that read videos need none of it
+
         write_text(self._log, pd.DataFrame(rows).to_csv(index=False).rstrip())
 
 

@@ -39,13 +39,14 @@ def make(
     target: Target,
     seed: Seed = 0,
     workers: Workers = 2,
+    every: Annotated[int, typer.Option(min=1, help="Only each so-many-th content: a trial.")] = 1,
 ) -> None:
     """Make the clips that dover-open learns from, and their labels; goes on where it stopped."""
     from dover_plugin.training.synthetic.build import contents
     from dover_plugin.training.synthetic.sources import check
 
     check(sources)
-    _build(contents(seed), sources, target, seed, workers)
+    _build(contents(seed)[::every], sources, target, seed, workers)
 
 
 @app.command()

@@ -34,11 +34,11 @@ from dover_plugin.views import Picture
 
 # What one clip of the technical view spans; less in training, which sees two frames at a time.
 NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
-# Half of what is learnt from is cut out of pictures of some height: fragments are the same there.
+# Every other content that is learnt from is cut out of a picture of some height: fragments are the
+# same there, and the rest is not read.
 CUTS = ((144, 192), (224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
 HEIGHTS = (144, 180, 240, 270, 360, 480, 540, 720, 1080)
 LARGEST = 5  # times its own height a cut-out's picture is high
-WHOLE = ((240, 320), (270, 480), (270, 480), (360, 640), (480, 270))  # the other half, small
 FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 SHALLOW = 0.2  # of them: some of the picture is in focus, the rest is not, which is no fault
@@ -148,7 +148,7 @@ def contents(seed: int) -> list[Content]:
             found.append(Content(name, source.split, size, number, source, part))
     learnt = [each for each in found if each.split == "train"]
     found = [each for each in found if each.split != "train"]
-    found += [made(each, seed) for made in (_cut, _small) for each in learnt]
+    found += learnt[::2] + [_cut(each, seed) for each in learnt[1::2]]
     return sorted(found, key=lambda content: SPLITS.index(content.split))  # what is learnt first
 
 
@@ -158,13 +158,6 @@ def _cut(content: Content, seed: int) -> Content:
     size = CUTS[int(rng.integers(len(CUTS)))]
     height = int(rng.choice([each for each in HEIGHTS if 1 <= each / size[0] <= LARGEST]))
     return replace(content, size=size, height=height)
-
-
-def _small(content: Content, seed: int) -> Content:
-    """Another of its kind, or another film of its photograph, whole but small."""
-    number = content.seed + 200_000
-    size = WHOLE[int(np.random.default_rng([seed, number, 3]).integers(len(WHOLE)))]
-    return replace(content, name=f"{content.name}-whole", size=size, seed=number)
 
 
 def footage(videos: Sequence[Path]) -> list[Content]:

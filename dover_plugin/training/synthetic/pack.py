@@ -15,7 +15,7 @@ from dover_plugin.files import write_text
 from dover_plugin.published import packaged_facts
 from dover_plugin.scorer import Scorer
 from dover_plugin.training.examples import BRANCHES
-from dover_plugin.training.labels import read_labels
+from dover_plugin.training.label_table import read_labels
 
 MODEL = "dover-open"
 UNIT = 2**-7  # by how much raw scores deviate, about
