@@ -18,7 +18,7 @@ from dover_plugin.errors import DoverError, SettingsError, VideoError
 from dover_plugin.readers import GIGABYTE, How, Limits, Reading, read
 from dover_plugin.video import Video
 
-START_SECONDS = 300.0  # in which a process must be ready; it imports torch
+START_SECONDS = 300.0  # in which a process must be ready
 END_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # beyond its time, after which a process that nobody ended ends itself
 
@@ -203,10 +203,7 @@ class _Child:
 
 def _serve_readings(pipe: Connection, how: How, limits: Limits) -> None:
     """In a process: read what is asked for, until nobody asks."""
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)  # processes share the cores
     _limit_memory(int(limits.memory))
     pipe.send("ready")
     while True:

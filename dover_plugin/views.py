@@ -1,7 +1,8 @@
 """Frames to what the networks look at.
 
 The seam for every surface is one frame in, one 224x224 picture out, uint8 RGB both:
-technical_mosaic and aesthetic_picture. 32 of them make a clip.
+technical_mosaic and aesthetic_picture. 32 of them make a clip. NumPy alone
+does it, so that processes which read videos start at once.
 """
 
 from collections import defaultdict
@@ -10,9 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dover_plugin.errors import VideoError
 from dover_plugin.sampling import (
@@ -27,8 +26,6 @@ from dover_plugin.sampling import (
 )
 from dover_plugin.video import FrameSource, VideoInfo
 
-MEAN = (123.675, 116.28, 103.53)  # of ImageNet's RGB, 0..255; the reference's dover.yml
-STD = (58.395, 57.12, 57.375)
 MAX_ENLARGED_PIXELS = 64 * VIEW * VIEW  # a strip narrower than 1:64 would fill the memory
 
 type Picture = NDArray[np.uint8]
@@ -135,14 +132,6 @@ def aesthetic_picture(frame: Picture, height: int = VIEW, width: int = VIEW) -> 
         (height, width, C).
     """
     return np.rint(_bilinear(frame, height, width)).astype(np.uint8)
-
-
-def normalise(clips: Tensor) -> Tensor:
-    """(N, T, 224, 224, 3) uint8 -> (N, 3, T, 224, 224) float32, as the networks expect."""
-    mean, std = (
-        torch.tensor(constant, dtype=torch.float32, device=clips.device) for constant in (MEAN, STD)
-    )
-    return (clips.float() - mean).div_(std).permute(0, 4, 1, 2, 3)
 
 
 def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:

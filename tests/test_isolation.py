@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import wait
@@ -119,3 +121,13 @@ def test_scores_are_those_of_threads(mobile: Scorer, folder: Path) -> None:
     assert [each.raw for each in threads] == [each.raw for each in isolated]
     as_read = dict(mobile.score_as_read([str(folder / "good.mp4")], limits=Limits()))
     assert as_read[str(folder / "good.mp4")].raw == threads[0].raw
+
+
+def test_a_process_that_reads_loads_what_reading_needs() -> None:
+    """torch alone would take each of them seconds to load."""
+    program = (
+        "import sys; from dover_plugin import decoders, isolation; "
+        "print({'torch', 'pandas', 'scipy', 'openvino'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr

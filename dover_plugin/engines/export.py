@@ -14,9 +14,9 @@ from dover_plugin import weights
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.layers import EXPORTING
+from dover_plugin.normalise import MEAN, STD
 from dover_plugin.published import published
 from dover_plugin.sampling import CLIP_LEN, VIEW
-from dover_plugin.views import MEAN, STD
 
 OPSET = 20
 TOLERANCE = 1e-4  # of a raw score or a location of a map

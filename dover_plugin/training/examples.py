@@ -18,12 +18,13 @@ from torch.utils.data import Dataset
 from dover_plugin import __version__
 from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.networks import Dover
+from dover_plugin.normalise import normalise
 from dover_plugin.sampling import CLIP_LEN, FRAGMENT, GRID, NUM_CLIPS, VIEW, draw
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
 from dover_plugin.training.synthetic.degradations import spoil_light
 from dover_plugin.video import open_source
-from dover_plugin.views import Picture, Views, aesthetic_picture, build_views, normalise
+from dover_plugin.views import Picture, Views, aesthetic_picture, build_views
 
 type Key = tuple[int, int]  # of an example: which draw, index of the video
 type Rng = np.random.Generator | None
