@@ -122,7 +122,7 @@ def test_the_command_goes_on_where_it_stopped(
     weights = f"-m dover-mobile --weights {seeded['dover-mobile']} --device cpu"
     command = (
         f"evaluate {folder}/labels.txt --videos {folder} --set konvid-1k {weights} "
-        f"--scores {kept} --format json --plot {tmp_path}/plot.svg"
+        f"--scores {kept} --format json --plot {tmp_path}/plot.svg --seed 3 --repeats 2"
     )
     first = CliRunner().invoke(app, command.split())
     assert first.exit_code == 0, first.output
@@ -130,6 +130,7 @@ def test_the_command_goes_on_where_it_stopped(
     assert overall["videos"] == 4
     assert "<svg" in (tmp_path / "plot.svg").read_text()[:400]
     lines = kept.read_text().splitlines(keepends=True)
+    assert [(row["seed"], row["repeats"]) for row in map(json.loads, lines)] == 4 * [(3, 2)]
     kept.write_text("".join(lines[:2]) + lines[2][:40])  # as a kill leaves it
     scored: list[Any] = []
     whole = Scorer.score_many

@@ -13,6 +13,8 @@ from dover_plugin.cli.common import (
     Engine,
     Fusion,
     Model,
+    Repeats,
+    Seed,
     Weights,
     load_scorer,
     need_extra,
@@ -47,6 +49,8 @@ def evaluate(
     device: Device = "auto",
     engine: Engine = "auto",
     fusion: Fusion = None,
+    seed: Seed = None,
+    repeats: Repeats = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Draw scores against opinions: .png, .svg, .pdf.")
     ] = None,
@@ -73,7 +77,15 @@ def evaluate(
     kept = scores or Path(f"{labels.stem}.{model}.jsonl")
     with progress_bars() as bar:
         scorer = load_scorer(
-            bar, model, weights, accept_license, device=device, fusion=fusion, engine=engine
+            bar,
+            model,
+            weights,
+            accept_license,
+            device=device,
+            fusion=fusion,
+            engine=engine,
+            seed=seed,
+            repeats=repeats,
         )
         done = score_kept(scorer, [row.file for row in rows], kept)
         results = list(bar.track(done, len(rows), description="scoring"))

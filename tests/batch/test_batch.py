@@ -110,7 +110,7 @@ def test_putting_aside_loses_nothing(tmp_path: Path) -> None:
 def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
     clips = videos(folder)
     many = []
-    for i in range(80):
+    for i in range(48):
         many.append(tmp_path / f"{i}.mp4")
         many[-1].symlink_to(clips[i % CLIPS])
     held = []
@@ -121,7 +121,7 @@ def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None
     with Journal(tmp_path / "scores.jsonl", scorer) as journal:
         score_batch(scorer, [str(path) for path in many], journal, progress=watch)
         write_output(journal, tmp_path / "scores.csv")
-    assert max(held[40:]) < 1.1 * max(held[20:40])
+    assert max(held[28:]) < 1.1 * max(held[12:28])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""2,500 samples: flat memory, batched writes, and a panel that shows them all."""
+"""1,000 samples: flat memory, batched writes, and a panel that shows them all."""
 
 import gc
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from clips import write_clip
 from dover_plugin.scores import Maps
 from dover_plugin.views import Views
 
-SAMPLES = 2500
-MAX_GROWTH = 150 * 2**20  # bytes; keeping the views of 2,500 videos would take 47 GB
+SAMPLES = 1000
+MAX_GROWTH = 150 * 2**20  # bytes; keeping the views of 1,000 videos would take 19 GB
 
 
 class FastEngine:
@@ -32,7 +32,7 @@ class FastEngine:
 
 @pytest.fixture(scope="module")
 def large(fo: Any, weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """2,500 links to a few short clips, and to one broken file."""
+    """1,000 links to a few short clips, and to one broken file."""
     folder = tmp_path_factory.mktemp("large")
     files = []
     for i in range(20):
@@ -70,7 +70,7 @@ def test_many_samples_in_flat_memory(
     monkeypatch.setattr(type(large), "set_values", counted)
     process, memory = psutil.Process(), []
     for summary in scoring.score(large, scorer, "dover"):
-        if summary.done % 250 == 0:
+        if summary.done % 100 == 0:
             gc.collect()
             memory.append(process.memory_info().rss)
     broken = SAMPLES // 21
@@ -82,12 +82,12 @@ def test_many_samples_in_flat_memory(
     assert memory[-1] - memory[1] < MAX_GROWTH, [m >> 20 for m in memory]
 
 
-def test_the_panel_shows_cells_of_many(large: Any) -> None:
+def test_the_panel_shows_cells_of_many(large: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from fiftyone_plugin import plots, statistics
     from fiftyone_plugin.fields import scored
 
     total = len(scored(large, "dover"))
-    assert total > statistics.MAX_POINTS
+    monkeypatch.setattr(statistics, "MAX_POINTS", total // 2)
     found = statistics.points(large, "dover")
     assert found.counts is not None
     assert sum(found.counts) == total
