@@ -186,7 +186,9 @@ def test_clips_are_labelled_and_can_be_trained_on(
 
 def test_sources_are_named_and_checked(tmp_path: Path) -> None:
     (tmp_path / "coffee.png").write_bytes(b"another picture")
-    count = len(sources.SOURCES)
+    count = len(sources.filmed())
+    assert count < len(sources.SOURCES)  # some are named alone
+    assert {c.source for c in build.contents(0) if c.source} == set(sources.filmed())
     said = rf"lacks {count} of {count} .* big_buck_bunny_480p\.mp4 .* and {count - 10} more\."
     with pytest.raises(SettingsError, match=said):
         sources.check(tmp_path)

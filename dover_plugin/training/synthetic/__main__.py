@@ -25,12 +25,12 @@ def gather(
     places: Annotated[list[Path], typer.Argument(help="Folders to look through, then SOURCES.")],
 ) -> None:
     """Copy films and photographs, wherever they lie in unpacked packages, into one folder."""
-    from dover_plugin.training.synthetic.sources import SOURCES, gather
+    from dover_plugin.training.synthetic.sources import filmed, gather
 
     *folders, target = places
     if not folders:
         raise SettingsError("Name folders to look through, then the folder for what is found.")
-    typer.echo(f"{gather(folders, target)} of {len(SOURCES)} sources are in '{target}'")
+    typer.echo(f"{gather(folders, target)} of {len(filmed())} sources are in '{target}'")
 
 
 @app.command()

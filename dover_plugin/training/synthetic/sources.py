@@ -49,7 +49,8 @@ class Source:
         author: who is to be named.
         licence: short name.
         origin: where it is published.
-        parts: spans of a film, or films of a photograph, that are made.
+        parts: spans of a film, or films of a photograph, that are made; 0 of what earlier weights
+            learnt from, which is named and no longer needed.
     """
 
     file: str
@@ -72,18 +73,23 @@ def _sources() -> tuple[Source, ...]:
 SOURCES = _sources()
 
 
+def filmed() -> list[Source]:
+    """Those that are needed."""
+    return [source for source in SOURCES if source.parts]
+
+
 def check(folder: Path) -> None:
     """Raise SettingsError, naming files that are missing or others, and what they are part of."""
     wrong = [
         source
-        for source in SOURCES
+        for source in filmed()
         if not (folder / source.file).is_file() or sha256_of(folder / source.file) != source.sha256
     ]
     if wrong:
         names = ", ".join(f"{source.file} ({source.origin})" for source in wrong[:NAMED])
         more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         raise SettingsError(
-            f"'{folder}' lacks {len(wrong)} of {len(SOURCES)} sources, or holds other files of "
+            f"'{folder}' lacks {len(wrong)} of {len(filmed())} sources, or holds other files of "
             f"their names: {names}{more}. docs/model-card-dover-open.md says where they are."
         )
 
@@ -98,9 +104,9 @@ def gather(places: Sequence[Path], folder: Path) -> int:
     Returns:
         How many sources it holds then.
     """
-    wanted = {source.sha256: folder / source.file for source in SOURCES}
+    wanted = {source.sha256: folder / source.file for source in filmed()}
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = {Path(source.file).suffix for source in SOURCES}
+    kinds = {Path(source.file).suffix for source in filmed()}
     for path in (each for place in places for each in sorted(place.rglob("*"))):
         if path.suffix.lower() in kinds and path.is_file():
             target = wanted.get(sha256_of(path))
