@@ -54,7 +54,7 @@ train-open: environment  ## make the weights of dover-open anew: hours on two co
 	$(LEARN) $(LAST) -o $(OPEN)/run
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/then/split-1/model.safetensors
 	rm -f $(OPEN)/scores.jsonl
-	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --scores $(OPEN)/scores.jsonl
+	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --split test --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl
 
 .PHONY: environment

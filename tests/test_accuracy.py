@@ -146,6 +146,24 @@ def test_the_command_goes_on_where_it_stopped(
     assert kept.read_text() == "".join(lines)
 
 
+def test_only_the_rows_of_a_split(folder: Path, seeded: dict[str, Path], tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    splits = ("train", "test", "test", "test")
+    rows = [f"{i}.mp4,{4 - i},{split}" for i, split in enumerate(splits)]
+    table.write_text("\n".join(["file,mos,split", *rows]))
+    command = (
+        f"evaluate {table} --videos {folder} -m dover-mobile --weights {seeded['dover-mobile']} "
+        f"--device cpu --scores {tmp_path}/scores.jsonl --format json --split"
+    ).split()
+    done = CliRunner().invoke(app, [*command, "test"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)[0]["videos"] == 3
+    kept = (tmp_path / "scores.jsonl").read_text().splitlines()
+    assert [Path(json.loads(line)["path"]).name for line in kept] == ["1.mp4", "2.mp4", "3.mp4"]
+    with pytest.raises(SettingsError, match=r"No row of .* has the split 'val'; 'test', 'train'"):
+        CliRunner().invoke(app, [*command, "val"], catch_exceptions=False)
+
+
 def test_what_is_kept_must_be_of_the_same_settings(
     folder: Path, mobile: Scorer, seeded: dict[str, Path], tmp_path: Path
 ) -> None:

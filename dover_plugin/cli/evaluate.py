@@ -37,6 +37,9 @@ def evaluate(
             "how its files are named, and its weight of the branches.",
         ),
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only rows that their column split names so.")
+    ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +65,7 @@ def evaluate(
     from dover_plugin.batch import score_kept
     from dover_plugin.evaluation import accuracy, preset, scatter
     from dover_plugin.training.label_table import read_labels
-    from dover_plugin.training.labels import check_videos
+    from dover_plugin.training.labels import check_videos, of_split
 
     chosen = preset(of) if of else None
     rows = read_labels(
@@ -74,6 +77,8 @@ def evaluate(
     unlabelled = check_videos(rows, videos)
     if unlabelled:
         typer.echo(f"{len(unlabelled)} videos of '{videos}' have no label.", err=True)
+    if split:
+        rows = of_split(rows, split, labels)
     kept = scores or Path(f"{labels.stem}.{model}.jsonl")
     with progress_bars() as bar:
         scorer = load_scorer(

@@ -60,6 +60,22 @@ def check_videos(labels: Sequence[Labelled], videos: Path) -> list[str]:
     return [str(file) for file in there if file.is_file() and file.resolve() not in labelled]
 
 
+def of_split(labels: Sequence[Labelled], name: str, table: Path) -> list[Labelled]:
+    """The rows that name this split.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    rows = [row for row in labels if row.split == name]
+    if not rows:
+        named = sorted({row.split for row in labels if row.split})
+        raise SettingsError(
+            f"No row of '{table}' has the split {name!r}; {some(named) if named else 'none'} "
+            "is named there. Leave --split out to take all rows."
+        )
+    return rows
+
+
 def check_readable(labels: Sequence[Labelled], progress: Callable[[str, int, int], None]) -> None:
     """Open every video, so that a broken one is known before hours are spent.
 
