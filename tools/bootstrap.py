@@ -78,7 +78,9 @@ def _install(arguments):
     if not os.path.exists(uv):
         subprocess.run([*pip, "uv"])
     if os.path.exists(uv):
-        command = [uv, "pip", "install", "--quiet", "--python", VENV_PYTHON, *arguments]
+        # Compiled once, as pip does: else each process does it anew where Python may not keep it.
+        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", VENV_PYTHON]
+        command += arguments
         if subprocess.run(command).returncode == 0:
             return
         print("uv could not install it; trying pip ...", flush=True)
