@@ -13,7 +13,7 @@ from dover_plugin.scores import Maps
 from dover_plugin.views import Views
 
 SAMPLES = 1000
-MAX_GROWTH = 150 * 2**20  # bytes; keeping the views of 1,000 videos would take 19 GB
+MAX_GROWTH = 60 * 2**20  # bytes; keeping the views of 1,000 videos would take 19 GB
 
 
 class FastEngine:
