@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -82,10 +83,10 @@ def test_scores_do_not_depend_on_threads(
 def test_bfloat16_is_close_where_the_cpu_has_it(
     seeded: dict[str, Path], views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dover_plugin.engines.openvino_engine import openvino
+    from dover_plugin.engines.openvino_engine import CORE, openvino
 
     expected = scorer(seeded, "dover-mobile", "torch").engine.run(views)
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         made = scorer(seeded, "dover-mobile", "openvino", precision="bfloat16")
         assert made.settings.precision == "bfloat16"
         found = made.engine.run(views)
@@ -107,6 +108,25 @@ def test_end_to_end_as_the_reference(
     assert scores.raw.technical == pytest.approx(expected["technical"], abs=TOLERANCE)
     assert scores.raw.aesthetic == pytest.approx(expected["aesthetic"], abs=TOLERANCE)
     assert scores.to_dict()["engine"] == engine
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no signals on this system")
+def test_signals_are_handled_after_scorers_are_gone() -> None:
+    """However they went; OpenVINO once took the stack away that handlers run on."""
+    program = """
+import os, signal, threading
+from dover_plugin import Scorer
+made = [Scorer("dover-open", "cpu", engine="openvino") for _ in range(3)]
+del made[0]
+del made[0]
+thread = threading.Thread(target=made.clear)
+thread.start()
+thread.join()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, b"handled\n"), done.stderr
 
 
 def test_openvino_reports_nothing_over_the_network() -> None:

@@ -29,6 +29,11 @@ from openvino.preprocess import PrePostProcessor  # noqa: E402
 if _modules["openvino_telemetry"] is None:
     del _modules["openvino_telemetry"]
 
+# One for the life of the process. Where the CPU has AMX, the first use of a Core puts a stack for
+# signal handlers under the thread, and its end may leave that thread with one that is gone: the
+# next signal that Python handles, as Ctrl-C, would kill the process without a word.
+CORE = openvino.Core()
+
 
 class OpenVinoEngine:
     """Runs a network clip by clip, on as many threads as torch would use.
@@ -53,7 +58,7 @@ class OpenVinoEngine:
                 f"The engine 'openvino' runs on the CPU, got device '{device}'. Use the engine "
                 "'torch' there."
             )
-        capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capabilities = CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in capabilities:
             raise SettingsError(
                 "This CPU has no instructions for precision 'bfloat16'. Use 'float32'."
@@ -83,9 +88,8 @@ class OpenVinoEngine:
 
 def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     """A graph that takes one clip (1, T, H, W, 3) uint8."""
-    core = openvino.Core()
     try:
-        model = core.read_model(file)
+        model = CORE.read_model(file)
     except RuntimeError as error:
         raise EngineError(unloadable("OpenVINO", file, error)) from None
     steps = PrePostProcessor(model)
@@ -104,6 +108,6 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
         version = openvino.get_version().split("-")[0]
         settings["CACHE_DIR"] = str(file.parent / f"openvino-{version}")
     try:
-        return core.compile_model(steps.build(), "CPU", settings).create_infer_request()
+        return CORE.compile_model(steps.build(), "CPU", settings).create_infer_request()
     except RuntimeError as error:
         raise EngineError(unloadable("OpenVINO", file, error)) from None
