@@ -28,7 +28,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         source = Path(sys.argv[1])
     else:
-        source = write_clip(OUT / "source.mp4", 120, (360, 640), crf=12)
+        source = write_clip(OUT / "source.mp4", 192, (360, 640), crf=12)
     encodes = [encode(source, crf) for crf in CRFS]
     compared = compare_many(source, encodes, Scorer(), seconds=1)  # scores the source once
     found = [each for each in compared if isinstance(each, Comparison)]

@@ -124,8 +124,7 @@ def test_seeds_and_repeats(seeded: dict[str, Path], tmp_path: Path) -> None:
 
 def test_fusion_changes_calibrated_scores_only(seeded: dict[str, Path], clip: Path) -> None:
     scorers = [
-        Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], fusion=fusion)
-        for fusion in ("matched", "reference")
+        Scorer("dover", "cpu", weights=seeded["dover"], fusion=f) for f in ("matched", "reference")
     ]
     matched, reference = (s.score(clip) for s in scorers)
     assert matched.raw == reference.raw
