@@ -104,14 +104,16 @@ def test_the_plan_splits_by_content() -> None:
         places.setdefault(key, set()).add(content.split)
     assert all(len(found) == 1 for found in places.values())
     for content in every:
-        worn = 2 if content.height else 1
-        planned = chains.plan(content.split, np.random.default_rng(0), worn)
+        planned = chains.plan(content.split, np.random.default_rng(0), content.worn)
         every_chain = [chain for ladder in planned for chain in ladder]
         assert every_chain[0] == []
         assert len({str(chain) for chain in every_chain[:13]}) == 13  # none twice
         assert not content.height or content.split == "train"
         assert content.height >= content.size[0] or not content.height
         assert all(len(dict(chain)) == len(chain) for chain in every_chain)  # no fault twice
+        if content.split == build.HELD_BACK:  # as what is validated on, and as footage begins
+            assert [len(ladder) for ladder in planned] == [15, 4, 4]
+            assert all(ladder[0] for ladder in planned[1:])
         if content.split == "test":  # all of a ladder, to see that their order is right
             ladders = [[(kind, i + 1)] for kind in chains.LADDERS for i in range(LEVELS)]
             assert all(step in every_chain for step in ladders)
@@ -182,6 +184,22 @@ def test_clips_are_labelled_and_can_be_trained_on(
     assert build.make_clips(content, tmp_path, again, seed=0) == labels
     for label in labels:
         assert (again / label.file).read_bytes() == (tmp_path / label.file).read_bytes()
+
+
+def test_what_is_held_back_is_for_heads_alone(tmp_path: Path) -> None:
+    first = {content.split: content for content in build.contents(0)}
+    assert [*first] == ["train", build.HELD_BACK, "val", "test"]
+    (tmp_path / "parts").mkdir()
+    for content in first.values():  # made before; nothing is filmed again
+        row = build.Label(f"{content.name}.mkv", content.split, content.name, "", 0, (), 1.0, 1.0)
+        table = pd.DataFrame([row.row()])
+        table.to_csv(tmp_path / "parts" / f"{content.name}.csv", index=False)
+    assert not list(build.build([*first.values()], tmp_path, tmp_path))
+    labels, heads = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("labels", "heads"))
+    assert [*labels["split"]] == [*heads["split"]] == ["train", "val", "test"]
+    assert labels["content"][0] == first["train"].name
+    assert heads["content"][0] == first[build.HELD_BACK].name
+    assert labels[1:].equals(heads[1:])
 
 
 def test_sources_are_named_and_checked(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ SETTINGS = TrainSettings(
         {"window": 100},
         {"batch_size": 1},
         {"clip_len": 3},
-        {"what": "heads", "clip_len": 32},
+        {"what": "heads"},
         {"pair_weight": -1.0},
     ],
 )

@@ -45,7 +45,7 @@ def train(
     ] = True,
     only: Annotated[
         Literal["technical", "aesthetic"] | None,
-        typer.Option(help="End to end: one branch; the other stays as it is."),
+        typer.Option(help="One branch, or its head; the other stays as it is."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the videos.", show_default="10; end to end 20")
@@ -138,13 +138,11 @@ def train(
     from dover_plugin.training.run import TrainSettings, network_of
     from dover_plugin.training.trainer import train as run
 
-    if only and head_only:
-        raise SettingsError(f"--only {only} trains a whole branch: add --end-to-end.")
     init = init or model or "dover"
     settings = TrainSettings(
         model=network_of(init, model),
         init=init,
-        what="heads" if head_only else only or "all",
+        what=_what(head_only, only),
         epochs=(10 if head_only else 20) if epochs is None else epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -201,6 +199,13 @@ def train(
         typer.echo(f"{files.weights}", err=True)
     _print(summary(found), len(trained.test.labels))
     raise typer.Exit(OK)
+
+
+def _what(head_only: bool, only: str | None) -> str:
+    """The name that TrainSettings has for it."""
+    if head_only:
+        return f"{only} head" if only else "heads"
+    return only or "all"
 
 
 @contextmanager

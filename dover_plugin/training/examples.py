@@ -19,7 +19,7 @@ from dover_plugin import __version__
 from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.networks import Dover
 from dover_plugin.normalise import normalise
-from dover_plugin.sampling import CLIP_LEN, FRAGMENT, GRID, NUM_CLIPS, VIEW, draw
+from dover_plugin.sampling import FRAGMENT, GRID, NUM_CLIPS, VIEW, draw
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.run import cannot_write
 from dover_plugin.training.synthetic.degradations import spoil_light
@@ -220,20 +220,22 @@ class MakeFeatures:
         network: whose backbones run.
         sha256: of its weights.
         device: where they run.
+        clip_len: frames of a clip.
     """
 
     network: Dover
     sha256: str
     device: torch.device
+    clip_len: int
 
     @property
     def name(self) -> str:
         """Of what is made."""
-        return f"features of {self.sha256}"
+        return f"features of {self.clip_len} by {self.sha256}"
 
     def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
         """See Maker."""
-        return [self._features(views) for views in read_views(row, rngs, CLIP_LEN)]
+        return [self._features(views) for views in read_views(row, rngs, self.clip_len)]
 
     def _features(self, views: Views) -> dict[str, NDArray[Any]]:
         found = {}

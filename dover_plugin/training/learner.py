@@ -14,9 +14,9 @@ from dover_plugin.training.also import Also
 from dover_plugin.training.data import Backbone, Batch, branch_scores, features_of, raw_scores
 from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.losses import Opinions, pair_loss, view_biased_loss
-from dover_plugin.training.model import HEADS, head_names
+from dover_plugin.training.model import head_names
 from dover_plugin.training.pairs import draw_pairs
-from dover_plugin.training.run import TrainingError, TrainSettings
+from dover_plugin.training.run import WHAT, TrainingError, TrainSettings
 
 MAX_NORM = 5.0  # of the gradient, beyond which a step would undo many
 MUON_RATE = 5.0  # times AdamW's, whose steps differ more from one weight to the next
@@ -61,7 +61,7 @@ class Learner:
         halves = settings.precision == "float16"  # whose small gradients would vanish
         self._scaler = torch.amp.GradScaler(device.type, enabled=halves)
         self._compiled: dict[str, Backbone] | None = None
-        if settings.compiled and settings.what != "heads":
+        if settings.compiled and not settings.heads_alone:
             self._compiled = {
                 "technical": torch.compile(self.network.technical_backbone),
                 "aesthetic": torch.compile(self.network.aesthetic_backbone),
@@ -172,7 +172,7 @@ class Learner:
 
     def _trained(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Without frozen backbones, which the weights that it began with hold."""
-        if self.settings.what != "heads":
+        if not self.settings.heads_alone:
             return state
         heads = head_names(self.network)
         return {name: tensor for name, tensor in state.items() if name in heads}
@@ -186,10 +186,8 @@ class Learner:
 
 
 def _learns(name: str, what: str) -> bool:
-    """Whether a parameter is trained: all are, both heads, or one branch."""
-    if what == "heads":
-        return name.startswith(HEADS)
-    return what == "all" or name.startswith(f"{what}_")
+    """Whether a parameter, or a part of the network, is trained."""
+    return name.startswith(WHAT[what])
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

@@ -7,10 +7,8 @@ from typing import Any
 from dover_plugin import __version__, weights
 from dover_plugin.errors import SettingsError
 from dover_plugin.networks.dover import CONFIGS, Dover
-from dover_plugin.training.run import TrainSettings
+from dover_plugin.training.run import WHAT, TrainSettings
 from dover_plugin.training.scratch import untrained
-
-HEADS = ("technical_head.", "aesthetic_head.")
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def start(settings: TrainSettings) -> Start:
 
 def head_names(network: Dover) -> set[str]:
     """Names of the parameters of both heads."""
-    return {name for name, _ in network.named_parameters() if name.startswith(HEADS)}
+    return {name for name, _ in network.named_parameters() if name.startswith(WHAT["heads"])}
 
 
 def save_trained(
@@ -72,7 +70,7 @@ def save_trained(
     state = {
         name: tensor
         for name, tensor in network.state_dict().items()
-        if base_sha256 is None or name.startswith(HEADS)
+        if base_sha256 is None or name.startswith(WHAT["heads"])
     }
     base = {} if base_sha256 is None else {weights.BASE: base_sha256}
     weights.save(state, path, {"version": __version__, "training": about, **base})

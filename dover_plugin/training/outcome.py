@@ -43,7 +43,7 @@ def keep(trained: Trained, settings: TrainSettings, folder: Path) -> Files:
     Heads whose backbones are a file of the user's are written with them, since that file is not
     where heads are laid over published weights.
     """
-    heads = settings.what == "heads" and settings.init in CONFIGS
+    heads = settings.heads_alone and settings.init in CONFIGS
     weights = folder / ("heads.safetensors" if heads else "model.safetensors")
     report = {
         "settings": asdict(settings),

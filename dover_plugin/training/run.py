@@ -17,7 +17,15 @@ from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.labels import Labelled
 from dover_plugin.training.losses import OWN_WEIGHT
 
-WHAT = ("heads", "all", "technical", "aesthetic")
+# What is trained: which parameters, by how their names begin.
+WHAT = {
+    "heads": ("technical_head.", "aesthetic_head."),
+    "technical head": ("technical_head.",),
+    "aesthetic head": ("aesthetic_head.",),
+    "all": ("technical_", "aesthetic_"),
+    "technical": ("technical_",),
+    "aesthetic": ("aesthetic_",),
+}
 OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -57,8 +65,8 @@ class TrainSettings:
     Attributes:
         model: its architecture.
         init: the name of a published model, "scratch", or a file of weights.
-        what: "heads" alone, backbones frozen; "all"; or one branch, "technical" or "aesthetic",
-            while the other stays as it is.
+        what: "heads" alone, backbones frozen; "all"; one branch, "technical" or "aesthetic", while
+            the other stays as it is; or its head, "technical head" or "aesthetic head".
         epochs: passes over the training videos.
         batch_size: videos of one step.
         learning_rate: of the heads, at its highest.
@@ -69,7 +77,8 @@ class TrainSettings:
         warmup_epochs: until the rate is at its highest.
         ema: how slowly the averaged weights follow, which are validated and kept.
         seed: of everything random.
-        clip_len: frames of a clip; fewer are quicker, and only sensible from scratch.
+        clip_len: frames of a clip; fewer are quicker, and only sensible from scratch, or for heads
+            of a network that was trained on so few.
         window: side of the random part of both views that is learnt from, in pixels; less than
             224 is quicker, and only sensible from scratch.
         flip: mirror every other example; the reference does not.
@@ -120,9 +129,14 @@ class TrainSettings:
     checkpointing: bool = False
     compiled: bool = False
 
+    @property
+    def heads_alone(self) -> bool:
+        """Whether backbones are frozen, so that their features are made once and kept."""
+        return "head" in self.what
+
     def __post_init__(self) -> None:
         if self.what not in WHAT:
-            raise SettingsError(f"Nothing is named {self.what!r} to train. Choose from {WHAT}.")
+            raise SettingsError(f"Nothing is named {self.what!r} to train. Choose from {[*WHAT]}.")
         if self.precision not in PRECISIONS:
             raise SettingsError(
                 f"No precision is named {self.precision!r}. Choose from {', '.join(PRECISIONS)}."
@@ -140,13 +154,12 @@ class TrainSettings:
         if self.window % FRAGMENT:
             raise SettingsError(f"A window is a multiple of {FRAGMENT}, got {self.window}.")
         varied = self.flip or self.spoil_light or self.pair_weight > 0
-        plain = (self.clip_len, self.window, varied) == (CLIP_LEN, VIEW, False)
-        if self.what == "heads" and (self.init == "scratch" or not plain):
+        if self.heads_alone and (self.init == "scratch" or varied or self.window != VIEW):
             raise SettingsError(
-                "Heads alone are trained on features of trained backbones, which are made of clips "
-                f"of {CLIP_LEN} whole pictures, neither mirrored nor spoilt."
+                "Heads alone are trained on features of trained backbones, which are made of whole "
+                "views, neither mirrored nor spoilt."
             )
-        if self.draws < (self.what == "heads"):
+        if self.draws < self.heads_alone:
             raise SettingsError(f"Heads alone need draws that are kept, got {self.draws}.")
         if self.batch_size % self.together:
             raise SettingsError(

@@ -80,7 +80,7 @@ def train(
     rows = split(labels, settings.seed, (settings.val_share, settings.test_share))
     parts = {name: [row for row in rows if row.split == name] for name in SPLITS}
     _check_sizes(parts)
-    if settings.what == "heads" and any(row.also for row in rows):
+    if settings.heads_alone and any(row.also for row in rows):
         raise SettingsError("Other columns are learnt by backbones: add --end-to-end.")
     check_readable(rows, progress)
     with _memory_may_run_out(), _repeatable(device), first_interrupt_waits() as stopping:
@@ -89,7 +89,7 @@ def train(
         also = as_met([row.also for row in parts["train"]], settings.spoil_light)
         learner = Learner(began.network, settings, device, also)
         examples = _examples(parts, settings, began, learner, folder.parent)
-        if settings.what == "heads":
+        if settings.heads_alone:
             workers = 0  # backbones run here, and what they give is read at once
         if run.resume() is None:
             _read_once(examples, workers, progress, stopping)
@@ -178,10 +178,9 @@ def _examples(
     folder: Path,
 ) -> dict[str, Examples]:
     """Of each split: views, or features of frozen backbones."""
-    heads = settings.what == "heads"
     make = (
-        MakeFeatures(learner.averaged, began.sha256, learner.device)
-        if heads
+        MakeFeatures(learner.averaged, began.sha256, learner.device, settings.clip_len)
+        if settings.heads_alone
         else MakeViews(settings.clip_len)
     )
     return {

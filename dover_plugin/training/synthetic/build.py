@@ -18,7 +18,6 @@ import torch
 
 from dover_plugin.files import write_text
 from dover_plugin.training.blur import shallow
-from dover_plugin.training.labels import SPLITS
 from dover_plugin.training.synthetic import scenes
 from dover_plugin.training.synthetic.chains import Fault, plan
 from dover_plugin.training.synthetic.degradations import (
@@ -32,8 +31,9 @@ from dover_plugin.training.synthetic.sources import SOURCES, Source, read
 from dover_plugin.video import open_source
 from dover_plugin.views import Picture
 
+HELD_BACK = "held back"  # contents that backbones never see, for heads to learn from
 # What one clip of the technical view spans; less in training, which sees two frames at a time.
-NUM_FRAMES = {"train": 16, "val": 32, "test": 64}
+NUM_FRAMES = {"train": 16, HELD_BACK: 16, "val": 32, "test": 64}
 # Every other content that is learnt from is cut out of a picture of some height: fragments are the
 # same there, and the rest is not read.
 CUTS = ((144, 192), (224, 288), (224, 288), (288, 224), (256, 320), (360, 640))
@@ -43,7 +43,8 @@ FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 SHALLOW = 0.2  # of them: some of the picture is in focus, the rest is not, which is no fault
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
-SCENES = {"train": 600, "val": 10, "test": 15}
+# So many, and the first of their numbers, which seed what is random.
+SCENES = {"train": (600, 0), HELD_BACK: (200, 40_000), "val": (10, 10_000), "test": (15, 20_000)}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Content:
 
     Attributes:
         name: unique; clips of one content never lie in two splits.
-        split: "train", "val" or "test".
+        split: "train", "val", "test", or HELD_BACK.
         size: (H, W).
         seed: of all that is random about it.
         source: a file, or None for a scene.
@@ -69,6 +70,13 @@ class Content:
     part: int = 0
     kind: str = ""
     height: int = 0
+
+    @property
+    def worn(self) -> int:
+        """How many of its ladders begin as footage does."""
+        if self.split == "train":
+            return 2 if self.height else 1
+        return 2 if self.split == HELD_BACK else 0
 
 
 @dataclass(frozen=True)
@@ -133,13 +141,14 @@ class Label:
 def contents(seed: int) -> list[Content]:
     """Everything that is filmed."""
     found = []
-    for split, count in SCENES.items():
+    for split, (count, first) in SCENES.items():
         for i in range(count):
-            number = {"train": 0, "val": 10_000, "test": 20_000}[split] + i
+            number = first + i
             rng = np.random.default_rng([seed, number])
             size = SIZES[int(rng.integers(len(SIZES)))]
             kind = scenes.KINDS[i % len(scenes.KINDS)]
-            found.append(Content(f"scene-{split}-{i:03}", split, size, number, kind=kind))
+            name = f"scene-{split.replace(' ', '-')}-{i:03}"
+            found.append(Content(name, split, size, number, kind=kind))
     for index, source in enumerate(SOURCES):
         for part in range(source.parts):
             number = 30_000 + 100 * index + part
@@ -149,7 +158,8 @@ def contents(seed: int) -> list[Content]:
     learnt = [each for each in found if each.split == "train"]
     found = [each for each in found if each.split != "train"]
     found += learnt[::2] + [_cut(each, seed) for each in learnt[1::2]]
-    return sorted(found, key=lambda content: SPLITS.index(content.split))  # what is learnt first
+    order = [*NUM_FRAMES]
+    return sorted(found, key=lambda content: order.index(content.split))  # what is learnt first
 
 
 def _cut(content: Content, seed: int) -> Content:
@@ -195,7 +205,7 @@ def make_clips(content: Content, sources: Path, target: Path, seed: int) -> list
     frames, fps = film(content, sources)
     shots: dict[tuple[Fault, ...], Shot] = {(): Shot(frames, frames, fps, height=content.height)}
     labels = []
-    ladders = plan(content.split, rng, worn=2 if content.height else 1)
+    ladders = plan(content.split, rng, content.worn)
     planned = [(i, chain) for i, ladder in enumerate(ladders) for chain in ladder]
     for number, (ladder, faults) in enumerate(planned):
         for end, (kind, level) in enumerate(faults, 1):
@@ -253,5 +263,9 @@ def build(
                 parts / f"{name}.csv", rows.to_csv(index=False, float_format="%.4f").rstrip()
             )
             yield name
-    tables = [pd.read_csv(parts / f"{content.name}.csv") for content in every]
-    write_text(target / "labels.csv", pd.concat(tables).to_csv(index=False).rstrip())
+    table = pd.concat([pd.read_csv(parts / f"{content.name}.csv") for content in every])
+    held_back = table["split"] == HELD_BACK
+    write_text(target / "labels.csv", table[~held_back].to_csv(index=False).rstrip())
+    if held_back.any():
+        heads = table[table["split"] != "train"].replace({"split": {HELD_BACK: "train"}})
+        write_text(target / "heads.csv", heads.to_csv(index=False).rstrip())

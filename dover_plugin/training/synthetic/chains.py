@@ -26,15 +26,21 @@ def plan(split: str, rng: np.random.Generator, worn: int = 0) -> list[Ladder]:
     """Which chains of faults a content goes through; the empty one first.
 
     Args:
-        split: of the content.
+        split: of the content; of one that is held back, chains are those of "val" and worn ladders.
         rng: draws what is random.
-        worn: so many of the ladders that are learnt from begin as footage does.
+        worn: so many ladders begin as footage does, of a content that is learnt from.
     """
     if split == "train":
         return _lessons(rng, worn)
+    worn_ladders = [_worn_ladder(rng) for _ in range(worn)]
+    return [_mixed(split, rng), *worn_ladders]
+
+
+def _mixed(split: str, rng: np.random.Generator) -> Ladder:
+    """Single faults, for tests in all five steps, and four chains of two."""
     kinds = list(DEGRADATIONS)
     chains: Ladder = [[]]
-    if split == "val":
+    if split != "test":
         for kind in rng.permutation(kinds)[:5]:
             low, high = _levels(rng, 2)
             chains += [[(str(kind), low)], [(str(kind), high)]]
@@ -46,7 +52,7 @@ def plan(split: str, rng: np.random.Generator, worn: int = 0) -> list[Ladder]:
         first = str(rng.choice(before))
         then = str(rng.choice([kind for kind in after if kind != first]))
         chains.append([(first, int(rng.integers(1, 4))), (then, int(rng.integers(1, 4)))])
-    return [chains]
+    return chains
 
 
 def _lessons(rng: np.random.Generator, worn: int) -> list[Ladder]:
@@ -57,11 +63,14 @@ def _lessons(rng: np.random.Generator, worn: int) -> list[Ladder]:
     first, *others = _faults(rng, list(DEGRADATIONS), 4 - worn)
     ladders: list[Ladder] = [[[], *([(first, level)] for level in _levels(rng, 3))]]
     ladders += [[[(fault, level)] for level in _levels(rng, 4)] for fault in others]
-    for _ in range(worn):
-        chain = _worn(rng)
-        then = _faults(rng, [kind for kind in AGAIN if kind not in dict(chain)], 1)[0]
-        ladders.append([chain, *([*chain, (then, level)] for level in _levels(rng, 3))])
-    return ladders
+    return ladders + [_worn_ladder(rng) for _ in range(worn)]
+
+
+def _worn_ladder(rng: np.random.Generator) -> Ladder:
+    """What begins as footage does, and three steps of one more fault."""
+    chain = _worn(rng)
+    then = _faults(rng, [kind for kind in AGAIN if kind not in dict(chain)], 1)[0]
+    return [chain, *([*chain, (then, level)] for level in _levels(rng, 3))]
 
 
 def _faults(rng: np.random.Generator, kinds: Sequence[str], count: int) -> list[str]:
