@@ -57,8 +57,8 @@ train-open: environment  ## make the weights of dover-open anew: hours on two co
 	$(LEARN) $(THEN) -o $(OPEN)/then
 	$(LEARN) $(LAST) -o $(OPEN)/run
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/then/split-1/model.safetensors
-	$(HEADS) --init $(OPEN)/run/split-1/dover-open.safetensors -o $(OPEN)/heads
-	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/heads/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/run/split-1/dover-open.safetensors
+	$(HEADS) --init $(OPEN)/run/split-1/mean.safetensors -o $(OPEN)/heads
+	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/heads/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/run/split-1/mean.safetensors
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --split test --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl

@@ -40,9 +40,11 @@ def test_the_mean_of_before_and_after_is_packed(
     (tmp_path / "package").mkdir()
     packed = packing.pack(files[1], tmp_path / "labels.csv", tmp_path, "cpu", files[0])
 
-    one, two, found = (weights.read_state_dict(file) for file in (*files, packed))
+    unscaled = tmp_path / packing.MEAN
+    one, two, found, kept = (weights.read_state_dict(file) for file in (*files, packed, unscaled))
     for name, tensor in found.items():
         mean = (one[name] + two[name]) / 2
+        assert torch.equal(kept[name], mean)  # to train on from
         for branch, middle, std in (("technical", 3.0, 2.0), ("aesthetic", -1.0, 0.5)):
             if name.startswith(f"{branch}_head.fc_last"):
                 mean = (mean - (middle if name.endswith("bias") else 0)) / std * packing.UNIT

@@ -18,6 +18,7 @@ from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.label_table import read_labels
 
 MODEL = "dover-open"
+MEAN = "mean.safetensors"  # beside what was trained, to train on from; raw scores at its scale
 UNIT = 2**-7  # by how much raw scores deviate, about
 
 
@@ -46,6 +47,7 @@ def pack(
         old = weights.read_state_dict(before)
         weights.check_fit(old, MODEL, before)
         state = {name: (tensor.float() + old[name].float()) / 2 for name, tensor in state.items()}
+        weights.save(state, trained.with_name(MEAN), {"version": __version__, "model": MODEL})
     _standardise(state, Calibration.load(trained.with_name("calibration.json")))
     file = trained.with_name(f"{MODEL}.safetensors")
     halves = {name: tensor.half() for name, tensor in state.items()}
