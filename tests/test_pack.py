@@ -38,17 +38,18 @@ def test_the_mean_of_before_and_after_is_packed(
     monkeypatch.setattr(weights, "PACKAGED", tmp_path / "package")
     monkeypatch.setattr(packing, "packaged_facts", lambda _: tmp_path / "package" / "facts.json")
     (tmp_path / "package").mkdir()
-    packed = packing.pack(files[1], tmp_path / "labels.csv", tmp_path, "cpu", files[0])
+    packed = packing.pack(files[1], tmp_path / "labels.csv", tmp_path, "cpu", files[0], 0.75)
 
-    unscaled = tmp_path / packing.MEAN
-    one, two, found, kept = (weights.read_state_dict(file) for file in (*files, packed, unscaled))
+    kept = tmp_path / packing.MEAN / files[1].name  # to train on from
+    one, two, found, unit = (weights.read_state_dict(file) for file in (*files, packed, kept))
     for name, tensor in found.items():
-        mean = (one[name] + two[name]) / 2
-        assert torch.equal(kept[name], mean)  # to train on from
+        mean = (one[name] + 3 * two[name]) / 4
         for branch, middle, std in (("technical", 3.0, 2.0), ("aesthetic", -1.0, 0.5)):
             if name.startswith(f"{branch}_head.fc_last"):
-                mean = (mean - (middle if name.endswith("bias") else 0)) / std * packing.UNIT
-        assert torch.equal(tensor, mean.half())
+                mean = (mean - (middle if name.endswith("bias") else 0)) / std
+        torch.testing.assert_close(unit[name], mean)
+        scale = packing.UNIT if "fc_last" in name else 1
+        assert torch.equal(tensor, (scale * unit[name]).half())
     facts = json.loads((tmp_path / "package" / "facts.json").read_text())
     assert (facts["sha256"], facts["clips"]) == (sha256_of(packed), VIDEOS)
     raw = [

@@ -72,11 +72,14 @@ def pack(
     before: Annotated[
         Path | None, typer.Option(help="What these began with: the mean of both is packed.")
     ] = None,
+    share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the trained weights in that mean.")
+    ] = 0.5,
 ) -> None:
     """Put trained weights into the package, with constants of the validation clips."""
     from dover_plugin.training.synthetic.pack import pack
 
-    typer.echo(str(pack(trained, labels, labels.parent / "clips", device, before)))
+    typer.echo(str(pack(trained, labels, labels.parent / "clips", device, before, share)))
 
 
 @app.command()

@@ -18,12 +18,18 @@ from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.label_table import read_labels
 
 MODEL = "dover-open"
-MEAN = "mean.safetensors"  # beside what was trained, to train on from; raw scores at its scale
+CONSTANTS = "calibration.json"  # beside weights, as dover train writes it
+MEAN = "mean"  # the folder, beside what was trained, of a mean to train on from
 UNIT = 2**-7  # by how much raw scores deviate, about
 
 
 def pack(
-    trained: Path, labels: Path, clips: Path, device: str = "auto", before: Path | None = None
+    trained: Path,
+    labels: Path,
+    clips: Path,
+    device: str = "auto",
+    before: Path | None = None,
+    share: float = 0.5,
 ) -> Path:
     """Write the package's weights, and beside them a JSON with what it says of them.
 
@@ -32,8 +38,10 @@ def pack(
         labels: of the clips; those of the split "val" give the constants of the fusion.
         clips: the folder that their names start from.
         device: where validation clips are scored.
-        before: weights that ``trained`` began with. The mean of both is packed, which keeps more
-            of what was known before (Wortsman et al., Robust fine-tuning, CVPR 2022).
+        before: weights that ``trained`` began with, their calibration.json beside them. The mean
+            of both is packed, which keeps more of what was known before (Wortsman et al., Robust
+            fine-tuning, CVPR 2022), and kept beside ``trained`` in the folder MEAN.
+        share: of ``trained`` in the mean, in [0, 1].
 
     Returns:
         The file of weights in the package.
@@ -41,17 +49,19 @@ def pack(
     Raises:
         DoverError: files that do not fit, or clips that cannot be scored.
     """
-    state = weights.read_state_dict(trained)
-    weights.check_fit(state, MODEL, trained)
+    state = _standardised(trained)
+    about = {"version": __version__, "model": MODEL}
     if before:
-        old = weights.read_state_dict(before)
-        weights.check_fit(old, MODEL, before)
-        state = {name: (tensor.float() + old[name].float()) / 2 for name, tensor in state.items()}
-        weights.save(state, trained.with_name(MEAN), {"version": __version__, "model": MODEL})
-    _standardise(state, Calibration.load(trained.with_name("calibration.json")))
+        old = _standardised(before)
+        state = {name: old[name].lerp(tensor, share) for name, tensor in state.items()}
+        mean = trained.with_name(MEAN)
+        mean.mkdir(exist_ok=True)
+        weights.save(state, mean / trained.name, about)
+        Calibration(MEAN, 0, 1, 0, 1).save(mean / CONSTANTS)
+    for name in _last(state):
+        state[name] = UNIT * state[name]
     file = trained.with_name(f"{MODEL}.safetensors")
-    halves = {name: tensor.half() for name, tensor in state.items()}
-    weights.save(halves, file, {"version": __version__, "model": MODEL})
+    weights.save({name: tensor.half() for name, tensor in state.items()}, file, about)
     validation = [row.file for row in read_labels(labels, clips) if row.split == "val"]
     scorer = Scorer(MODEL, device, weights=file)
     kept = trained.with_name(f"val-{sha256_of(file)[:8]}.jsonl")
@@ -76,10 +86,18 @@ def pack(
     return packaged
 
 
-def _standardise(state: dict[str, Tensor], found: Calibration) -> None:
-    """Make raw scores as small as DOVER's are: a training leaves them at any scale."""
-    for branch in BRANCHES:
+def _standardised(file: Path) -> dict[str, Tensor]:
+    """Weights whose raw scores deviate by one from zero: a training leaves them at any scale."""
+    state = {name: tensor.float() for name, tensor in weights.read_state_dict(file).items()}
+    weights.check_fit(state, MODEL, file)
+    found = Calibration.load(file.with_name(CONSTANTS))
+    for name in _last(state):
+        branch, bias = name.split("_")[0], name.endswith("bias")
         mean, std = (getattr(found, f"{branch}_{what}") for what in ("mean", "std"))
-        last = f"{branch}_head.fc_last"
-        state[f"{last}.weight"] = UNIT * state[f"{last}.weight"] / std
-        state[f"{last}.bias"] = UNIT * (state[f"{last}.bias"] - mean) / std
+        state[name] = (state[name] - mean * bias) / std
+    return state
+
+
+def _last(state: dict[str, Tensor]) -> list[str]:
+    """Names of the last layers, which give raw scores their scale."""
+    return [name for name in state if "_head.fc_last." in name]
