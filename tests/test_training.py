@@ -277,6 +277,9 @@ def test_heads_alone_leave_the_backbones_bit_equal(
     assert full.name == "model.safetensors"
     assert load_file(full).keys() == before.keys()
     cached = sorted((tmp_path / "kept").iterdir())
+    more = replace(settings, model="dover-mobile", init=str(full), what="technical head", epochs=1)
+    run(labels, tmp_path / "more", more)  # other heads, the same backbones
+    assert sorted((tmp_path / "kept").iterdir()) == cached
     times = [file.stat().st_mtime_ns for file in cached]
     run(labels, tmp_path / "other", replace(settings, seed=1, epochs=2))
     assert [file.stat().st_mtime_ns for file in cached] == times  # nothing was computed again

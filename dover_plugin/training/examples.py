@@ -218,7 +218,7 @@ class MakeFeatures:
 
     Attributes:
         network: whose backbones run.
-        sha256: of its weights.
+        sha256: of its backbones.
         device: where they run.
         clip_len: frames of a clip.
     """

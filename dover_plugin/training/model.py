@@ -1,6 +1,7 @@
 """Weights that a training begins with, and the files it ends in."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def start(settings: TrainSettings) -> Start:
 def head_names(network: Dover) -> set[str]:
     """Names of the parameters of both heads."""
     return {name for name, _ in network.named_parameters() if name.startswith(WHAT["heads"])}
+
+
+def backbones_sha256(network: Dover) -> str:
+    """Of the weights of both backbones, which all that heads learn from depends on."""
+    digest = sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        if not name.startswith(WHAT["heads"]):
+            digest.update(name.encode() + (tensor + 0).cpu().numpy().tobytes())  # no -0.0
+    return digest.hexdigest()
 
 
 def save_trained(

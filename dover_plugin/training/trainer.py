@@ -25,7 +25,7 @@ from dover_plugin.training.data import load, plan
 from dover_plugin.training.examples import CENTRED, Examples, MakeFeatures, MakeViews
 from dover_plugin.training.labels import SPLITS, Labelled, check_readable, split
 from dover_plugin.training.learner import Learner
-from dover_plugin.training.model import Start, start
+from dover_plugin.training.model import Start, backbones_sha256, start
 from dover_plugin.training.predictions import SCORES, Predictions, Progress, predict
 from dover_plugin.training.run import Run, TrainingError, TrainSettings, fingerprint
 
@@ -88,7 +88,7 @@ def train(
         run = Run(folder, settings, fingerprint([*parts["train"], *parts["val"]], began.sha256))
         also = as_met([row.also for row in parts["train"]], settings.spoil_light)
         learner = Learner(began.network, settings, device, also)
-        examples = _examples(parts, settings, began, learner, folder.parent)
+        examples = _examples(parts, settings, learner, folder.parent)
         if settings.heads_alone:
             workers = 0  # backbones run here, and what they give is read at once
         if run.resume() is None:
@@ -173,13 +173,17 @@ def _learn(
 def _examples(
     parts: dict[str, list[Labelled]],
     settings: TrainSettings,
-    began: Start,
     learner: Learner,
     folder: Path,
 ) -> dict[str, Examples]:
     """Of each split: views, or features of frozen backbones."""
     make = (
-        MakeFeatures(learner.averaged, began.sha256, learner.device, settings.clip_len)
+        MakeFeatures(
+            learner.averaged,
+            backbones_sha256(learner.averaged),
+            learner.device,
+            settings.clip_len,
+        )
         if settings.heads_alone
         else MakeViews(settings.clip_len)
     )
