@@ -52,7 +52,6 @@ def test_the_mean_of_before_and_after_is_packed(
         assert torch.equal(tensor, (scale * unit[name]).half())
     facts = json.loads((tmp_path / "package" / "facts.json").read_text())
     assert (facts["sha256"], facts["clips"]) == (sha256_of(packed), VIDEOS)
-    assert facts["calibration"]["technical_weight"] == packing.TECHNICAL_WEIGHT
     raw = [
         Scorer("dover-open", "cpu", weights=packed).score(tmp_path / f"{i}.mp4").raw
         for i in range(VIDEOS)

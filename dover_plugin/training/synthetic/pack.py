@@ -1,7 +1,7 @@
 """Put trained weights into the package: as float16, with their hash and their constants."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -20,7 +20,6 @@ from dover_plugin.training.label_table import read_labels
 MODEL = "dover-open"
 CONSTANTS = "calibration.json"  # beside weights, as dover train writes it
 MEAN = "mean"  # the folder, beside what was trained, of a mean to train on from
-TECHNICAL_WEIGHT = 0.65  # in the fusion: near DOVER's 0.61, on the way to what "val" would have
 UNIT = 2**-7  # by how much raw scores deviate, about
 
 
@@ -78,13 +77,7 @@ def pack(
         "sha256": sha256_of(file),
         "size": file.stat().st_size,
         "clips": len(rows),
-        "calibration": asdict(
-            replace(
-                Calibration.fit("matched", technical, aesthetic),
-                technical_weight=TECHNICAL_WEIGHT,
-                aesthetic_weight=1 - TECHNICAL_WEIGHT,
-            )
-        ),
+        "calibration": asdict(Calibration.fit("matched", technical, aesthetic)),
     }
     packaged = weights.PACKAGED / file.name  # only now that they have constants
     packaged.write_bytes(file.read_bytes())
