@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from dover_plugin.cli.train import _what
 from dover_plugin.networks import CONFIGS
 from dover_plugin.training.data import Batch
 from dover_plugin.training.examples import BRANCHES
 from dover_plugin.training.learner import Learner
 from dover_plugin.training.model import start
-from dover_plugin.training.run import TrainSettings
+from dover_plugin.training.run import WHAT, TrainSettings
 from dover_plugin.training.scratch import untrained
 
 
@@ -33,7 +34,7 @@ def test_one_branch_learns_and_the_other_stays(branch: str) -> None:
     for _ in range(2):
         learner.learn(batch, 1000, 500)
     for state in (learner.network.state_dict(), learner.best()):
-        changed = {name for name in before if not torch.equal(state[name], before[name])}
+        changed = {name for name in state if not torch.equal(state[name], before[name])}
         assert changed
         assert all(name.startswith(f"{branch}_") for name in changed)
         assert any(name.startswith(f"{branch}_backbone") for name in changed)
@@ -63,4 +64,17 @@ def test_the_head_of_one_branch_learns_and_nothing_else(branch: str) -> None:
     changed = {name for name in before if not torch.equal(after[name], before[name])}
     assert changed
     assert all(name.startswith(f"{branch}_head.") for name in changed)
-    assert set(learner.best()) == {name for name in before if "_head." in name}
+    assert set(learner.best()) == {name for name in before if name.startswith(f"{branch}_head.")}
+
+
+@pytest.mark.parametrize(
+    ("head_only", "only", "what"),
+    [
+        (True, None, "heads"),
+        (True, "technical", "technical head"),
+        (False, None, "all"),
+        (False, "aesthetic", "aesthetic"),
+    ],
+)
+def test_what_the_command_trains(head_only: bool, only: str | None, what: str) -> None:
+    assert _what(head_only, only) == what in WHAT

@@ -171,11 +171,9 @@ class Learner:
         return self._trained(self.averaged.state_dict())
 
     def _trained(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Without frozen backbones, which the weights that it began with hold."""
-        if not self.settings.heads_alone:
-            return state
-        heads = head_names(self.network)
-        return {name: tensor for name, tensor in state.items() if name in heads}
+        """Without what is frozen, which the weights that it began with hold."""
+        what = self.settings.what
+        return {name: tensor for name, tensor in state.items() if _learns(name, what)}
 
     def _check(self, what: str, value: float, steps: int) -> None:
         if not isfinite(value):

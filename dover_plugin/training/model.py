@@ -58,7 +58,7 @@ def backbones_sha256(network: Dover) -> str:
     digest = sha256()
     for name, tensor in sorted(network.state_dict().items()):
         if not name.startswith(WHAT["heads"]):
-            digest.update(name.encode() + (tensor + 0).cpu().numpy().tobytes())  # no -0.0
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

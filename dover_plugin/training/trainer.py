@@ -98,7 +98,8 @@ def train(
             return predict(learner.averaged, examples[name], device, workers, progress, stopping)
 
         best_epoch = _learn(run, learner, examples["train"], workers, look, progress, stopping)
-        learner.averaged.load_state_dict(run.load_best(device), strict=False)
+        frozen = learner.network.state_dict()  # an average loses the sign of its zeros
+        learner.averaged.load_state_dict({**frozen, **run.load_best(device)})
         return Trained(learner.averaged, began, best_epoch, look("val"), look("test"))
 
 
@@ -179,8 +180,8 @@ def _examples(
     """Of each split: views, or features of frozen backbones."""
     make = (
         MakeFeatures(
-            learner.averaged,
-            backbones_sha256(learner.averaged),
+            learner.network,
+            backbones_sha256(learner.network),
             learner.device,
             settings.clip_len,
         )
