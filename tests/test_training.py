@@ -263,7 +263,7 @@ def test_heads_alone_leave_the_backbones_bit_equal(
 ) -> None:
     before = published(monkeypatch, "dover-mobile")
     settings = TrainSettings(
-        model="dover-mobile", init="dover-mobile", epochs=3, batch_size=4, draws=1, seed=1
+        model="dover-mobile", init="dover-mobile", epochs=12, batch_size=4, draws=1, seed=1
     )
     made: list[int] = []
     note = lambda name, done, _: made.append(done) if name == "reading" else None  # noqa: E731
