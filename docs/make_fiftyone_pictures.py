@@ -66,9 +66,8 @@ def main() -> None:
     with serve(NAME) as url, browse(IMAGES) as app:
         app.open(url)
         app.page.locator('[data-cy="checkbox-dover_segments"]').click()
-        app.panel("video_quality")
         points = app.page.locator(f"{PLOT} .scatterlayer .point")
-        points.nth(5).wait_for()
+        app.panel("video_quality", points.nth(5))
         app.page.wait_for_timeout(2000)
         box = points.nth(5).bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -45,10 +45,6 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
 
     def on_load(self, ctx: Any) -> None:
         """Start with the first field of scores."""
-        fields = score_fields(ctx.dataset)
-        default = DEFAULT_FIELD if DEFAULT_FIELD in fields else next(iter(fields), None)
-        if ctx.panel.state.field not in fields:
-            ctx.panel.state.field = default
         self._refresh(ctx)
         self._show_timeline(ctx)
 
@@ -199,9 +195,16 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
 
     def _refresh(self, ctx: Any) -> None:
         """Compute what shows the samples of the view."""
+        self._compute(ctx)
         ctx.panel.state.shown = _fingerprint(ctx.view)
-        state, field = ctx.panel.state, ctx.panel.state.field
+
+    def _compute(self, ctx: Any) -> None:
+        state = ctx.panel.state
         state.fields, state.problem = score_fields(ctx.dataset), None
+        if state.field not in state.fields:  # also if the App calls this before on_load is done
+            has_default = DEFAULT_FIELD in state.fields
+            state.field = DEFAULT_FIELD if has_default else next(iter(state.fields), None)
+        field = state.field
         try:
             if field is None:
                 raise SettingsError("This dataset has no scores yet")

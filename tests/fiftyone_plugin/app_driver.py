@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
@@ -73,6 +75,12 @@ class App:
         self.page.screenshot(path=path)
         return path
 
+    def shown(self, name: str) -> str:
+        """All text of the page, and what it complained of; keeps a picture."""
+        self.picture(name)
+        text: str = self.page.locator("body").inner_text()
+        return "\n".join([text, *self.errors])
+
     def operator(self, label: str) -> Any:
         """Choose an operator in the browser of operators; returns its form."""
         self.page.locator("body").press("Backquote")
@@ -106,10 +114,22 @@ class App:
         """The text that counts the samples in the grid."""
         return self.page.get_by_text(re.compile(r"^[\d,]+ samples?$")).first
 
-    def panel(self, name: str) -> None:
-        """Open a panel beside the samples."""
-        self.page.locator('[data-cy="new-panel-btn"]').first.click()
-        self.page.locator(f'[data-cy="new-panel-option-{name}"]').click()
+    def panel(self, name: str, content: Any) -> None:
+        """Open a panel beside the samples, and wait for what it shows.
+
+        A busy machine was seen to leave it empty for good, once: then as a user would, again.
+        """
+        for timeout in (WAIT / 2, WAIT):
+            if not self.page.locator(f'[data-cy="panel-tab-{name}"]').count():
+                self.page.locator('[data-cy="new-panel-btn"]').first.click()
+                self.page.locator(f'[data-cy="new-panel-option-{name}"]').click()
+            try:
+                return content.wait_for(timeout=timeout)
+            except TooLate:
+                warn(f"The panel stayed empty: {self.shown('empty-panel')}", stacklevel=2)
+                self.page.reload()
+                self.page.locator('[data-cy="looker"]').first.wait_for()
+        raise AssertionError(f"The panel {name!r} stayed empty twice.")
 
     def _console(self, message: Any) -> None:
         outside = "ERR_NAME_NOT_RESOLVED" in message.text or "Failed to load" in message.text

@@ -32,6 +32,16 @@ CRFS = (18, 33, 48)
 SIZES = ((240, 320), (270, 480))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Tell what the App showed when a test of it failed, and keep a picture."""
+    report = yield
+    app = getattr(item, "funcargs", {}).get("app")
+    if report.when == "call" and report.failed and app is not None:
+        report.sections.append(("The App showed", app.shown(f"failed-{item.name}")))
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fo() -> Any:
     """FiftyOne with its database; without one these tests fail in CI and skip elsewhere."""

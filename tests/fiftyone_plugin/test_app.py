@@ -110,10 +110,9 @@ def test_explain_in_the_open_sample(app: App, clips: Any, weights: str) -> None:
 
 
 def test_the_panel_a_click_and_a_lasso(app: App, clips: Any) -> None:
-    app.panel("video_quality")
     page = app.page
     points = page.locator(f"{PLOT} .scatterlayer .point")
-    points.first.wait_for()
+    app.panel("video_quality", points.first)
     assert points.count() == 6
     page.get_by_text("6 scored").wait_for()
     app.picture("7-panel")
