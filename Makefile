@@ -45,7 +45,7 @@ FIRST := --init scratch --epochs 14 --learning-rate 0.0008 --validate-every 7
 THEN := --init $(OPEN)/first/split-1/model.safetensors --epochs 14 --learning-rate 0.0006 --validate-every 7 --fused-weight 2 --pair-weight 3
 LAST := --init $(OPEN)/then/split-1/model.safetensors --epochs 8 --learning-rate 0.0005 --validate-every 4 --fused-weight 2 --only technical --together 4
 HEADS := $(BIN)/dover train -m dover-open --labels $(OPEN)/heads.csv --videos $(OPEN)/clips --batch-size 64 --together 4 \
-	--clip-len 4 --draws 1 --epochs 6 --validate-every 6 --fused-weight 2
+	--clip-len 4 --draws 1 --epochs 3 --validate-every 3 --fused-weight 2
 
 # Large pages of memory: else up to half of the time goes into page faults.
 train-open: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1
@@ -58,7 +58,7 @@ train-open: environment  ## make the weights of dover-open anew: hours on two co
 	$(LEARN) $(LAST) -o $(OPEN)/run
 	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/then/split-1/model.safetensors
 	$(HEADS) --init $(OPEN)/run/split-1/mean/model.safetensors -o $(OPEN)/heads
-	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/heads/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/run/split-1/mean/model.safetensors --share 0.7
+	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/heads/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/run/split-1/mean/model.safetensors --share 0.7 --aesthetic-share 0.2 --technical-weight 0.68
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --split test --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl

@@ -38,12 +38,15 @@ def test_the_mean_of_before_and_after_is_packed(
     monkeypatch.setattr(weights, "PACKAGED", tmp_path / "package")
     monkeypatch.setattr(packing, "packaged_facts", lambda _: tmp_path / "package" / "facts.json")
     (tmp_path / "package").mkdir()
-    packed = packing.pack(files[1], tmp_path / "labels.csv", tmp_path, "cpu", files[0], 0.75)
+    packed = packing.pack(
+        files[1], tmp_path / "labels.csv", tmp_path, "cpu", files[0], 0.75, 0.25, 0.7
+    )
 
     kept = tmp_path / packing.MEAN / files[1].name  # to train on from
     one, two, found, unit = (weights.read_state_dict(file) for file in (*files, packed, kept))
     for name, tensor in found.items():
-        mean = (one[name] + 3 * two[name]) / 4
+        share = 0.75 if name.startswith("technical") else 0.25
+        mean = (1 - share) * one[name] + share * two[name]
         for branch, middle, std in (("technical", 3.0, 2.0), ("aesthetic", -1.0, 0.5)):
             if name.startswith(f"{branch}_head.fc_last"):
                 mean = (mean - (middle if name.endswith("bias") else 0)) / std
@@ -52,6 +55,8 @@ def test_the_mean_of_before_and_after_is_packed(
         assert torch.equal(tensor, (scale * unit[name]).half())
     facts = json.loads((tmp_path / "package" / "facts.json").read_text())
     assert (facts["sha256"], facts["clips"]) == (sha256_of(packed), VIDEOS)
+    fused = facts["calibration"]
+    assert (fused["technical_weight"], fused["aesthetic_weight"]) == (0.7, 0.3)
     raw = [
         Scorer("dover-open", "cpu", weights=packed).score(tmp_path / f"{i}.mp4").raw
         for i in range(VIDEOS)

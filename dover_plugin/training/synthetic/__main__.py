@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dover_plugin.calibration import TECHNICAL_WEIGHT
 from dover_plugin.cli.common import USAGE, progress_bars
 from dover_plugin.errors import DoverError, SettingsError
 
@@ -75,11 +76,19 @@ def pack(
     share: Annotated[
         float, typer.Option(min=0, max=1, help="Of the trained weights in that mean.")
     ] = 0.5,
+    aesthetic_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Likewise of the aesthetic branch alone.")
+    ] = None,
+    technical_weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the technical branch in the overall score.")
+    ] = TECHNICAL_WEIGHT,
 ) -> None:
     """Put trained weights into the package, with constants of the validation clips."""
     from dover_plugin.training.synthetic.pack import pack
 
-    typer.echo(str(pack(trained, labels, labels.parent / "clips", device, before, share)))
+    clips = labels.parent / "clips"
+    packed = pack(trained, labels, clips, device, before, share, aesthetic_share, technical_weight)
+    typer.echo(str(packed))
 
 
 @app.command()

@@ -1,14 +1,14 @@
 """Put trained weights into the package: as float16, with their hash and their constants."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from dover_plugin import __version__, weights
 from dover_plugin.batch import score_kept
-from dover_plugin.calibration import Calibration
+from dover_plugin.calibration import TECHNICAL_WEIGHT, Calibration
 from dover_plugin.download import sha256_of
 from dover_plugin.errors import VideoError
 from dover_plugin.files import write_text
@@ -30,6 +30,8 @@ def pack(
     device: str = "auto",
     before: Path | None = None,
     share: float = 0.5,
+    aesthetic_share: float | None = None,
+    technical_weight: float = TECHNICAL_WEIGHT,
 ) -> Path:
     """Write the package's weights, and beside them a JSON with what it says of them.
 
@@ -42,6 +44,9 @@ def pack(
             of both is packed, which keeps more of what was known before (Wortsman et al., Robust
             fine-tuning, CVPR 2022), and kept beside ``trained`` in the folder MEAN.
         share: of ``trained`` in the mean, in [0, 1].
+        aesthetic_share: likewise, of its aesthetic branch; None takes ``share``.
+        technical_weight: of the technical z-score in the overall one, in [0, 1]; the aesthetic one
+            has the rest.
 
     Returns:
         The file of weights in the package.
@@ -53,7 +58,11 @@ def pack(
     about = {"version": __version__, "model": MODEL}
     if before:
         old = _standardised(before)
-        state = {name: old[name].lerp(tensor, share) for name, tensor in state.items()}
+        other = share if aesthetic_share is None else aesthetic_share
+        shares = {"technical": share, "aesthetic": other}
+        state = {
+            name: old[name].lerp(tensor, shares[_branch(name)]) for name, tensor in state.items()
+        }
         mean = trained.with_name(MEAN)
         mean.mkdir(exist_ok=True)
         weights.save(state, mean / trained.name, about)
@@ -77,7 +86,13 @@ def pack(
         "sha256": sha256_of(file),
         "size": file.stat().st_size,
         "clips": len(rows),
-        "calibration": asdict(Calibration.fit("matched", technical, aesthetic)),
+        "calibration": asdict(
+            replace(
+                Calibration.fit("matched", technical, aesthetic),
+                technical_weight=technical_weight,
+                aesthetic_weight=round(1 - technical_weight, 4),
+            )
+        ),
     }
     packaged = weights.PACKAGED / file.name  # only now that they have constants
     packaged.write_bytes(file.read_bytes())
@@ -92,10 +107,15 @@ def _standardised(file: Path) -> dict[str, Tensor]:
     weights.check_fit(state, MODEL, file)
     found = Calibration.load(file.with_name(CONSTANTS))
     for name in _last(state):
-        branch, bias = name.split("_")[0], name.endswith("bias")
+        branch, bias = _branch(name), name.endswith("bias")
         mean, std = (getattr(found, f"{branch}_{what}") for what in ("mean", "std"))
         state[name] = (state[name] - mean * bias) / std
     return state
+
+
+def _branch(name: str) -> str:
+    """Of a weight's name."""
+    return name.split("_")[0]
 
 
 def _last(state: dict[str, Tensor]) -> list[str]:
