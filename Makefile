@@ -56,9 +56,10 @@ train-open: environment  ## make the weights of dover-open anew: hours on two co
 	ln -sfn ../first/kept $(OPEN)/then/kept && ln -sfn ../first/kept $(OPEN)/run/kept # the views are the same
 	$(LEARN) $(THEN) -o $(OPEN)/then
 	$(LEARN) $(LAST) -o $(OPEN)/run
-	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/run/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/then/split-1/model.safetensors
+	$(BIN)/python -m dover_plugin.training.synthetic mean $(OPEN)/run/split-1/model.safetensors $(OPEN)/then/split-1/model.safetensors
 	$(HEADS) --init $(OPEN)/run/split-1/mean/model.safetensors -o $(OPEN)/heads
-	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/heads/split-1/model.safetensors $(OPEN)/labels.csv --before $(OPEN)/run/split-1/mean/model.safetensors --share 0.7 --aesthetic-share 0.2 --technical-weight 0.68
+	$(BIN)/python -m dover_plugin.training.synthetic mean $(OPEN)/heads/split-1/model.safetensors $(OPEN)/run/split-1/mean/model.safetensors --share 0.7 --aesthetic-share 0.2
+	$(BIN)/python -m dover_plugin.training.synthetic pack $(OPEN)/heads/split-1/mean/model.safetensors $(OPEN)/labels.csv --technical-weight 0.68
 	rm -f $(OPEN)/scores.jsonl
 	$(BIN)/dover evaluate $(OPEN)/labels.csv --videos $(OPEN)/clips --split test --scores $(OPEN)/scores.jsonl
 	$(BIN)/python -m dover_plugin.training.synthetic examine $(OPEN)/labels.csv $(OPEN)/scores.jsonl

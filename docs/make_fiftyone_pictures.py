@@ -22,7 +22,7 @@ from app_driver import PLOT, browse, serve
 from clips import write_clip
 
 from dover_plugin import Calibration, Scorer, Scores
-from dover_plugin.networks import DOVER_MOBILE
+from dover_plugin.networks import DOVER_OPEN
 from dover_plugin.networks.seeded import seeded_state_dict
 
 IMAGES = Path(__file__).parent / "images"
@@ -38,7 +38,7 @@ def main() -> None:
             write_clip(folder / f"dusk_{width}x{height}_crf{crf}.mp4", 72, (height, width), crf)
     (folder / "cut_off.mp4").write_bytes(b"no video")
     weights = str(folder.parent / "weights.pth")
-    torch.save(seeded_state_dict(DOVER_MOBILE), weights)
+    torch.save(seeded_state_dict(DOVER_OPEN), weights)
     scorer = Scorer("dover-open", "cpu", weights=weights)
     raws = [r.raw for r in scorer.score_many(sorted(folder.glob("*"))) if isinstance(r, Scores)]
     fusion = str(folder.parent / "fusion.json")
@@ -58,7 +58,7 @@ def main() -> None:
         form.get_by_text("21 of 21 videos will be scored").wait_for()
         app.fill(form, "Seconds per segment", "1")
         form.locator('xpath=.//*[text()="Weights"]/following::input[1]').evaluate(
-            "input => input.value = 'dover-mobile.pth'"
+            "input => input.value = 'dover-open.pth'"
         )
         app.picture("fiftyone-score")
     score = foo.get_operator("@dover/quality/score_videos")

@@ -38,11 +38,9 @@ def test_the_mean_of_before_and_after_is_packed(
     monkeypatch.setattr(weights, "PACKAGED", tmp_path / "package")
     monkeypatch.setattr(packing, "packaged_facts", lambda _: tmp_path / "package" / "facts.json")
     (tmp_path / "package").mkdir()
-    packed = packing.pack(
-        files[1], tmp_path / "labels.csv", tmp_path, "cpu", files[0], 0.75, 0.25, 0.7
-    )
+    kept = packing.mean(files[1], files[0], 0.75, 0.25)
+    packed = packing.pack(kept, tmp_path / "labels.csv", tmp_path, "cpu", 0.7)
 
-    kept = tmp_path / packing.MEAN / files[1].name  # to train on from
     one, two, found, unit = (weights.read_state_dict(file) for file in (*files, packed, kept))
     for name, tensor in found.items():
         share = 0.75 if name.startswith("technical") else 0.25

@@ -61,7 +61,8 @@ def train(
     ] = "adamw",
     ema: Annotated[float, typer.Option(help="How slowly the kept weights follow.")] = 0.999,
     clip_len: Annotated[
-        int, typer.Option(help="Frames of a clip; fewer are quicker, from scratch.")
+        int,
+        typer.Option(help="Frames of a clip; fewer are quicker, from scratch or for heads alone."),
     ] = 32,
     window: Annotated[
         int, typer.Option(help="Side of what is seen of both views; less is quicker, from scratch.")

@@ -38,7 +38,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
     app = getattr(item, "funcargs", {}).get("app")
     if report.when == "call" and report.failed and app is not None:
-        report.sections.append(("The App showed", app.shown(f"failed-{item.name}")))
+        from playwright.sync_api import Error
+
+        try:
+            shown = app.shown(f"failed-{item.name}")
+        except Error as error:  # the page itself may be what failed
+            shown = f"nothing: {error}"
+        report.sections.append(("The App showed", shown))
     return report
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dover_plugin.training.synthetic.build import Content
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-Target = Annotated[Path, typer.Argument(help="Folder for clips and labels.csv.")]
+Target = Annotated[Path, typer.Argument(help="Folder for clips, labels.csv and heads.csv.")]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Workers = Annotated[int, typer.Option(help="Processes.")]
 
@@ -66,19 +66,25 @@ def footage(
 
 
 @app.command()
+def mean(
+    trained: Annotated[Path, typer.Argument(help="A file of weights.")],
+    before: Annotated[Path, typer.Argument(help="What these began with.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of the trained weights.")] = 0.5,
+    aesthetic_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Likewise of the aesthetic branch alone.")
+    ] = None,
+) -> None:
+    """Write the mean of weights before and after a training, beside those after it."""
+    from dover_plugin.training.synthetic.pack import mean
+
+    typer.echo(str(mean(trained, before, share, aesthetic_share)))
+
+
+@app.command()
 def pack(
     trained: Annotated[Path, typer.Argument(help="A file of weights.")],
     labels: Annotated[Path, typer.Argument(help="labels.csv of the clips.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    before: Annotated[
-        Path | None, typer.Option(help="What these began with: the mean of both is packed.")
-    ] = None,
-    share: Annotated[
-        float, typer.Option(min=0, max=1, help="Of the trained weights in that mean.")
-    ] = 0.5,
-    aesthetic_share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Likewise of the aesthetic branch alone.")
-    ] = None,
     technical_weight: Annotated[
         float, typer.Option(min=0, max=1, help="Of the technical branch in the overall score.")
     ] = TECHNICAL_WEIGHT,
@@ -86,9 +92,7 @@ def pack(
     """Put trained weights into the package, with constants of the validation clips."""
     from dover_plugin.training.synthetic.pack import pack
 
-    clips = labels.parent / "clips"
-    packed = pack(trained, labels, clips, device, before, share, aesthetic_share, technical_weight)
-    typer.echo(str(packed))
+    typer.echo(str(pack(trained, labels, labels.parent / "clips", device, technical_weight)))
 
 
 @app.command()

@@ -20,7 +20,38 @@ from dover_plugin.training.label_table import read_labels
 MODEL = "dover-open"
 CONSTANTS = "calibration.json"  # beside weights, as dover train writes it
 MEAN = "mean"  # the folder, beside what was trained, of a mean to train on from
+ABOUT = {"version": __version__, "model": MODEL}
 UNIT = 2**-7  # by how much raw scores deviate, about
+
+
+def mean(trained: Path, before: Path, share: float, aesthetic_share: float | None = None) -> Path:
+    """Write the mean of two trainings' ends, which keeps more of what was known before.
+
+    Source: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
+
+    Args:
+        trained: a file of weights that dover train wrote, its calibration.json beside it.
+        before: weights that ``trained`` began with, likewise.
+        share: of ``trained`` in the mean, in [0, 1].
+        aesthetic_share: likewise, of its aesthetic branch; None takes ``share``.
+
+    Returns:
+        The file of weights, in a folder MEAN beside ``trained``, with constants beside it.
+
+    Raises:
+        DoverError: files that do not fit.
+    """
+    old, new = _standardised(before), _standardised(trained)
+    shares = {
+        "technical": share,
+        "aesthetic": share if aesthetic_share is None else aesthetic_share,
+    }
+    state = {name: old[name].lerp(tensor, shares[_branch(name)]) for name, tensor in new.items()}
+    file = trained.with_name(MEAN) / trained.name
+    file.parent.mkdir(exist_ok=True)
+    weights.save(state, file, ABOUT)
+    Calibration(MEAN, 0, 1, 0, 1).save(file.with_name(CONSTANTS))
+    return file
 
 
 def pack(
@@ -28,23 +59,15 @@ def pack(
     labels: Path,
     clips: Path,
     device: str = "auto",
-    before: Path | None = None,
-    share: float = 0.5,
-    aesthetic_share: float | None = None,
     technical_weight: float = TECHNICAL_WEIGHT,
 ) -> Path:
     """Write the package's weights, and beside them a JSON with what it says of them.
 
     Args:
-        trained: a file of weights that dover train wrote, its calibration.json beside it.
+        trained: a file of weights, its calibration.json beside it.
         labels: of the clips; those of the split "val" give the constants of the fusion.
         clips: the folder that their names start from.
         device: where validation clips are scored.
-        before: weights that ``trained`` began with, their calibration.json beside them. The mean
-            of both is packed, which keeps more of what was known before (Wortsman et al., Robust
-            fine-tuning, CVPR 2022), and kept beside ``trained`` in the folder MEAN.
-        share: of ``trained`` in the mean, in [0, 1].
-        aesthetic_share: likewise, of its aesthetic branch; None takes ``share``.
         technical_weight: of the technical z-score in the overall one, in [0, 1]; the aesthetic one
             has the rest.
 
@@ -55,22 +78,10 @@ def pack(
         DoverError: files that do not fit, or clips that cannot be scored.
     """
     state = _standardised(trained)
-    about = {"version": __version__, "model": MODEL}
-    if before:
-        old = _standardised(before)
-        other = share if aesthetic_share is None else aesthetic_share
-        shares = {"technical": share, "aesthetic": other}
-        state = {
-            name: old[name].lerp(tensor, shares[_branch(name)]) for name, tensor in state.items()
-        }
-        mean = trained.with_name(MEAN)
-        mean.mkdir(exist_ok=True)
-        weights.save(state, mean / trained.name, about)
-        Calibration(MEAN, 0, 1, 0, 1).save(mean / CONSTANTS)
     for name in _last(state):
         state[name] = UNIT * state[name]
     file = trained.with_name(f"{MODEL}.safetensors")
-    weights.save({name: tensor.half() for name, tensor in state.items()}, file, about)
+    weights.save({name: tensor.half() for name, tensor in state.items()}, file, ABOUT)
     validation = [row.file for row in read_labels(labels, clips) if row.split == "val"]
     scorer = Scorer(MODEL, device, weights=file)
     kept = trained.with_name(f"val-{sha256_of(file)[:8]}.jsonl")
