@@ -34,7 +34,7 @@ bench: environment  ## measure this machine: networks, reading, the whole
 # Films and photographs that dover-open learns from; docs/model-card-dover-open.md names them.
 SOURCES ?= sources
 OPEN := build/dover-open
-# Each so-many-th content; EVERY=20 tries all of it in about half an hour, and gives weights that are no good.
+# Each so-many-th content; EVERY=49 tries all of it in about ten minutes, and gives weights that are no good.
 EVERY ?= 1
 LEARN := $(BIN)/dover train -m dover-open --labels $(OPEN)/labels.csv --videos $(OPEN)/clips --end-to-end --batch-size 64 \
 	--backbone-rate 1 --optimizer muon --clip-len 2 --window 96 --flip --spoil-light --draws 1 --also 'fault_*,similarity' --own-weight 1 \
