@@ -14,6 +14,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 os.environ["FIFTYONE_PLUGINS_DIR"] = str(ROOT)
 os.environ["FIFTYONE_DATABASE_VALIDATION"] = "false"
+os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"  # else the App asks, over the picture
 sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "tests/fiftyone_plugin")]
 
 import fiftyone as fo
