@@ -110,13 +110,14 @@ def every_sample(dataset: fo.Dataset) -> SampleCollection:
 
 
 def score_fields(dataset: fo.Dataset) -> list[str]:
-    """Fields of a dataset that hold scores."""
+    """Fields of a dataset that hold scores; the one to show unasked comes first."""
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
-    return [
+    found = [
         name
         for name, field in schema.items()
         if is_scores(field) and {*SCORES, "model", "error"} <= set(field.get_field_schema())
     ]
+    return sorted(found, key=lambda name: name != DEFAULT_FIELD)
 
 
 def document(result: Result) -> fo.DynamicEmbeddedDocument:

@@ -12,7 +12,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import DoverError, SettingsError
 from fiftyone_plugin import plots, statistics
-from fiftyone_plugin.fields import DEFAULT_FIELD, SCORES, failed, score_fields, unscored
+from fiftyone_plugin.fields import SCORES, failed, score_fields, unscored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import videos
 
@@ -202,8 +202,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         state = ctx.panel.state
         state.fields, state.problem = score_fields(ctx.dataset), None
         if state.field not in state.fields:  # also if the App calls this before on_load is done
-            has_default = DEFAULT_FIELD in state.fields
-            state.field = DEFAULT_FIELD if has_default else next(iter(state.fields), None)
+            state.field = next(iter(state.fields), None)
         field = state.field
         try:
             if field is None:

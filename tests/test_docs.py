@@ -11,6 +11,7 @@ import pytest
 from clips import write_clip
 
 from dover_plugin import weights
+from dover_plugin.calibration import MATCHED, OPEN
 from dover_plugin.engines import ENGINES, export
 from dover_plugin.evaluation import PRESETS
 from dover_plugin.published import MODELS
@@ -141,6 +142,16 @@ def test_the_sets_are_listed_as_they_are() -> None:
             f"| {row.technical_weight} |"
         )
         assert shown in page
+
+
+def test_the_weights_of_the_fusion_are_those_of_the_code() -> None:
+    for page, each in (
+        ("scores.md", MATCHED),
+        ("scores.md", OPEN),
+        ("model-card-dover-open.md", OPEN),
+    ):
+        shown = f"{each.technical_weight} and {each.aesthetic_weight}"
+        assert shown in (ROOT / "docs" / page).read_text()
 
 
 def test_columns_of_labels_are_listed() -> None:

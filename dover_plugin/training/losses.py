@@ -93,8 +93,8 @@ def view_biased_loss(
         together: so many neighbours show one thing in several qualities: half of the loss then
             compares these with each other alone.
         own_weight: of a branch's own opinion, beside the overall one.
-        fused_weight: of the overall opinion of both together, fused with the weights of
-            DOVER's scores (the reference learns from each branch alone).
+        fused_weight: of the overall opinion of both together, fused with DOVER's
+            weights (the reference learns from each branch alone).
     """
 
     def loss(scores: Tensor, labels: Tensor) -> Tensor:

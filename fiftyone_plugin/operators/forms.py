@@ -8,7 +8,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from dover_plugin.errors import DoverError
-from fiftyone_plugin.fields import DEFAULT_FIELD, score_fields
+from fiftyone_plugin.fields import score_fields
 
 ICON = "/fiftyone_plugin/icon.svg"
 PREFIX = "DOVER: "
@@ -112,11 +112,10 @@ def field_input(ctx: Any, inputs: types.Object) -> str | None:
     if not fields:
         problem(inputs, "This dataset has no scores yet. Run 'DOVER: score videos' first.")
         return None
-    default = DEFAULT_FIELD if DEFAULT_FIELD in fields else fields[0]
     if len(fields) > 1:
-        inputs.enum("field", fields, default=default, label="Scores", view=types.DropdownView())
-    chosen: str = ctx.params.get("field") or default
-    return chosen if chosen in fields else default
+        inputs.enum("field", fields, default=fields[0], label="Scores", view=types.DropdownView())
+    chosen = ctx.params.get("field")
+    return chosen if chosen in fields else fields[0]
 
 
 def dropdown(

@@ -108,6 +108,23 @@ def test_lasso_narrows_and_back_restores(scored_once: Any) -> None:
     assert state["base"] is None
 
 
+def test_a_view_that_comes_before_the_panel_has_loaded(scored_once: Any) -> None:
+    state: dict[str, Any] = {}
+    event("on_change_view", scored_once, state)
+    loaded: dict[str, Any] = {}
+    event("on_load", scored_once, loaded)
+    assert (state["field"], state["problem"]) == ("dover", None)
+    assert (state["summary"], state["parts"]) == (loaded["summary"], loaded["parts"])
+
+
+def test_the_field_that_is_shown_unasked(scored: Any) -> None:
+    scored.rename_sample_field("dover", "other")
+    scored.clone_sample_field("other", "dover")  # now the last
+    state: dict[str, Any] = {}
+    event("on_load", scored, state)
+    assert (state["fields"], state["field"]) == (["dover", "other"], "dover")
+
+
 def test_another_view_is_followed_and_an_unchanged_one_is_not(scored_once: Any) -> None:
     state: dict[str, Any] = {}
     event("on_load", scored_once, state)

@@ -43,8 +43,8 @@ FINEST = (1.5, 3.0)  # pixels of a photograph per pixel of a cut-out
 SIZES = ((360, 640), (360, 640), (270, 480), (480, 854), (540, 960), (640, 360), (720, 1280))
 SHALLOW = 0.2  # of them: some of the picture is in focus, the rest is not, which is no fault
 STORED = ("libx264", 14)  # how a clip is kept whose fault is no codec's; its label knows
-# So many, and the first of their numbers, which seed what is random (40_000 and 40_100 seed a film
-# of a photograph as well, of which a scene has nothing).
+# So many, and the first of their numbers, which seed what is random (40_000 and 40_100 also seed
+# films of two photographs; no content is shared).
 SCENES = {"train": (600, 0), HELD_BACK: (200, 40_000), "val": (10, 10_000), "test": (15, 20_000)}
 
 
