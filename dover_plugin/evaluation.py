@@ -14,6 +14,7 @@ from dover_plugin.metrics import agreement, intervals, logistic_fit
 from dover_plugin.pictures import new_figure, save_figure
 
 MEASURES = ("srocc", "plcc", "plcc_fitted", "krocc", "rmse")
+CURVE = 200  # points that a fit is drawn through
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,9 @@ def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, pa
     figure = new_figure((6, 5))
     axes = figure.add_subplot()
     axes.scatter(scores, opinions, s=14, color="#0072b2", alpha=0.45, linewidths=0)
-    order = np.argsort(scores)
-    fitted = logistic_fit(scores.tolist(), opinions.tolist())
-    axes.plot(scores[order], fitted[order], color="#d55e00", linewidth=2, label="logistic fit")
+    along = np.linspace(scores.min(), scores.max(), CURVE)
+    fitted = logistic_fit(scores.tolist(), opinions.tolist(), along)
+    axes.plot(along, fitted, color="#d55e00", linewidth=2, label="logistic fit")
     axes.set(xlabel="overall score", ylabel="opinion", title=title)
     axes.text(
         0.97,

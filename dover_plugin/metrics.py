@@ -88,7 +88,9 @@ def intervals(
     }
 
 
-def logistic_fit(scores: Sequence[float], mos: Sequence[float]) -> NDArray[np.float64]:
+def logistic_fit(
+    scores: Sequence[float], mos: Sequence[float], at: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Scores brought to the opinions' scale by the logistic function of four parameters.
 
     (b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2, fitted by least squares, as is usual before the
@@ -98,13 +100,15 @@ def logistic_fit(scores: Sequence[float], mos: Sequence[float]) -> NDArray[np.fl
     Args:
         scores: one a video, in any unit.
         mos: likewise.
+        at: scores that are brought there in place of those that it is fitted to, as for a plot.
 
     Raises:
         SettingsError: as ``agreement``.
     """
     predicted, opinions = _check(scores, mos)
+    wanted = predicted if at is None else at
     slope, offset = np.polyfit(predicted, opinions, 1)
-    line: NDArray[np.float64] = slope * predicted + offset
+    line: NDArray[np.float64] = slope * wanted + offset
     if len(opinions) <= PARAMETERS:
         return line
 
@@ -120,9 +124,11 @@ def logistic_fit(scores: Sequence[float], mos: Sequence[float]) -> NDArray[np.fl
             found, _ = optimize.curve_fit(curve, predicted, opinions, begin, maxfev=10_000)
     except RuntimeError:  # no fit
         return line
-    fitted = curve(predicted, *found)
-    better = np.square(fitted - opinions).sum() <= np.square(line - opinions).sum()
-    return fitted if better else line
+    error, of_line = (
+        np.square(fitted - opinions).sum()
+        for fitted in (curve(predicted, *found), slope * predicted + offset)
+    )
+    return curve(wanted, *found) if error <= of_line else line
 
 
 def rescale(

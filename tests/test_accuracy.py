@@ -52,9 +52,16 @@ def test_measures_are_scipys() -> None:
 
 def test_the_logistic_fit_straightens_a_curve() -> None:
     x = np.linspace(-3, 3, 200)
-    mos = 20 + 60 / (1 + np.exp(-(x - 0.4) / 0.3))
+
+    def curve(x: np.ndarray) -> np.ndarray:
+        return np.asarray(20 + 60 / (1 + np.exp(-(x - 0.4) / 0.3)))
+
+    mos = curve(x)
     fitted = logistic_fit(x.tolist(), mos.tolist())
     np.testing.assert_allclose(fitted, mos, atol=1e-3)
+    between = x[:-1] + 0.01
+    drawn = logistic_fit(x.tolist(), mos.tolist(), between)
+    np.testing.assert_allclose(drawn, curve(between), atol=1e-3)
     assert agreement(x.tolist(), mos.tolist()).plcc < 0.97
 
 
