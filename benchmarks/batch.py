@@ -30,11 +30,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from clips import dusk, write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.batch import Journal, score_batch
+from dover_plugin.batch.journal import Journal
+from dover_plugin.batch.run import score_batch
 from dover_plugin.errors import DoverError
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
-from dover_plugin.readers import Limits, read
+from dover_plugin.readers.reading import Limits, read
 
 av.logging.set_level(av.logging.ERROR)
 type Picture = NDArray[np.uint8]

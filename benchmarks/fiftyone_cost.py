@@ -23,8 +23,8 @@ from clips import write_clip
 
 from dover_plugin.networks import DOVER_MOBILE
 from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
-from dover_plugin.views import Views
 from fiftyone_plugin import plots, scoring, statistics
 from fiftyone_plugin.fields import declare
 

@@ -108,7 +108,7 @@ def engine(
     import numpy as np
 
     from dover_plugin import Scorer
-    from dover_plugin.views import Views
+    from dover_plugin.preprocessing.views import Views
 
     start = time.perf_counter()
     scorer = Scorer(model, device, weights=weights, engine=name, precision=precision)
@@ -123,10 +123,10 @@ def engine(
 
 
 def reading(path: str, decoder: str) -> Row:
-    from dover_plugin.sampling import draws
-    from dover_plugin.scan import scan_file
-    from dover_plugin.video import open_source
-    from dover_plugin.views import build_views
+    from dover_plugin.io.open import open_source
+    from dover_plugin.io.scan import scan_file
+    from dover_plugin.preprocessing.sampling import draws
+    from dover_plugin.preprocessing.views import build_views
 
     def views() -> None:
         source = open_source(path, decoder)

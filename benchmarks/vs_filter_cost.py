@@ -20,7 +20,7 @@ from clips import write_clip
 from dover_plugin import Scorer
 from dover_plugin.networks import DOVER_MOBILE
 from dover_plugin.networks.seeded import seeded_state_dict
-from dover_plugin.views import Views
+from dover_plugin.preprocessing.views import Views
 from vs_filter import collect, dover, dover_segments
 
 FRAMES = 240

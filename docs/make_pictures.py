@@ -15,8 +15,8 @@ from clips import dusk, write_clip
 
 from dover_plugin.networks import DOVER
 from dover_plugin.networks.seeded import seeded_state_dict
-from dover_plugin.sampling import FRAGMENT, GRID, draw
-from dover_plugin.views import aesthetic_picture, technical_mosaic
+from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, draw
+from dover_plugin.preprocessing.views import aesthetic_picture, technical_mosaic
 
 IMAGES = Path(__file__).parent / "images"
 BLUE, ORANGE = "#0072b2", "#d55e00"

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from dover_plugin.analysis.change import Change
+    from dover_plugin.analysis.comparison import Comparison, NotCompared, compare, compare_many
+    from dover_plugin.analysis.segments import Segment, SegmentScores
+    from dover_plugin.analysis.timeline import Timeline
+    from dover_plugin.batch.many import score_many, to_frame
     from dover_plugin.calibration import Calibration
-    from dover_plugin.change import Change
-    from dover_plugin.comparison import Comparison, NotCompared, compare, compare_many
     from dover_plugin.errors import (
         DoverError,
         EngineError,
@@ -20,19 +23,16 @@ if TYPE_CHECKING:
         VideoError,
         WeightsError,
     )
-    from dover_plugin.many import score_many, to_frame
+    from dover_plugin.io.source import ArraySource, FrameSource, VideoInfo
     from dover_plugin.ranks import Rank, ReferenceSet
-    from dover_plugin.readers import Limits
+    from dover_plugin.readers.reading import Limits
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
-    from dover_plugin.segments import Segment, SegmentScores
-    from dover_plugin.timeline import Timeline
-    from dover_plugin.video import ArraySource, FrameSource, VideoInfo
 
 _HOMES = {
     "calibration": ("Calibration",),
-    "change": ("Change",),
-    "comparison": ("Comparison", "NotCompared", "compare", "compare_many"),
+    "analysis.change": ("Change",),
+    "analysis.comparison": ("Comparison", "NotCompared", "compare", "compare_many"),
     "errors": (
         "DoverError",
         "EngineError",
@@ -41,14 +41,14 @@ _HOMES = {
         "VideoError",
         "WeightsError",
     ),
-    "many": ("score_many", "to_frame"),
+    "batch.many": ("score_many", "to_frame"),
     "ranks": ("Rank", "ReferenceSet"),
-    "readers": ("Limits",),
+    "readers.reading": ("Limits",),
     "scorer": ("Scorer",),
     "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
-    "segments": ("Segment", "SegmentScores"),
-    "timeline": ("Timeline",),
-    "video": ("ArraySource", "FrameSource", "VideoInfo"),
+    "analysis.segments": ("Segment", "SegmentScores"),
+    "analysis.timeline": ("Timeline",),
+    "io.source": ("ArraySource", "FrameSource", "VideoInfo"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

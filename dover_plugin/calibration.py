@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.files import write_text
-from dover_plugin.published import facts
+from dover_plugin.io.write import write_text
+from dover_plugin.weights.registry import facts
 
 TECHNICAL_WEIGHT, AESTHETIC_WEIGHT = 0.6104, 0.3896  # fuse_results of the reference
 MIN_VIDEOS = 10  # fewer give no usable standard deviation

@@ -12,9 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from dover_plugin import __version__, weights
+from dover_plugin import __version__
 from dover_plugin.errors import DoverError
-from dover_plugin.published import PUBLISHED, Published
+from dover_plugin.weights import store
+from dover_plugin.weights.registry import PUBLISHED, Published
 
 OPTIONAL = {  # distribution -> what it is for, extra that brings it
     "fiftyone": ("FiftyOne plugin", "fiftyone"),
@@ -111,7 +112,7 @@ def _decoders() -> Iterator[Check]:
     import av
     import numpy as np
 
-    from dover_plugin.video import open_source
+    from dover_plugin.io.open import open_source
 
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
@@ -133,7 +134,7 @@ def _decoders() -> Iterator[Check]:
 
 
 def _cache() -> Check:
-    folder = weights.cache_dir()
+    folder = store.cache_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -148,10 +149,10 @@ def _cache() -> Check:
 
 def _weights(row: Published) -> Check:
     name = f"weights of {row.model}"
-    if not weights.cached(row.model).exists():
+    if not store.cached(row.model).exists():
         return Check(name, "off", "not here", f"dover weights download {row.model}")
     try:
-        digest = weights.verify(row.model)
+        digest = store.verify(row.model)
         known = "verified" if row.sha256 else "here; nobody published its hash"
         return Check(name, "ok", f"{known}, {digest[:8]}")
     except DoverError as error:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.files import write_text
-from dover_plugin.sampling import Branch
+from dover_plugin.io.write import write_text
+from dover_plugin.preprocessing.sampling import Branch
 
 LEVELS = np.linspace(0, 100, 201)  # percent, of the stored quantiles
 MIN_VIDEOS = 10

@@ -12,17 +12,19 @@ from os import PathLike, fspath
 from statistics import fmean, stdev
 
 from dover_plugin import __version__, calibration
-from dover_plugin import weights as files
+from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
-from dover_plugin.published import DEFAULT_MODEL, published
-from dover_plugin.readers import How, Limits, Reading, read, readers
-from dover_plugin.sampling import CLIP_LEN, VIEW, Draw, draws
+from dover_plugin.io.open import DECODERS, open_source
+from dover_plugin.io.source import Video, VideoInfo
+from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
+from dover_plugin.preprocessing.views import Views, stream_views
+from dover_plugin.readers.pools import readers
+from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
-from dover_plugin.segments import Segment, SegmentScores, by_seconds
-from dover_plugin.video import DECODERS, Video, VideoInfo, open_source
-from dover_plugin.views import Views, stream_views
+from dover_plugin.weights import load, store
+from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
 MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
@@ -65,7 +67,7 @@ class Scorer:
     ) -> None:
         _check_settings(seed, repeats, decoder)
         self.calibration = calibration.choose(fusion, published(model).model)
-        network, sha256 = files.load_network(model, files.find(model, weights))
+        network, sha256 = load.load_network(model, store.find(model, weights))
         self.engine: Engine = make_engine(engine, network, device, precision, sha256)
         self.decoder = decoder
         self.settings = Settings(
@@ -112,7 +114,7 @@ class Scorer:
             EngineError: the network could not be run.
         """
         with readers(self._how(), workers, limits) as submit:
-            queue: deque[tuple[Video, Future[Reading]]] = deque()
+            queue: deque[tuple[Video, Future[VideoViews]]] = deque()
             for video in videos:
                 queue.append((video, submit(video)))
                 if len(queue) > max(READ_AHEAD, workers):
@@ -136,7 +138,7 @@ class Scorer:
         Raises:
             EngineError: the network could not be run.
         """
-        pending: dict[Future[Reading], str] = {}
+        pending: dict[Future[VideoViews], str] = {}
 
         def finished() -> Iterator[tuple[str, Result]]:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -189,7 +191,7 @@ class Scorer:
                     reading = pool.submit(next, made)
                 yield SegmentScores.of(segment, self.score_views(info, views))
 
-    def read(self, video: Video) -> Reading:
+    def read(self, video: Video) -> VideoViews:
         """The first half of ``score``: what the networks are to look at, one Views per draw.
 
         Raises:
@@ -233,10 +235,10 @@ class Scorer:
         seed, repeats = self.settings.seed, self.settings.repeats
         return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
-    def _how(self) -> How:
-        return How(self.decoder, self.settings.seed, self.settings.repeats)
+    def _how(self) -> ReadOptions:
+        return ReadOptions(self.decoder, self.settings.seed, self.settings.repeats)
 
-    def _finish(self, video: Video, reading: Future[Reading]) -> Result:
+    def _finish(self, video: Video, reading: Future[VideoViews]) -> Result:
         try:
             return self.score_views(*reading.result())
         except (SettingsError, EngineError):  # of all videos, not of this one

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dover_plugin.preprocessing.sampling import Branch
 from dover_plugin.ranks import Rank, ReferenceSet, ranks
-from dover_plugin.sampling import Branch
 
 COLUMNS = (
     "path",

@@ -13,9 +13,10 @@ from pathlib import Path
 from clips import write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.comparison import Comparison, by_loss, compare_many, knee
-from dover_plugin.pictures import draw_ladder, save_figure
-from dover_plugin.report import comparison_report, write_report
+from dover_plugin.analysis.comparison import Comparison, by_loss, compare_many, knee
+from dover_plugin.reporting.html import comparison_report, write_report
+from dover_plugin.reporting.plots import draw_ladder
+from dover_plugin.reporting.style import save_figure
 
 OUT = Path("build/examples")
 CRFS = (18, 28, 38, 48)

@@ -10,7 +10,7 @@ from pathlib import Path
 from clips import write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.output import write_table
+from dover_plugin.reporting.text import write_table
 
 FOLDER = Path(__file__).parents[1] / "build" / "demo"
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from clips import write_clip
 
 from dover_plugin import Scorer, Timeline
-from dover_plugin.pictures import draw_timeline, save_figure
-from dover_plugin.segments import cut, time_code
-from dover_plugin.video import open_source
+from dover_plugin.analysis.segments import cut, time_code
+from dover_plugin.io.open import open_source
+from dover_plugin.reporting.plots import draw_timeline
+from dover_plugin.reporting.style import save_figure
 
 OUT = Path("build/examples")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from clips import write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.files import find_videos
-from dover_plugin.output import write_csv, write_table
-from dover_plugin.report import score_report, write_report
+from dover_plugin.io.files import find_videos
+from dover_plugin.reporting.html import score_report, write_report
+from dover_plugin.reporting.text import write_csv, write_table
 
 OUT = Path("build/examples")
 

@@ -9,7 +9,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.metrics import MIN_VIDEOS, agreement, rescale
+from dover_plugin.evaluation.metrics import MIN_VIDEOS, agreement, rescale
 from fiftyone_plugin.fields import SCORES
 
 PLUGIN = "@dover/quality"

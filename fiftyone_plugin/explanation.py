@@ -7,10 +7,10 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
-from dover_plugin.maps import draw_maps, middle_frame
+from dover_plugin.io.open import open_source
 from dover_plugin.ranks import ranks
-from dover_plugin.video import open_source
 from fiftyone_plugin.fields import SCORES, in_words, scored, segments_field
 
 if TYPE_CHECKING:

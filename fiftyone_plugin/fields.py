@@ -7,9 +7,9 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import Result
-from dover_plugin.segments import SegmentScores
 
 DEFAULT_FIELD = "dover"
 FAILED_TAG = "dover:failed"

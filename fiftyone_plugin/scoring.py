@@ -13,9 +13,9 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.scores import Failure, Result, Scores
-from dover_plugin.segments import SegmentScores
 from fiftyone_plugin.fields import (
     FAILED_TAG,
     check_field,

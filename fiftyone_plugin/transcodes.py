@@ -12,7 +12,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.files import find_videos
+from dover_plugin.io.files import find_videos
 from fiftyone_plugin.fields import SCORES, is_scores
 from fiftyone_plugin.scoring import COMPARABLE, videos
 
@@ -46,7 +46,7 @@ class Comparison:
     pairs: int
     unpaired: int
     unscored: int
-    unlike: int
+    settings_mismatch: int
     lost: int
     threshold: float
     mean: float | None
@@ -176,13 +176,13 @@ def compare(
     ids, *values = wanted.values(["id", *columns])
     rows = dict(zip(ids, zip(*values, strict=True), strict=True))
     found: dict[str, fo.DynamicEmbeddedDocument] = {}
-    unscored = unlike = 0
+    unscored = settings_mismatch = 0
     for before, after in pairs:
         old, new = rows[before], rows[after]
         if old[0] is None or new[0] is None:
             unscored += 1
         elif old[len(SCORES) :] != new[len(SCORES) :]:
-            unlike += 1
+            settings_mismatch += 1
         else:
             differences = {s: new[i] - old[i] for i, s in enumerate(SCORES)}
             found[after] = fo.DynamicEmbeddedDocument(**differences, before=before)
@@ -195,7 +195,7 @@ def compare(
         pairs=len(found),
         unpaired=unpaired,
         unscored=unscored,
-        unlike=unlike,
+        settings_mismatch=settings_mismatch,
         lost=sum(loss < -threshold for loss in losses),
         threshold=threshold,
         mean=sum(losses) / len(losses) if losses else None,

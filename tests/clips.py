@@ -9,8 +9,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
-
-from dover_plugin.training.synthetic.encoding import ordinary_priority
+from processes import ordinary_priority
 
 COLOURS = {  # matrix -> codes of ITU-T H.273: primaries, transfer, matrix
     "bt601": (6, 6, 6),

@@ -18,7 +18,7 @@ from clips import write_clip
 from dover_plugin import Scorer
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
-from dover_plugin.weights import cached
+from dover_plugin.weights.store import cached
 
 os.environ.setdefault("DOVER_ENGINE", "torch")  # the others have tests of their own
 # Background jobs of a shell ignore Ctrl-C, and so would every command that a test starts.

@@ -1,6 +1,8 @@
 """Processes that a test looks at."""
 
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -13,3 +15,16 @@ def readers_of(process: psutil.Process) -> list[psutil.Process]:
             if "spawn_main" in " ".join(child.cmdline()):
                 found.append(child)
     return found
+
+
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Undo the real-time priority that SVT-AV1, run as root, gives to its caller.
+
+    Threads that inherit this priority and spin while they wait can stall the machine.
+    """
+    try:
+        yield
+    finally:
+        if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -12,12 +12,14 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from dover_plugin import Scorer
-from dover_plugin.batch import score_kept
+from dover_plugin.batch.run import score_kept
 from dover_plugin.calibration import Calibration
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError
-from dover_plugin.evaluation import MEASURES, PRESETS, accuracy, preset, scatter
-from dover_plugin.metrics import agreement, intervals, logistic_fit
+from dover_plugin.evaluation.datasets import PRESETS, preset
+from dover_plugin.evaluation.metrics import agreement, intervals, logistic_fit
+from dover_plugin.evaluation.results import MEASURES, accuracy
+from dover_plugin.reporting.evaluation_plots import scatter
 
 
 def table(count: int = 60) -> tuple[list[dict[str, Any]], list[float]]:

@@ -12,7 +12,7 @@ import pytest
 from clips import write_clip
 
 from dover_plugin import Failure, Scorer, Scores, VideoError
-from dover_plugin.video import open_source
+from dover_plugin.io.open import open_source
 
 
 def sentence(scorer: Scorer, path: Path | str) -> str:

@@ -14,12 +14,12 @@ from clips import scene, write_clip
 from typer.testing import CliRunner
 
 from dover_plugin import Change, Comparison, NotCompared, Scorer, compare, compare_many
+from dover_plugin.analysis.comparison import by_loss, knee
+from dover_plugin.analysis.segments import common_segments
 from dover_plugin.cli import app
-from dover_plugin.comparison import by_loss, knee
 from dover_plugin.errors import SettingsError, VideoError
-from dover_plugin.files import match_folders
-from dover_plugin.segments import common_segments
-from dover_plugin.video import VideoInfo
+from dover_plugin.io.pairing import match_folders
+from dover_plugin.io.source import VideoInfo
 
 
 @pytest.fixture(scope="module")

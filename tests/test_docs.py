@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from clips import write_clip
 
-from dover_plugin import weights
 from dover_plugin.calibration import MATCHED, OPEN
 from dover_plugin.engines import ENGINES, export
-from dover_plugin.evaluation import PRESETS
-from dover_plugin.published import MODELS
+from dover_plugin.evaluation.datasets import PRESETS
+from dover_plugin.evaluation.label_table import NAMES
 from dover_plugin.scores import COLUMNS
-from dover_plugin.training.label_table import NAMES
+from dover_plugin.weights import store
+from dover_plugin.weights.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
 TYPER = (sys.executable, "-m", "typer", "dover_plugin.cli")
@@ -48,7 +48,7 @@ def test_the_python_example_runs(
 ) -> None:
     example, *_ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(weights, "find", lambda model, path: seeded[model])
+    monkeypatch.setattr(store, "find", lambda model, path: seeded[model])
     write_clip("clip.mp4")
     write_clip("a.mp4", 20)
     Path("videos").mkdir()

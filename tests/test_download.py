@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dover_plugin import WeightsError
-from dover_plugin.download import download
+from dover_plugin.weights.download import download
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -18,7 +18,7 @@ from clips import write_clip
 
 from dover_plugin import EngineError, Scorer, SettingsError, doctor, engines
 from dover_plugin.engines import compiled, export
-from dover_plugin.views import Views
+from dover_plugin.preprocessing.views import Views
 
 ROOT = Path(__file__).parents[1]
 OTHERS = ("openvino", "onnxruntime")

@@ -17,14 +17,15 @@ from processes import readers_of
 
 from dover_plugin import Scorer, isolation
 from dover_plugin.errors import SettingsError, VideoError
-from dover_plugin.isolation import Isolated
-from dover_plugin.readers import GIGABYTE, How, Limits, Reading, read, readers
+from dover_plugin.readers.pools import readers
+from dover_plugin.readers.process_pool import ProcessPool
+from dover_plugin.readers.reading import GIGABYTE, Limits, ReadOptions, VideoViews, read
 
-HOW = How("pyav", None, 1)
+HOW = ReadOptions("pyav", None, 1)
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are of POSIX")
 
 
-def misbehave(path: str, how: How) -> Reading:
+def misbehave(path: str, how: ReadOptions) -> VideoViews:
     """A decoder that does what a file's name says."""
     name = Path(path).stem
     if name == "aborts":
@@ -65,7 +66,7 @@ def children() -> list[psutil.Process]:
 def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
     names = ["good", "aborts", "sleeps", "eats", "raises", "once", "other"]
     limits = Limits(seconds=20, memory=GIGABYTE)
-    with Isolated(HOW, 2, limits) as pool:
+    with ProcessPool(HOW, 2, limits) as pool:
         futures = {name: pool.submit(folder / f"{name}.mp4") for name in names}
         wait(futures.values())
     for name, says in (
@@ -87,7 +88,7 @@ def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
 
 def test_a_process_that_is_killed_while_it_sends(folder: Path) -> None:
     """Sixteen draws are 300 MB; the process is killed with a part of them in the pipe."""
-    with Isolated(How("pyav", 0, 16), 1, Limits(seconds=120)) as pool:
+    with ProcessPool(ReadOptions("pyav", 0, 16), 1, Limits(seconds=120)) as pool:
         pool.submit(folder / "good.mp4").result()
         future = pool.submit(folder / "good.mp4")
         (child,) = children()
@@ -98,7 +99,7 @@ def test_a_process_that_is_killed_while_it_sends(folder: Path) -> None:
 
 def test_leaving_ends_what_hangs(folder: Path) -> None:
     began = time.monotonic()
-    with Isolated(HOW, 1, Limits(seconds=600)) as pool:
+    with ProcessPool(HOW, 1, Limits(seconds=600)) as pool:
         pool.submit(folder / "sleeps.mp4")
         time.sleep(0.5)
     assert time.monotonic() - began < 60
@@ -106,7 +107,7 @@ def test_leaving_ends_what_hangs(folder: Path) -> None:
 
 
 def test_only_files(mobile: Scorer) -> None:
-    with Isolated(HOW, 1, Limits()) as pool, pytest.raises(SettingsError, match="Only files"):
+    with ProcessPool(HOW, 1, Limits()) as pool, pytest.raises(SettingsError, match="Only files"):
         pool.submit(np.zeros((4, 64, 64, 3), np.uint8))
     with pytest.raises(SettingsError, match="0 workers"), readers(HOW, 0, None):
         pass

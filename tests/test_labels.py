@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.evaluation.label_table import read_labels
+from dover_plugin.evaluation.labels import LabelledVideo, check_videos, split
 from dover_plugin.training.also import as_met
 from dover_plugin.training.data import plan
-from dover_plugin.training.label_table import read_labels
-from dover_plugin.training.labels import Labelled, check_videos, split
 from dover_plugin.training.losses import (
-    Opinions,
+    Labels,
     plcc_loss,
     quality_loss,
     rank_loss,
@@ -31,7 +31,7 @@ def write(folder: Path, text: str, name: str = "labels.csv") -> Path:
 def test_the_references_files_have_no_header(tmp_path: Path) -> None:
     table = write(tmp_path, "a.mp4, 3.1, 4.2, 4.4\nsub/b.mp4, -1, -1, 2.5\n", "labels.txt")
     one, two = read_labels(table, VIDEOS)
-    assert one == Labelled(VIDEOS / "a.mp4", 4.4, technical=4.2, aesthetic=3.1, group="a.mp4")
+    assert one == LabelledVideo(VIDEOS / "a.mp4", 4.4, technical=4.2, aesthetic=3.1, group="a.mp4")
     assert (two.file, two.overall) == (VIDEOS / "sub/b.mp4", 2.5)
     assert isnan(two.technical)
     assert isnan(two.aesthetic)
@@ -48,7 +48,7 @@ def test_length_and_frame_rate_are_no_opinions(tmp_path: Path) -> None:
 def test_a_table_with_headers(tmp_path: Path) -> None:
     table = write(tmp_path, "flickr_id, MOS, content, split\n12, 3, x, train\n13, 4, y, test\n")
     one, two = read_labels(table, VIDEOS, branches=False, pattern="set/{name}.mp4")
-    assert one == Labelled(VIDEOS / "set/12.mp4", 3.0, group="x", split="train")
+    assert one == LabelledVideo(VIDEOS / "set/12.mp4", 3.0, group="x", split="train")
     assert two.split == "test"
     own = write(tmp_path, "file,overall,technical,aesthetic\na.mp4,1,2,-1\nb.mp4,2,3,4\n")
     one, two = read_labels(own, VIDEOS, branches=False)  # headers say what is what
@@ -130,7 +130,7 @@ def test_labels_without_videos_and_videos_without_labels(tmp_path: Path) -> None
 
 
 def test_a_split_has_no_group_twice() -> None:
-    rows = [Labelled(Path(f"{i}.mp4"), i, group=str(i // 5)) for i in range(100)]
+    rows = [LabelledVideo(Path(f"{i}.mp4"), i, group=str(i // 5)) for i in range(100)]
     done = split(rows, 1, (0.1, 0.2))
     groups = {name: {r.group for r in done if r.split == name} for name in ("train", "val", "test")}
     assert [len(found) for found in groups.values()] == [14, 2, 4]
@@ -139,10 +139,13 @@ def test_a_split_has_no_group_twice() -> None:
 
 
 def test_given_splits_are_kept_and_checked() -> None:
-    rows = [Labelled(Path("a"), 1, group="x", split="train"), Labelled(Path("b"), 2, group="y")]
+    rows = [
+        LabelledVideo(Path("a"), 1, group="x", split="train"),
+        LabelledVideo(Path("b"), 2, group="y"),
+    ]
     with pytest.raises(SettingsError, match="1 of 2 rows"):
         split(rows, 1, (0.1, 0.2))
-    leak = [rows[0], Labelled(Path("b"), 2, group="x", split="test")]
+    leak = [rows[0], LabelledVideo(Path("b"), 2, group="x", split="test")]
     with pytest.raises(SettingsError, match="lies in two splits, train and test"):
         split(leak, 1, (0.1, 0.2))
 
@@ -186,7 +189,7 @@ def test_the_right_order_costs_nothing() -> None:
 def test_neighbours_of_a_group_are_compared_with_each_other() -> None:
     scores, overall = torch.randn(8, generator=torch.manual_seed(0)), torch.arange(8.0)
     unknown = torch.full((8,), nan)
-    opinions = Opinions(overall, unknown, unknown)
+    opinions = Labels(overall, unknown, unknown)
     halves = [quality_loss(scores[i : i + 4], overall[i : i + 4]) for i in (0, 4)]
     expected = quality_loss(scores, overall) + (halves[0] + halves[1]) / 2  # both branches, halved
     assert float(view_biased_loss(scores, scores, opinions, 4)) == pytest.approx(float(expected))
@@ -197,9 +200,9 @@ def test_a_branchs_own_label_counts_where_it_is_known() -> None:
     overall = torch.tensor([1.0, 2.0, 3.0, 4.0])
     unknown = torch.full((4,), nan)
     own = torch.tensor([2.0, nan, 1.0, 5.0])
-    plain = view_biased_loss(scores, scores, Opinions(overall, unknown, unknown))
+    plain = view_biased_loss(scores, scores, Labels(overall, unknown, unknown))
     assert float(plain) == pytest.approx(2 * float(quality_loss(scores, overall)))
-    both = view_biased_loss(scores, scores, Opinions(overall, own, unknown))
+    both = view_biased_loss(scores, scores, Labels(overall, own, unknown))
     known = [0, 2, 3]
     assert float(both - plain) == pytest.approx(
         0.5 * float(quality_loss(scores[known], own[known])), rel=1e-5
@@ -210,7 +213,7 @@ def test_what_both_branches_say_together_is_learnt_where_it_is_asked_for() -> No
     overall = torch.tensor([1.0, 2.0, 3.0, 4.0])
     technical, aesthetic = torch.tensor([0.0, 9.0, 1.0, 8.0]), torch.tensor([9.0, 0.0, 9.0, 2.0])
     unknown = torch.full((4,), nan)
-    opinions = Opinions(overall, unknown, unknown)
+    opinions = Labels(overall, unknown, unknown)
     plain = view_biased_loss(technical, aesthetic, opinions)
     both = view_biased_loss(technical, aesthetic, opinions, fused_weight=2.0)
     standard = [(s - s.mean()) / s.std(correction=0) for s in (technical, aesthetic)]
@@ -221,7 +224,7 @@ def test_what_both_branches_say_together_is_learnt_where_it_is_asked_for() -> No
 def test_neighbours_are_compared_with_each_other_whatever_the_others_are() -> None:
     overall = torch.tensor([90.0, 80.0, 20.0, 10.0])
     unknown = torch.full((4,), nan)
-    opinions = Opinions(overall, unknown, unknown)
+    opinions = Labels(overall, unknown, unknown)
 
     def loss(scores: list[float], together: int) -> float:
         return float(view_biased_loss(torch.tensor(scores), overall, opinions, together))
@@ -235,7 +238,7 @@ def test_neighbours_are_compared_in_a_branchs_own_opinion_where_all_of_them_have
     overall = torch.tensor([90.0, 80.0, 20.0, 10.0])
     own = torch.tensor([80.0, 90.0, nan, nan])
     scores = torch.tensor([4.0, 4.01, 1.0, 1.01])
-    opinions = Opinions(overall, own, torch.full((4,), nan))
+    opinions = Labels(overall, own, torch.full((4,), nan))
     plain = view_biased_loss(scores, overall, opinions, 2, own_weight=0)
     both = view_biased_loss(scores, overall, opinions, 2, own_weight=1)
     known = quality_loss(scores[:2], own[:2])  # all that is known is one pair of neighbours

@@ -9,8 +9,8 @@ from clips import number_of, numbered, write_clip
 from PIL import Image
 
 from dover_plugin import Maps
-from dover_plugin.maps import draw_maps, local_quality, middle_frame
-from dover_plugin.video import open_source
+from dover_plugin.analysis.quality_map import draw_maps, local_quality, middle_frame
+from dover_plugin.io.open import open_source
 
 
 def test_the_mean_of_a_map_is_the_raw_score() -> None:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.metrics import agreement, rescale
+from dover_plugin.evaluation.metrics import agreement, rescale
 
 
 def test_agreement_is_scipys() -> None:

@@ -7,10 +7,11 @@ import pytest
 from clips import write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.batch import Journal, score_batch
-from dover_plugin.readers import GIGABYTE, Limits
+from dover_plugin.batch.journal import Journal
+from dover_plugin.batch.run import score_batch
+from dover_plugin.preprocessing.views import Views
+from dover_plugin.readers.reading import GIGABYTE, Limits
 from dover_plugin.scores import Maps
-from dover_plugin.views import Views
 
 KINDS = {"mp4": "libx264", "mkv": "libx265", "webm": "libvpx-vp9", "avi": "mpeg4"}
 OF_EACH = 125

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dover_plugin.networks import CONFIGS, DOVER, Dover, SwinConfig
-from dover_plugin.networks.convnext3d import ResponseNorm
+from dover_plugin.networks.convnext3d import GlobalResponseNorm
 from dover_plugin.networks.layers import depthwise_conv3d
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.networks.swin3d import Swin3d, WindowAttention, fit_window, fragment_distance
@@ -86,7 +86,7 @@ def test_norms_have_the_reference_epsilons() -> None:
 
 
 def test_response_norm_spans_time_and_height_not_width() -> None:
-    norm = ResponseNorm(3)
+    norm = GlobalResponseNorm(3)
     nn.init.normal_(norm.gamma)
     nn.init.normal_(norm.beta)
     x = torch.randn(2, 4, 5, 6, 3)
@@ -200,7 +200,7 @@ def test_gradients_give_the_same_numbers_as_inference(networks: dict[str, Dover]
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_response_norm_of_strong_activations_in_halves(dtype: torch.dtype) -> None:
-    norm = ResponseNorm(16)
+    norm = GlobalResponseNorm(16)
     torch.nn.init.normal_(norm.gamma, generator=torch.Generator().manual_seed(0))
     x = 20 * torch.randn(1, 16, 56, 7, 16, generator=torch.Generator().manual_seed(1))
     expected = norm(x).detach()

@@ -7,10 +7,10 @@ from dover_plugin.cli.train import _what
 from dover_plugin.networks import CONFIGS
 from dover_plugin.training.data import Batch
 from dover_plugin.training.examples import BRANCHES
+from dover_plugin.training.init import untrained
 from dover_plugin.training.learner import Learner
 from dover_plugin.training.model import start
 from dover_plugin.training.run import WHAT, TrainSettings
-from dover_plugin.training.scratch import untrained
 
 
 @pytest.mark.parametrize("branch", BRANCHES)

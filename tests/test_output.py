@@ -7,7 +7,7 @@ import pytest
 from test_scores import DEMO, SETTINGS, make
 
 from dover_plugin import Failure
-from dover_plugin.output import WRITERS
+from dover_plugin.reporting.text import WRITERS
 from dover_plugin.scores import COLUMNS
 
 NAMES = [

@@ -9,11 +9,11 @@ import torch
 from dover_plugin.training import pairs
 from dover_plugin.training.data import Batch, branch_scores, features_of
 from dover_plugin.training.examples import BRANCHES
+from dover_plugin.training.init import untrained
 from dover_plugin.training.learner import Learner
 from dover_plugin.training.losses import pair_loss
 from dover_plugin.training.pairs import draw_pairs
 from dover_plugin.training.run import TrainSettings
-from dover_plugin.training.scratch import untrained
 
 SIZE = 64
 

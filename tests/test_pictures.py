@@ -12,12 +12,13 @@ from clips import write_clip
 from typer.testing import CliRunner
 
 from dover_plugin import Maps, Scorer, Segment, Timeline
+from dover_plugin.analysis.quality_map_video import write_map_video
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError
-from dover_plugin.map_video import write_map_video
-from dover_plugin.pictures import draw_timeline, save_figure
-from dover_plugin.sampling import draw
-from dover_plugin.video import open_source
+from dover_plugin.io.open import open_source
+from dover_plugin.preprocessing.sampling import draw
+from dover_plugin.reporting.plots import draw_timeline
+from dover_plugin.reporting.style import save_figure
 
 
 def run(*arguments: object) -> Any:
@@ -69,7 +70,7 @@ def test_a_figure_of_another_kind(clip: Path, tmp_path: Path) -> None:
     done = run("timeline", clip, "--plot", tmp_path / "plot.mp3")
     assert "is none of .png, .svg, .pdf" in str(done.exception)
     with pytest.raises(SettingsError, match="Cannot write"):
-        from dover_plugin.pictures import new_figure
+        from dover_plugin.reporting.style import new_figure
 
         save_figure(new_figure((2, 2)), tmp_path / "none/plot.png")
 

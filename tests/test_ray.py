@@ -16,14 +16,15 @@ from clips import write_clip
 from typer.testing import CliRunner
 
 from dover_plugin import Scorer
-from dover_plugin.batch import Journal, score_batch
+from dover_plugin.batch.journal import Journal
+from dover_plugin.batch.run import score_batch
+from dover_plugin.batch.tables import printable, read_scores
 from dover_plugin.cli import app
 from dover_plugin.errors import EngineError, SettingsError
-from dover_plugin.tables import printable, read_scores
 
 ray = pytest.importorskip("ray")
-from dover_plugin import ray_batch  # noqa: E402
-from dover_plugin.ray_batch import Cluster, _stamp, find_on, read_shards, score_on_ray  # noqa: E402
+from dover_plugin.batch import ray as ray_batch  # noqa: E402
+from dover_plugin.batch.ray import Cluster, _stamp, find_on, read_shards, score_on_ray  # noqa: E402
 
 SETTINGS = {"model": "dover-open", "device": "cpu"}
 CLUSTER = Cluster(readers=2, scorers=1, shard=4)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dover_plugin.sampling import draw, draws, fragment_size
+from dover_plugin.preprocessing.sampling import draw, draws, fragment_size
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/frame_indices.json").read_text())
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from dover_plugin.errors import SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.dover import CONFIGS
-from dover_plugin.training.scratch import untrained
+from dover_plugin.training.init import untrained
 
 LEVELS = 4
 

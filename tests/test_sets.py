@@ -12,8 +12,8 @@ import pytest
 from clips import write_clip
 from typer.testing import CliRunner
 
+from dover_plugin.analysis.divergence import extreme_pairs, ranks_of
 from dover_plugin.cli import app
-from dover_plugin.divergence import extreme_pairs, ranks_of
 from dover_plugin.errors import SettingsError
 
 VIDEOS = 30
@@ -154,6 +154,6 @@ def test_without_matplotlib(table: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "matplotlib" else found(name)
     )
-    monkeypatch.setitem(sys.modules, "dover_plugin.divergence", None)
+    monkeypatch.setitem(sys.modules, "dover_plugin.reporting.divergence_plots", None)
     done = run("divergence", table, "-o", tmp_path / "map.png")
     assert "dover-plugin[report]" in str(done.exception)

@@ -17,24 +17,24 @@ import numpy as np
 import pytest
 import torch
 from clips import write_clip
+from dover_plugin.training.synthetic.degradations import LIGHT, PENALTIES
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from dover_plugin import published as table
-from dover_plugin import weights
 from dover_plugin.cli import app
-from dover_plugin.download import sha256_of
 from dover_plugin.errors import SettingsError, VideoError, WeightsError
+from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.training import run as run_module
 from dover_plugin.training.data import load
-from dover_plugin.training.examples import Examples, MakeViews
-from dover_plugin.training.labels import Labelled
+from dover_plugin.training.examples import MakeViews, VideoDataset
 from dover_plugin.training.outcome import keep, summary
 from dover_plugin.training.run import TrainingError, TrainSettings
-from dover_plugin.training.synthetic.degradations import LIGHT, PENALTIES
 from dover_plugin.training.trainer import Trained, train
+from dover_plugin.weights import registry, store
+from dover_plugin.weights.download import sha256_of
+from dover_plugin.weights.load import load_network
 
 CPU = torch.device("cpu")
 SETTINGS = TrainSettings(
@@ -45,7 +45,7 @@ VIDEOS = 16
 
 
 @pytest.fixture(scope="module")
-def labels(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+def labels(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledVideo]:
     """Clips whose label is how rough they are."""
     folder = tmp_path_factory.mktemp("labelled")
     rows = []
@@ -55,12 +55,12 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
         frames = np.clip(128 + grain, 0, 255).astype(np.uint8)
         file = write_clip(folder / f"{i:02}.mp4", size=(224, 224), frames=iter(frames))
         split = "train" if i % 8 < 4 else "val" if i % 8 < 6 else "test"
-        rows.append(Labelled(file, 100 - 5.0 * i, group=file.name, split=split))
+        rows.append(LabelledVideo(file, 100 - 5.0 * i, group=file.name, split=split))
     return rows
 
 
 def run(
-    labels: list[Labelled],
+    labels: list[LabelledVideo],
     folder: Path,
     settings: TrainSettings = SETTINGS,
     progress: Callable[[str, int, int], None] = lambda *_: None,
@@ -86,7 +86,7 @@ def at_step(step: int, action: Callable[[], None]) -> Callable[[str, int, int], 
     return progress
 
 
-def test_the_loss_falls_and_the_run_is_kept(labels: list[Labelled], tmp_path: Path) -> None:
+def test_the_loss_falls_and_the_run_is_kept(labels: list[LabelledVideo], tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=8, validate_every=2, learning_rate=3e-3)
     trained = run(labels, tmp_path / "run", settings)
     found = losses(tmp_path / "run")
@@ -94,7 +94,7 @@ def test_the_loss_falls_and_the_run_is_kept(labels: list[Labelled], tmp_path: Pa
     assert found[-1] < 0.6 * found[0]
     assert trained.validation.agreement().srocc > 0.8
     files = keep(trained, settings, tmp_path / "run")
-    network, _ = weights.load_network("dover-open", files.weights)
+    network, _ = load_network("dover-open", files.weights)
     assert all(
         torch.equal(a, b)
         for a, b in zip(network.parameters(), trained.network.parameters(), strict=True)
@@ -111,7 +111,7 @@ def lose_power() -> None:
 
 
 def test_other_columns_teach_the_backbones_and_are_left_out(
-    labels: list[Labelled], tmp_path: Path
+    labels: list[LabelledVideo], tmp_path: Path
 ) -> None:
     told = [
         replace(row, also={"a": i / VIDEOS, "b": nan if i % 2 else i})
@@ -129,7 +129,7 @@ def test_other_columns_teach_the_backbones_and_are_left_out(
 
 @pytest.mark.parametrize("step", [3, 4])  # within an epoch, and at its end, before validation
 def test_a_killed_training_goes_on_exactly(
-    labels: list[Labelled], tmp_path: Path, step: int
+    labels: list[LabelledVideo], tmp_path: Path, step: int
 ) -> None:
     whole = run(labels, tmp_path / "whole")
 
@@ -153,7 +153,7 @@ def test_a_killed_training_goes_on_exactly(
 
 
 @pytest.mark.timeout(1200)  # four commands that start processes
-def test_a_killed_command_goes_on_exactly(labels: list[Labelled], tmp_path: Path) -> None:
+def test_a_killed_command_goes_on_exactly(labels: list[LabelledVideo], tmp_path: Path) -> None:
     """The real command, with a process that reads; Ctrl-C reaches both. Then a plain kill."""
     table = write_table(labels, tmp_path / "labels.csv")
     command = [sys.executable, "-m", "dover_plugin", "train", "--labels", str(table)]
@@ -187,7 +187,7 @@ def test_a_killed_command_goes_on_exactly(labels: list[Labelled], tmp_path: Path
 
 
 def test_heads_alone_go_on_exactly(
-    labels: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labels: list[LabelledVideo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(monkeypatch, "dover-mobile")
     settings = TrainSettings(
@@ -199,7 +199,9 @@ def test_heads_alone_go_on_exactly(
     assert same(whole, run(labels, tmp_path / "stopped", settings))
 
 
-def test_a_full_disk_loses_no_step_that_was_kept(labels: list[Labelled], tmp_path: Path) -> None:
+def test_a_full_disk_loses_no_step_that_was_kept(
+    labels: list[LabelledVideo], tmp_path: Path
+) -> None:
     """A limit on the size of files is to a program what a full disk is."""
     table = write_table(labels, tmp_path / "labels.csv")
     command = [sys.executable, "-m", "dover_plugin", "train", "--labels", str(table)]
@@ -215,7 +217,7 @@ def test_a_full_disk_loses_no_step_that_was_kept(labels: list[Labelled], tmp_pat
     subprocess.run(command, check=True, capture_output=True)
 
 
-def test_a_finished_training_is_not_done_again(labels: list[Labelled], tmp_path: Path) -> None:
+def test_a_finished_training_is_not_done_again(labels: list[LabelledVideo], tmp_path: Path) -> None:
     first = run(labels, tmp_path)
     seen: list[str] = []
     second = run(labels, tmp_path, progress=lambda name, *_: seen.append(name))
@@ -223,7 +225,7 @@ def test_a_finished_training_is_not_done_again(labels: list[Labelled], tmp_path:
     assert "training" not in seen
 
 
-def test_another_training_is_not_mixed_in(labels: list[Labelled], tmp_path: Path) -> None:
+def test_another_training_is_not_mixed_in(labels: list[LabelledVideo], tmp_path: Path) -> None:
     run(labels, tmp_path, replace(SETTINGS, epochs=1))
     with pytest.raises(SettingsError, match="epochs 1, not 2"):
         run(labels, tmp_path)
@@ -234,7 +236,7 @@ def test_another_training_is_not_mixed_in(labels: list[Labelled], tmp_path: Path
     assert run(untested, tmp_path, replace(SETTINGS, epochs=1)).best_epoch == 1
 
 
-def test_what_never_began_binds_nobody(labels: list[Labelled], tmp_path: Path) -> None:
+def test_what_never_began_binds_nobody(labels: list[LabelledVideo], tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="power"):
         run(labels, tmp_path, progress=at_step(1, lose_power))
     assert run(labels, tmp_path, replace(SETTINGS, epochs=1)).best_epoch == 1
@@ -244,12 +246,12 @@ def published(monkeypatch: pytest.MonkeyPatch, model: str) -> dict[str, Any]:
     """Untrained weights, as if they were the published ones and in the cache."""
     state = seeded_state_dict(CONFIGS[model])
     state["technical_backbone.downsample_layers.0.0.bias"][0] = -0.0  # which an average loses
-    file = weights.cached(model)
+    file = store.cached(model)
     file.parent.mkdir(parents=True)
     torch.save(state, file)
     digest = sha256_of(file)
-    row = replace(table.published(model), sha256=digest)
-    monkeypatch.setattr(table, "PUBLISHED", (row,))
+    row = replace(registry.published(model), sha256=digest)
+    monkeypatch.setattr(registry, "PUBLISHED", (row,))
     return state
 
 
@@ -259,7 +261,7 @@ def same_bytes(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def test_heads_alone_leave_the_backbones_bit_equal(
-    labels: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labels: list[LabelledVideo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = published(monkeypatch, "dover-mobile")
     settings = TrainSettings(
@@ -271,7 +273,7 @@ def test_heads_alone_leave_the_backbones_bit_equal(
     files = keep(trained, settings, tmp_path / "run")
     assert files.weights.name == "heads.safetensors"
     assert files.weights.stat().st_size < 200_000
-    network, digest = weights.load_network("dover-mobile", files.weights)
+    network, digest = load_network("dover-mobile", files.weights)
     after = network.state_dict()
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     heads = {key for key in before if key.startswith(("technical_head.", "aesthetic_head."))}
@@ -291,15 +293,17 @@ def test_heads_alone_leave_the_backbones_bit_equal(
     run(labels, tmp_path / "other", replace(settings, seed=1, epochs=2))
     assert [file.stat().st_mtime_ns for file in cached] == times  # nothing was computed again
     other = {key: tensor + 1 for key, tensor in before.items()}
-    torch.save(other, weights.cached("dover-mobile"))
-    row = replace(table.published("dover-mobile"), sha256=sha256_of(weights.cached("dover-mobile")))
-    monkeypatch.setattr(table, "PUBLISHED", (row,))
+    torch.save(other, store.cached("dover-mobile"))
+    row = replace(
+        registry.published("dover-mobile"), sha256=sha256_of(store.cached("dover-mobile"))
+    )
+    monkeypatch.setattr(registry, "PUBLISHED", (row,))
     with pytest.raises(WeightsError, match="were trained on weights with SHA-256"):
-        weights.load_network("dover-mobile", files.weights)
+        load_network("dover-mobile", files.weights)
 
 
 def test_a_loss_that_is_no_number_stops_with_what_was_reached(
-    labels: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labels: list[LabelledVideo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(run_module.RANGES, "learning_rate", (0, 1e31))
     settings = replace(SETTINGS, learning_rate=1e30, warmup_epochs=0)
@@ -307,7 +311,7 @@ def test_a_loss_that_is_no_number_stops_with_what_was_reached(
         run(labels, tmp_path, settings)
 
 
-def test_memory_that_runs_out_says_what_to_do(labels: list[Labelled], tmp_path: Path) -> None:
+def test_memory_that_runs_out_says_what_to_do(labels: list[LabelledVideo], tmp_path: Path) -> None:
     def fill_memory() -> None:
         torch.empty(2**60, dtype=torch.uint8)
 
@@ -315,29 +319,29 @@ def test_memory_that_runs_out_says_what_to_do(labels: list[Labelled], tmp_path: 
         run(labels, tmp_path, progress=at_step(1, fill_memory))
 
 
-def test_a_video_that_breaks_is_named(labels: list[Labelled], tmp_path: Path) -> None:
+def test_a_video_that_breaks_is_named(labels: list[LabelledVideo], tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     rows = [replace(labels[0], file=broken), *labels[1:]]
     with pytest.raises(VideoError, match=r"1 of 16 .*\n.*broken\.mp4"):
         run(rows, tmp_path / "run")
-    examples = Examples(rows, MakeViews(2), seed=0, draws=0, folder=tmp_path)
+    examples = VideoDataset(rows, MakeViews(2), seed=0, draws=0, folder=tmp_path)
     with pytest.raises(VideoError, match=r"^[^\n]*broken\.mp4' cannot be read[^\n]*$"):
         list(load(examples, [[(0, 1), (0, 0)]], workers=1))
 
 
-def test_too_few_videos(labels: list[Labelled], tmp_path: Path) -> None:
+def test_too_few_videos(labels: list[LabelledVideo], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="val split has 2 videos"):
         run([row for row in labels if row.split != "val" or row.overall > 70], tmp_path)
 
 
 def test_spoilt_light_lowers_all_opinions_but_the_technical_one(
-    labels: list[Labelled], tmp_path: Path
+    labels: list[LabelledVideo], tmp_path: Path
 ) -> None:
     steps = {f"fault_{kind}": 0.0 for kind in (*LIGHT, "noise")}
     row = replace(labels[0], technical=80.0, aesthetic=60.0, also=steps)
     plain, spoilt = (
-        Examples([row], MakeViews(2), seed=0, draws=0, folder=tmp_path, spoil_light=light)
+        VideoDataset([row], MakeViews(2), seed=0, draws=0, folder=tmp_path, spoil_light=light)
         for light in (False, True)
     )
     left = set()
@@ -363,13 +367,13 @@ COMMAND = (
 ).split()
 
 
-def write_table(labels: list[Labelled], path: Path) -> Path:
+def write_table(labels: list[LabelledVideo], path: Path) -> Path:
     lines = [f"{row.file.name},{row.overall},{row.split}" for row in labels]
     path.write_text("\n".join(["file,mos,split", *lines]) + "\n")
     return path
 
 
-def test_the_command(labels: list[Labelled], tmp_path: Path) -> None:
+def test_the_command(labels: list[LabelledVideo], tmp_path: Path) -> None:
     labelled = write_table(labels[1:], tmp_path / "labels.csv")
     command = f"train --labels {labelled} --videos {labels[0].file.parent} -o {tmp_path / 'run'} "
     result = CliRunner().invoke(app, [*command.split(), *COMMAND])

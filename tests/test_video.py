@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from clips import number_of, numbered, scene, write_clip
 
-from dover_plugin import ArraySource, SettingsError, VideoError, VideoInfo, decoders
-from dover_plugin.scan import scan_file
-from dover_plugin.video import open_source
+from dover_plugin import ArraySource, SettingsError, VideoError, VideoInfo
+from dover_plugin.io import decoders
+from dover_plugin.io.open import open_source
+from dover_plugin.io.scan import scan_file
 
 VARIETY: dict[str, dict[str, Any]] = {
     "h264.mp4": {},
@@ -330,7 +331,7 @@ def test_unknown_decoder(clip: Path) -> None:
 
 
 def test_without_decord(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dover_plugin.decoders.find_spec", lambda name: None)
+    monkeypatch.setattr("dover_plugin.io.decoders.find_spec", lambda name: None)
     assert open_source(clip).info.decoder == "pyav"
     with pytest.raises(SettingsError, match="not installed"):
         open_source(clip, "decord")

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError, published, weights
+from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError
 from dover_plugin.networks import CONFIGS, Dover
 from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin.weights import load, registry, store
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +29,22 @@ def published_here(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_p
     """Pretend that a local file is what was published as dover-mobile."""
     source = tmp_path / "source.pth"
     torch.save(state, source)
-    row = published.Published(
+    row = registry.Published(
         "dover-mobile",
         "DOVER-Mobile.pth",
         ("http://127.0.0.1:9/DOVER-Mobile.pth",),
         hashlib.sha256(source.read_bytes()).hexdigest(),
         42_800_000,
-        published.S_LAB,
+        registry.S_LAB,
         "",
     )
-    monkeypatch.setattr(published, "PUBLISHED", (row,))
+    monkeypatch.setattr(registry, "PUBLISHED", (row,))
     return source
 
 
 def test_flat_file(state: dict[str, Any], tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pth")
-    network, digest = weights.load_network("dover-mobile", tmp_path / "w.pth")
+    network, digest = load.load_network("dover-mobile", tmp_path / "w.pth")
     assert same(network, state)
     assert digest == hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
     assert not network.training
@@ -52,7 +53,7 @@ def test_flat_file(state: dict[str, Any], tmp_path: Path) -> None:
 def test_nested_file_with_numpy_scalars(state: dict[str, Any], tmp_path: Path) -> None:
     extra = {"srcc": np.float64(0.8), "epoch": np.int64(3), "plcc": np.float32(0.7)}
     torch.save({"state_dict": state, "validation_results": extra}, tmp_path / "w.pth")
-    assert same(weights.load_network("dover-mobile", tmp_path / "w.pth")[0], state)
+    assert same(load.load_network("dover-mobile", tmp_path / "w.pth")[0], state)
 
 
 def test_unused_imagenet_heads_are_left_out(state: dict[str, Any], tmp_path: Path) -> None:
@@ -62,12 +63,12 @@ def test_unused_imagenet_heads_are_left_out(state: dict[str, Any], tmp_path: Pat
         for part in ("weight", "bias")
     }
     torch.save(state | unused, tmp_path / "w.pth")
-    assert same(weights.load_network("dover-mobile", tmp_path / "w.pth")[0], state)
+    assert same(load.load_network("dover-mobile", tmp_path / "w.pth")[0], state)
 
 
 def test_half_precision_files_are_widened(state: dict[str, Any], tmp_path: Path) -> None:
     torch.save({k: v.half() for k, v in state.items()}, tmp_path / "w.pth")
-    network, _ = weights.load_network("dover-mobile", tmp_path / "w.pth")
+    network, _ = load.load_network("dover-mobile", tmp_path / "w.pth")
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
@@ -77,11 +78,11 @@ def test_heads_are_laid_over_the_published_weights(
     heads = {k: v + 1 for k, v in state.items() if "_head." in k}
     torch.save({"state_dict": heads}, tmp_path / "heads.pth")
     with pytest.raises(LicenceError):
-        weights.load_network("dover-mobile", tmp_path / "heads.pth")
-    target = weights.cached("dover-mobile")
+        load.load_network("dover-mobile", tmp_path / "heads.pth")
+    target = store.cached("dover-mobile")
     target.parent.mkdir(parents=True)
     published_here.rename(target)
-    network, digest = weights.load_network("dover-mobile", tmp_path / "heads.pth")
+    network, digest = load.load_network("dover-mobile", tmp_path / "heads.pth")
     assert same(network, state | heads)
     parts = [hashlib.sha256(p.read_bytes()).hexdigest() for p in (tmp_path / "heads.pth", target)]
     assert digest == "+".join(parts)
@@ -90,7 +91,7 @@ def test_heads_are_laid_over_the_published_weights(
 def test_convert_writes_safetensors_with_its_source(state: dict[str, Any], tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pth")
     target = tmp_path / "w.safetensors"
-    weights.convert(tmp_path / "w.pth", target, "dover-mobile")
+    load.convert(tmp_path / "w.pth", target, "dover-mobile")
     with safe_open(target, "pt") as file:
         metadata = file.metadata()
     source = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
@@ -99,7 +100,7 @@ def test_convert_writes_safetensors_with_its_source(state: dict[str, Any], tmp_p
         "source": "w.pth",
         "source_sha256": source,
     }
-    assert same(weights.load_network("dover-mobile", target)[0], state)
+    assert same(load.load_network("dover-mobile", target)[0], state)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -133,7 +134,7 @@ def test_files_that_are_no_weights(
     else:
         torch.save(content, path)
     with pytest.raises(WeightsError, match=f"w{suffix}") as caught:
-        weights.load_network("dover-mobile", path)
+        load.load_network("dover-mobile", path)
     assert "\n" not in str(caught.value)
     assert "runs" not in capsys.readouterr().out
 
@@ -145,7 +146,7 @@ def test_a_misfit_names_the_keys(state: dict[str, Any], tmp_path: Path) -> None:
     broken["aesthetic_head.fc_last.weight"] = torch.zeros(3)
     torch.save(broken, tmp_path / "w.pth")
     with pytest.raises(WeightsError) as caught:
-        weights.load_network("dover-mobile", tmp_path / "w.pth")
+        load.load_network("dover-mobile", tmp_path / "w.pth")
     for part in (
         "1 missing, as technical_head.fc_last.bias",
         "1 unexpected, as extra.weight",
@@ -158,7 +159,7 @@ def test_whole_numbers_are_no_weights(state: dict[str, Any], tmp_path: Path) -> 
     key = "technical_head.fc_last.bias"
     torch.save(state | {key: state[key].long()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=f"1 misshapen, as {key}"):
-        weights.load_network("dover-mobile", tmp_path / "w.pth")
+        load.load_network("dover-mobile", tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("target", ["w.pth", "none/w.safetensors", "folder.safetensors"])
@@ -167,13 +168,13 @@ def test_places_that_weights_cannot_be_converted_to(
 ) -> None:
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(WeightsError, match=r"Name a \.safetensors file"):
-        weights.convert(seeded["dover-mobile"], tmp_path / target, "dover-mobile")
+        load.convert(seeded["dover-mobile"], tmp_path / target, "dover-mobile")
     assert not list(tmp_path.rglob("*.part"))
 
 
 def test_weights_of_another_model_are_recognised(seeded: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match="It fits dover and dover"):
-        weights.load_network("dover-mobile", seeded["dover"])
+        load.load_network("dover-mobile", seeded["dover"])
     with pytest.raises(WeightsError, match=r"It fits dover-mobile\."):
         Scorer("dover", weights=seeded["dover-mobile"])
 
@@ -183,7 +184,7 @@ def test_values_that_are_not_finite(state: dict[str, Any], tmp_path: Path) -> No
     bad[3] = float("nan")
     torch.save(state | {"technical_head.fc_hid.bias": bad}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"not finite in 1 tensors, as technical_head.fc_hid"):
-        weights.load_network("dover-mobile", tmp_path / "w.pth")
+        load.load_network("dover-mobile", tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_nothing_is_downloaded_without_consent() -> None:
         Scorer("dover-mobile")
     assert "non-commercial" in str(caught.value)
     assert "dover weights download dover-mobile --accept-license" in str(caught.value)
-    assert not weights.cache_dir().exists()
+    assert not store.cache_dir().exists()
 
 
 def test_a_missing_file_of_weights(tmp_path: Path) -> None:
@@ -209,22 +210,22 @@ def test_a_missing_file_of_weights(tmp_path: Path) -> None:
 
 
 def test_cached_weights_are_verified_before_use(published_here: Path) -> None:
-    target = weights.cached("dover-mobile")
+    target = store.cached("dover-mobile")
     target.parent.mkdir(parents=True)
     target.write_bytes(b"x" + published_here.read_bytes()[1:])
     with pytest.raises(WeightsError, match=r"damaged or not dover-mobile.*dover weights download"):
         Scorer("dover-mobile")
     published_here.replace(target)
-    assert Scorer("dover-mobile", "cpu").settings.weights_sha256 == weights.verify("dover-mobile")
+    assert Scorer("dover-mobile", "cpu").settings.weights_sha256 == store.verify("dover-mobile")
 
 
 def test_weights_without_a_published_hash_are_pinned(
     published_here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = published.Published("dover-mobile", "w.pth", ("url",), None, 1, published.S_LAB, "")
-    monkeypatch.setattr(published, "PUBLISHED", (row,))
+    row = registry.Published("dover-mobile", "w.pth", ("url",), None, 1, registry.S_LAB, "")
+    monkeypatch.setattr(registry, "PUBLISHED", (row,))
     monkeypatch.setattr(
-        weights,
+        store,
         "download",
         lambda urls, target, sha256, progress: (
             target.parent.mkdir(parents=True),
@@ -232,15 +233,15 @@ def test_weights_without_a_published_hash_are_pinned(
         ),
     )
     monkeypatch.setenv("DOVER_ACCEPT_LICENSE", "1")
-    file = weights.find("dover-mobile")
-    assert weights.verify("dover-mobile") == hashlib.sha256(file.read_bytes()).hexdigest()
+    file = store.find("dover-mobile")
+    assert store.verify("dover-mobile") == hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(b"changed")
     with pytest.raises(WeightsError, match="damaged"):
-        weights.find("dover-mobile")
+        store.find("dover-mobile")
 
 
 def test_the_table_is_complete() -> None:
-    for row in published.PUBLISHED:
+    for row in registry.PUBLISHED:
         assert row.model in CONFIGS
         assert row.licence
         assert all(url.startswith("https://") for url in row.urls)

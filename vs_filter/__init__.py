@@ -3,7 +3,7 @@
 ``from vs_filter import dover; clip = dover(clip)`` in a script; see docs/vapoursynth.md.
 """
 
-from dover_plugin.segments import Segment
+from dover_plugin.analysis.segments import Segment
 from vs_filter.filter import PROPS, dover, dover_compare, dover_segments
 from vs_filter.results import Range, collect, low_quality, write_ranges
 

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import vapoursynth as vs
 
+from dover_plugin.analysis.segments import Segment
 from dover_plugin.calibration import Fusion
 from dover_plugin.errors import DoverError
-from dover_plugin.published import DEFAULT_MODEL
-from dover_plugin.sampling import Draw, draws
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.sampling import Draw, draws
+from dover_plugin.preprocessing.views import Sample, Views, samples
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import Scores
-from dover_plugin.segments import Segment
-from dover_plugin.video import VideoInfo
-from dover_plugin.views import Sample, Views, samples
+from dover_plugin.weights.registry import DEFAULT_MODEL
 from vs_filter.frames import Matrix, Notices, check_clip, gather_pictures, select
 from vs_filter.segments import Segmentation, find_segments
 

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import vapoursynth as vs
 
-from dover_plugin.sampling import VIEW, Draw, fragment_size
-from dover_plugin.views import MAX_ENLARGED_PIXELS, Sample, picture
+from dover_plugin.preprocessing.sampling import VIEW, Draw, fragment_size
+from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, Sample, picture
 
 RESIZE_BITS = 16  # integer formats above this are beyond VapourSynth's resize
 HD_HEIGHT = 720

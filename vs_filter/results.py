@@ -9,7 +9,7 @@ import pandas as pd
 import vapoursynth as vs
 
 from dover_plugin.errors import DoverError
-from dover_plugin.files import write_text
+from dover_plugin.io.write import write_text
 from vs_filter.filter import DIFFERENCE_PROPS, PROPS
 
 HOW = "Give what dover_segments(clip) returns, or dover(clip) with all its props."

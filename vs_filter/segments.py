@@ -11,7 +11,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from dover_plugin.segments import Segment, between, by_length
+from dover_plugin.analysis.segments import Segment, between, by_length
 
 type Segmentation = int | str | PathLike[str] | Sequence[int]
 

@@ -55,7 +55,7 @@ def main() -> None:
     try:
         app()
     except DoverError as error:
-        from dover_plugin.output import printable
+        from dover_plugin.text import printable
 
         print(f"dover: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(USAGE)

@@ -9,10 +9,10 @@ import typer
 from dover_plugin.cli.common import INTERRUPTED, OK, SOME_FAILED
 
 if TYPE_CHECKING:
-    from dover_plugin.batch import Tally
-    from dover_plugin.readers import Limits
+    from dover_plugin.batch.run import Tally
+    from dover_plugin.batch.summary import BatchSummary
+    from dover_plugin.readers.reading import Limits
     from dover_plugin.scorer import Scorer
-    from dover_plugin.summary import BatchSummary
 
 
 def score_into(
@@ -26,10 +26,11 @@ def score_into(
     retry_failed: bool,
 ) -> int:
     """Score what ``output`` does not hold yet; returns the exit code."""
-    from dover_plugin.batch import Journal, score_batch
+    from dover_plugin.batch.journal import Journal
+    from dover_plugin.batch.run import score_batch
+    from dover_plugin.batch.summary import summarise
+    from dover_plugin.batch.tables import journal_of, put_aside, write_output
     from dover_plugin.interrupt import first_interrupt_waits
-    from dover_plugin.summary import summarise
-    from dover_plugin.tables import journal_of, put_aside, write_output
 
     kept = journal_of(output)
     if restart:
@@ -107,7 +108,7 @@ def print_summary(found: "BatchSummary", taken_over: int, output: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dover_plugin.output import printable
+    from dover_plugin.text import printable
 
     console = Console(highlight=False)
     before = f", {taken_over} of them before" if taken_over else ""

@@ -7,7 +7,7 @@ import typer
 
 from dover_plugin.cli.common import OK, SOME_FAILED
 from dover_plugin.errors import SettingsError
-from dover_plugin.readers import Limits
+from dover_plugin.readers.reading import Limits
 
 
 def score_on_cluster(
@@ -25,11 +25,11 @@ def score_on_cluster(
     """Score what the shards do not hold, and print the summary; returns the exit code."""
     import ray
 
+    from dover_plugin.analysis.timeline import SCORES
+    from dover_plugin.batch.ray import Cluster, find_on, place_of, read_shards, score_on_ray
+    from dover_plugin.batch.summary import summarise
+    from dover_plugin.batch.tables import printable
     from dover_plugin.cli.batch import print_summary
-    from dover_plugin.ray_batch import Cluster, find_on, place_of, read_shards, score_on_ray
-    from dover_plugin.summary import summarise
-    from dover_plugin.tables import printable
-    from dover_plugin.timeline import SCORES
 
     try:
         if address == "auto":

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from dover_plugin.published import MODELS
+from dover_plugin.weights.registry import MODELS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from dover_plugin.download import Progress as DownloadProgress
-    from dover_plugin.published import Published
     from dover_plugin.scorer import Scorer
-    from dover_plugin.weights import Consent
+    from dover_plugin.weights.download import Progress as DownloadProgress
+    from dover_plugin.weights.registry import Published
+    from dover_plugin.weights.store import Consent
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 PICTURES = (".png", ".svg", ".pdf")
@@ -83,7 +83,7 @@ def consent(accepted: bool) -> "Consent":
     """Accepted by option, by environment, or on a terminal by answer."""
 
     def ask(row: "Published") -> bool:
-        from dover_plugin.weights import consent_by_environment
+        from dover_plugin.weights.store import consent_by_environment
 
         if accepted or consent_by_environment(row):
             return True
@@ -143,8 +143,8 @@ def load_scorer(
         settings: the others of Scorer.
     """
     from dover_plugin.calibration import choose
-    from dover_plugin.published import published
-    from dover_plugin.weights import find
+    from dover_plugin.weights.registry import published
+    from dover_plugin.weights.store import find
 
     choose(settings.get("fusion"), published(model).model)
     file = find(model, weights, consent=consent(accept_license), progress=download_bar(bars))

@@ -24,12 +24,12 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from dover_plugin.comparison import Comparison, NotCompared, Progress
+    from dover_plugin.analysis.comparison import Comparison, NotCompared, Progress
     from dover_plugin.scorer import Scorer
 
 BELOW = 3  # exit code: a transcode lost more than allowed
@@ -82,10 +82,10 @@ def compare(
     accept_license: Accept = False,
 ) -> None:
     """Compare transcodes with their source: did they cost quality?"""
-    from dover_plugin.comparison import NotCompared
-    from dover_plugin.comparison_tables import WRITERS, compared
+    from dover_plugin.analysis.comparison import NotCompared
+    from dover_plugin.analysis.full_reference import require
     from dover_plugin.errors import SettingsError
-    from dover_plugin.full_reference import require
+    from dover_plugin.reporting.comparison_tables import WRITERS, compared
 
     require(metric or [])
     folders = before.is_dir()
@@ -117,14 +117,15 @@ def compare(
         WRITERS[output_format](outcomes, scorer.settings, stream)
     found = compared(outcomes)
     if found and (plot or ladder):
-        from dover_plugin.pictures import draw_comparisons, draw_ladder, save_figure
+        from dover_plugin.reporting.plots import draw_comparisons, draw_ladder
+        from dover_plugin.reporting.style import save_figure
 
         if plot:
             save_figure(draw_comparisons(found), plot)
         if ladder:
             save_figure(draw_ladder(found), ladder)
     if found and html:
-        from dover_plugin.report import comparison_report, write_report
+        from dover_plugin.reporting.html import comparison_report, write_report
 
         write_report(comparison_report(found), html)
     failed = [each for each in outcomes if isinstance(each, NotCompared)]
@@ -141,9 +142,9 @@ def _compare(
     before: Path, afters: list[Path], scorer: "Scorer", seconds: float, bars: "Bars"
 ) -> "tuple[list[Comparison | NotCompared], int]":
     """Every outcome, and how many files had no counterpart."""
-    from dover_plugin.comparison import NotCompared, compare_many
+    from dover_plugin.analysis.comparison import NotCompared, compare_many
     from dover_plugin.errors import VideoError
-    from dover_plugin.files import match_folders
+    from dover_plugin.io.pairing import match_folders
 
     watch = _watch(bars)
     if not before.is_dir():
@@ -163,9 +164,9 @@ def _compare(
 def _measured(
     outcome: "Comparison | NotCompared", metrics: list[str], bars: "Bars"
 ) -> "Comparison | NotCompared":
-    from dover_plugin.comparison import NotCompared
-    from dover_plugin.full_reference import measured
-    from dover_plugin.output import name_of
+    from dover_plugin.analysis.comparison import NotCompared
+    from dover_plugin.analysis.full_reference import measured
+    from dover_plugin.text import name_of
 
     if isinstance(outcome, NotCompared) or not metrics:
         return outcome
@@ -177,7 +178,7 @@ def _measured(
 
 
 def _watch(bars: "Bars") -> "Progress":
-    from dover_plugin.output import name_of
+    from dover_plugin.text import name_of
 
     tasks: dict[str, Any] = {}
 

@@ -20,10 +20,10 @@ from dover_plugin.cli.common import (
     need_extra,
     progress_bars,
 )
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from dover_plugin.evaluation import Accuracy
+    pass
 
 
 def evaluate(
@@ -62,10 +62,12 @@ def evaluate(
 ) -> None:
     """Compare scores with people's opinions: SROCC, PLCC, KROCC, RMSE."""
     need_extra("train", ["scipy", *(["matplotlib"] if plot else [])])
-    from dover_plugin.batch import score_kept
-    from dover_plugin.evaluation import accuracy, preset, scatter
-    from dover_plugin.training.label_table import read_labels
-    from dover_plugin.training.labels import check_videos, of_split
+    from dover_plugin.batch.run import score_kept
+    from dover_plugin.evaluation.datasets import preset
+    from dover_plugin.evaluation.label_table import read_labels
+    from dover_plugin.evaluation.labels import check_videos, of_split
+    from dover_plugin.evaluation.results import accuracy
+    from dover_plugin.reporting.evaluation_plots import scatter
 
     chosen = preset(of) if of else None
     rows = read_labels(
@@ -113,7 +115,7 @@ def evaluate(
     raise typer.Exit(SOME_FAILED if failed else OK)
 
 
-def _print(found: "list[Accuracy]", output_format: str) -> None:
+def _print(found: "list[EvaluationResult]", output_format: str) -> None:
     if output_format == "json":
         import json
 

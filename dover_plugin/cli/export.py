@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli.common import Accept, Model, consent, download_bar, progress_bars
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 app = typer.Typer(no_args_is_help=True, help="Write networks for other programs.")
 
@@ -22,7 +22,7 @@ def export_onnx(
 ) -> None:
     """Write both branches as one ONNX file, and check it against torch."""
     from dover_plugin.engines.export import write_checked
-    from dover_plugin.weights import find
+    from dover_plugin.weights.store import find
 
     with progress_bars() as bar:
         file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))

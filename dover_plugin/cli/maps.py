@@ -17,7 +17,7 @@ from dover_plugin.cli.common import (
     load_scorer,
     progress_bars,
 )
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 
 def draw(
@@ -32,7 +32,7 @@ def draw(
 ) -> None:
     """Draw where in the picture quality is low, over a frame or the whole video."""
     from dover_plugin.errors import SettingsError
-    from dover_plugin.video import open_source
+    from dover_plugin.io.open import open_source
 
     check_new(output, (".png", ".mp4"))
     source = open_source(video, decoder)
@@ -43,7 +43,7 @@ def draw(
         scores = scorer.score(source)
         if scores.maps is None:
             raise SettingsError(f"'{video}' has scores without maps.")
-        from dover_plugin.maps import draw_maps, middle_frame
+        from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 
         if output.suffix == ".png":
             try:
@@ -51,8 +51,8 @@ def draw(
             except OSError as error:
                 raise SettingsError(f"Cannot write '{output}': {error.strerror}.") from None
         else:
-            from dover_plugin.map_video import write_map_video
-            from dover_plugin.sampling import draw as choose
+            from dover_plugin.analysis.quality_map_video import write_map_video
+            from dover_plugin.preprocessing.sampling import draw as choose
 
             info = source.info
             task = bars.add_task("drawing", total=info.num_frames)

@@ -27,10 +27,10 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from dover_plugin.readers import Limits
+    from dover_plugin.readers.reading import Limits
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Result
 
@@ -125,7 +125,7 @@ def score(
 ) -> None:
     """Score videos. Results go to standard output, all else to standard error."""
     from dover_plugin.errors import SettingsError
-    from dover_plugin.readers import GIGABYTE, Limits
+    from dover_plugin.readers.reading import GIGABYTE, Limits
 
     if ranks and model != "dover":
         raise SettingsError(
@@ -141,7 +141,7 @@ def score(
     if ray:
         need_extra("ray", ["ray", "pyarrow"])
         from dover_plugin.cli.cluster import score_on_cluster
-        from dover_plugin.weights import find
+        from dover_plugin.weights.store import find
 
         if output is None or restart or html or ranks:
             raise SettingsError(
@@ -171,7 +171,7 @@ def score(
     check_new(html, (".html",))
     videos = _videos(paths or [], listed, column)
     if output:
-        from dover_plugin.tables import check_output
+        from dover_plugin.batch.tables import check_output
 
         check_output(Path(output), restart=restart)
     with progress_bars() as bars:
@@ -211,8 +211,8 @@ def score(
 def _videos(paths: list[str], listed: Path | None, column: str) -> list[str]:
     """What the user names, in order."""
     from dover_plugin.errors import SettingsError
-    from dover_plugin.files import find_videos
-    from dover_plugin.inputs import expand, read_from, read_list
+    from dover_plugin.io.files import find_videos
+    from dover_plugin.io.inputs import expand, read_from, read_list
 
     named: list[str] = []
     for path in paths:
@@ -234,7 +234,7 @@ def _stream(
     html: Path | None,
 ) -> int:
     """Results in order as they come; returns the exit code."""
-    from dover_plugin.output import WRITERS
+    from dover_plugin.reporting.text import WRITERS
 
     done: list[Result] = []
     with progress_bars() as bars:
@@ -247,7 +247,7 @@ def _stream(
         for failure in failures:
             typer.echo(f"dover: {failure.error}", err=True)
     if html and len(failures) < len(done):
-        from dover_plugin.report import score_report, write_report
+        from dover_plugin.reporting.html import score_report, write_report
 
         write_report(score_report(done), html)
     return SOME_FAILED if failures else OK

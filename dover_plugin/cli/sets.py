@@ -39,7 +39,7 @@ def rank(
     """Rank each video of a table among those of a set, by each side, in percent."""
     import sys
 
-    from dover_plugin.tables import read_scores, write_frame
+    from dover_plugin.batch.tables import read_scores, write_frame
 
     check_new(output)
     check_new(save)
@@ -64,9 +64,9 @@ def calibrate(
     output: Annotated[Path, typer.Option("--output", "-o", help="A .json for --fusion.")],
 ) -> None:
     """Measure the constants of the fusion on your own videos: 0.5 becomes their mean."""
+    from dover_plugin.batch.tables import read_scores
     from dover_plugin.calibration import Calibration
     from dover_plugin.errors import SettingsError
-    from dover_plugin.tables import read_scores
 
     check_new(output)
     if output.stem in ("matched", "reference"):
@@ -96,9 +96,10 @@ def divergence(
     check_new(output, PICTURES)  # before what follows, which needs matplotlib
     check_new(pairs, (".csv",))
     check_new(pictures, PICTURES)
-    from dover_plugin.divergence import draw_divergence, draw_pairs, extreme_pairs
-    from dover_plugin.pictures import save_figure
-    from dover_plugin.tables import read_scores, write_frame
+    from dover_plugin.analysis.divergence import extreme_pairs
+    from dover_plugin.batch.tables import read_scores, write_frame
+    from dover_plugin.reporting.divergence_plots import draw_divergence, draw_pairs
+    from dover_plugin.reporting.style import save_figure
 
     table = read_scores(scores)
     found = extreme_pairs(table, count)
@@ -118,9 +119,9 @@ def divergence(
 
 
 def _reference(against: str | None, table: "pd.DataFrame", scores: Path) -> "ReferenceSet":
+    from dover_plugin.batch.tables import read_scores
     from dover_plugin.errors import SettingsError
     from dover_plugin.ranks import ReferenceSet, published_sets
-    from dover_plugin.tables import read_scores
 
     model = str(table["model"].iloc[0]) if len(table) else ""
     named = {each.name.lower(): each for each in published_sets()}

@@ -23,12 +23,12 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from dover_plugin.timeline import Timeline
+    from dover_plugin.analysis.timeline import Timeline
 
 
 def timeline(
@@ -62,9 +62,10 @@ def timeline(
     accept_license: Accept = False,
 ) -> None:
     """Score a video segment by segment: where is it bad?"""
-    from dover_plugin.segments import cut
-    from dover_plugin.timeline import Timeline, write_rows, write_timeline
-    from dover_plugin.video import open_source
+    from dover_plugin.analysis.segments import cut
+    from dover_plugin.analysis.timeline import Timeline
+    from dover_plugin.io.open import open_source
+    from dover_plugin.reporting.timeline_tables import write_rows, write_timeline
 
     check_new(output)
     check_new(plot, PICTURES)
@@ -101,11 +102,12 @@ def timeline(
         else:
             _print(found, stream)
     if plot:
-        from dover_plugin.pictures import draw_timeline, save_figure
+        from dover_plugin.reporting.plots import draw_timeline
+        from dover_plugin.reporting.style import save_figure
 
         save_figure(draw_timeline(found), plot)
     if html:
-        from dover_plugin.report import timeline_report, write_report
+        from dover_plugin.reporting.html import timeline_report, write_report
 
         write_report(timeline_report(found), html)
     raise typer.Exit(OK)
@@ -116,8 +118,9 @@ def _print(found: "Timeline", stream: "TextIO") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dover_plugin.output import colour, settings_line
-    from dover_plugin.timeline import LOW_PERCENTILE, SCORES, segment_row
+    from dover_plugin.analysis.timeline import LOW_PERCENTILE, SCORES, segment_row
+    from dover_plugin.reporting.text import colour
+    from dover_plugin.text import settings_line
 
     console = Console(file=stream, highlight=False)
     table = Table("from", box=None, header_style="bold", pad_edge=False)

@@ -132,8 +132,8 @@ def train(
         need_extra("train wandb", ["wandb"])
     from dover_plugin.engines.torch_engine import find_device
     from dover_plugin.errors import SettingsError
-    from dover_plugin.training.label_table import read_labels
-    from dover_plugin.training.labels import check_videos
+    from dover_plugin.evaluation.label_table import read_labels
+    from dover_plugin.evaluation.labels import check_videos
     from dover_plugin.training.outcome import keep, summary
     from dover_plugin.training.predictions import SCORES
     from dover_plugin.training.run import TrainSettings, network_of

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli.common import Accept, Model, consent, download_bar, progress_bars
-from dover_plugin.published import DEFAULT_MODEL
+from dover_plugin.weights.registry import DEFAULT_MODEL
 
 app = typer.Typer(no_args_is_help=True, help="List, download, verify and convert model weights.")
 
@@ -17,8 +17,8 @@ def list_weights() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from dover_plugin.published import PUBLISHED
-    from dover_plugin.weights import cached
+    from dover_plugin.weights.registry import PUBLISHED
+    from dover_plugin.weights.store import cached
 
     table = Table("model", "here", "size", "what", "licence", box=None, pad_edge=False)
     for row in PUBLISHED:
@@ -33,8 +33,8 @@ def download_weights(
     accept_license: Accept = False,
 ) -> None:
     """Download published weights into the cache, after consent to their licence."""
-    from dover_plugin.published import published
-    from dover_plugin.weights import find
+    from dover_plugin.weights.registry import published
+    from dover_plugin.weights.store import find
 
     for model in models:
         published(model)
@@ -52,8 +52,8 @@ def verify_weights(
     ] = None,
 ) -> None:
     """Check downloaded weights against their published hash."""
-    from dover_plugin.published import MODELS
-    from dover_plugin.weights import cache_dir, cached, verify
+    from dover_plugin.weights.registry import MODELS
+    from dover_plugin.weights.store import cache_dir, cached, verify
 
     here = [model for model in MODELS if cached(model).exists()]
     if not (models or here):
@@ -69,7 +69,8 @@ def convert_weights(
     model: Model = DEFAULT_MODEL,
 ) -> None:
     """Convert weights to safetensors, noting the source's hash."""
-    from dover_plugin.weights import convert, find
+    from dover_plugin.weights.load import convert
+    from dover_plugin.weights.store import find
 
     convert(find(model, source), target, model)
     typer.echo(f"{target}")

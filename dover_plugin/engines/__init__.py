@@ -5,8 +5,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
-from dover_plugin.views import Views
 
 if TYPE_CHECKING:
     from dover_plugin.networks import Dover

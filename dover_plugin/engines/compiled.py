@@ -16,7 +16,7 @@ import dover_plugin
 from dover_plugin import networks
 from dover_plugin.engines import export
 from dover_plugin.networks import Dover
-from dover_plugin.weights import cache_dir
+from dover_plugin.weights.store import cache_dir
 
 BRANCHES = ("technical", "aesthetic")
 log = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import dover_plugin
-from dover_plugin import weights
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.layers import EXPORTING
-from dover_plugin.normalise import MEAN, STD
-from dover_plugin.published import published
-from dover_plugin.sampling import CLIP_LEN, VIEW
+from dover_plugin.preprocessing.normalise import MEAN, STD
+from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
+from dover_plugin.weights import load, store
+from dover_plugin.weights.registry import published
 
 OPSET = 20
 TOLERANCE = 1e-4  # of a raw score or a location of a map
@@ -113,9 +113,9 @@ def write_checked(model: str, weights_file: Path, file: Path) -> float:
         raise SettingsError(NEEDED)
     if file.suffix != ".onnx" or not file.parent.is_dir() or file.is_dir():
         raise SettingsError(f"Cannot write '{file}'. Name an .onnx file in a folder that is.")
-    network, sha256 = weights.load_network(model, weights_file)
+    network, sha256 = load.load_network(model, weights_file)
     row = published(model)
-    ours = sha256 == row.sha256 or weights_file == weights.cached(model)
+    ours = sha256 == row.sha256 or weights_file == store.cached(model)
     metadata = {
         "model": model,
         "weights_sha256": sha256,

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from dover_plugin.engines.compiled import graphs, unloadable
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
-from dover_plugin.normalise import MEAN, STD
-from dover_plugin.sampling import CLIP_LEN, VIEW
+from dover_plugin.preprocessing.normalise import MEAN, STD
+from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
+from dover_plugin.preprocessing.views import Picture, Views
 from dover_plugin.scores import Maps
-from dover_plugin.views import Picture, Views
 
 # Imported beside this package, OpenVINO forks and reports its use over the network; it does
 # without where the package cannot be imported.

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
-from dover_plugin.normalise import normalise
+from dover_plugin.preprocessing.normalise import normalise
+from dover_plugin.preprocessing.views import Picture, Views
 from dover_plugin.scores import Maps
-from dover_plugin.views import Picture, Views
 
 PRECISIONS = {
     "float32": torch.float32,

@@ -35,7 +35,7 @@ class ConvNeXtConfig:
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
-    response_norm: bool
+    global_response_norm: bool
 
     @property
     def channels(self) -> int:
@@ -43,7 +43,7 @@ class ConvNeXtConfig:
         return self.widths[-1]
 
 
-class ResponseNorm(nn.Module):
+class GlobalResponseNorm(nn.Module):
     """Global response normalisation of ConvNeXt V2.
 
     The norm is taken over time and height but not width: an oversight of the reference that its
@@ -70,15 +70,15 @@ class ResponseNorm(nn.Module):
 class ConvNeXtBlock(nn.Module):
     """Depthwise convolution, LayerNorm, and an inverted bottleneck around a residual."""
 
-    def __init__(self, channels: int, temporal_kernel: int, response_norm: bool) -> None:
+    def __init__(self, channels: int, temporal_kernel: int, global_response_norm: bool) -> None:
         super().__init__()
         kernel = (temporal_kernel, SPATIAL_KERNEL, SPATIAL_KERNEL)
         self.dwconv = nn.Conv3d(channels, channels, kernel, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=NORM_EPS)
         self.pwconv1 = nn.Linear(channels, 4 * channels)
         self.pwconv2 = nn.Linear(4 * channels, channels)
-        self.grn = ResponseNorm(4 * channels) if response_norm else None
-        self.gamma = None if response_norm else nn.Parameter(torch.full((channels,), 1e-6))
+        self.grn = GlobalResponseNorm(4 * channels) if global_response_norm else None
+        self.gamma = None if global_response_norm else nn.Parameter(torch.full((channels,), 1e-6))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, H, W, C) -> the same shape."""
@@ -104,7 +104,9 @@ class ConvNeXt3d(nn.Module):
             nn.Sequential(
                 *(
                     ConvNeXtBlock(
-                        width, TEMPORAL_KERNELS[i % len(TEMPORAL_KERNELS)], config.response_norm
+                        width,
+                        TEMPORAL_KERNELS[i % len(TEMPORAL_KERNELS)],
+                        config.global_response_norm,
                     )
                     for i in range(depth)
                 )

@@ -22,12 +22,12 @@ class DoverConfig:
 # Paper section 3; dover.yml and dover-mobile.yml of the reference.
 DOVER = DoverConfig(
     technical=SwinConfig(),
-    aesthetic=ConvNeXtConfig((3, 3, 9, 3), (96, 192, 384, 768), response_norm=False),
+    aesthetic=ConvNeXtConfig((3, 3, 9, 3), (96, 192, 384, 768), global_response_norm=False),
     head_hidden=64,
 )
-_FEMTO = ConvNeXtConfig((2, 2, 6, 2), (48, 96, 192, 384), response_norm=True)
+_FEMTO = ConvNeXtConfig((2, 2, 6, 2), (48, 96, 192, 384), global_response_norm=True)
 DOVER_MOBILE = DoverConfig(technical=_FEMTO, aesthetic=_FEMTO, head_hidden=32)
-_SLIM = ConvNeXtConfig((2, 2, 6, 2), (24, 48, 96, 192), response_norm=True)
+_SLIM = ConvNeXtConfig((2, 2, 6, 2), (24, 48, 96, 192), global_response_norm=True)
 # Ours: Mobile, halved.
 DOVER_OPEN = DoverConfig(technical=_SLIM, aesthetic=_SLIM, head_hidden=32, dropout=0.2)
 CONFIGS = {"dover": DOVER, "dover-mobile": DOVER_MOBILE, "dover++": DOVER, "dover-open": DOVER_OPEN}

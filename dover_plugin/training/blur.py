@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.views import Picture
+from dover_plugin.preprocessing.views import Picture
 
 type Kernel = NDArray[np.float64]  # (K, K), K odd
 

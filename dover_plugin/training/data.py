@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, default_collate
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.interrupt import started_without_interrupts
 from dover_plugin.networks import Dover
-from dover_plugin.normalise import normalise
-from dover_plugin.training.examples import BRANCHES, Examples, Key
+from dover_plugin.preprocessing.normalise import normalise
+from dover_plugin.training.examples import BRANCHES, Key, VideoDataset
 
 type Batch = dict[str, Tensor]
 type Backbone = Callable[[Tensor], Tensor]
@@ -50,7 +50,7 @@ def plan(
     return batches
 
 
-def load(examples: Examples, batches: Sequence[list[Key]], workers: int) -> Iterator[Batch]:
+def load(examples: VideoDataset, batches: Sequence[list[Key]], workers: int) -> Iterator[Batch]:
     """Batches in order, read ahead by ``workers`` processes (0: by this one).
 
     Raises:

@@ -17,14 +17,14 @@ from torch.utils.data import Dataset
 
 from dover_plugin import __version__
 from dover_plugin.errors import DoverError, VideoError
+from dover_plugin.evaluation.labels import LabelledVideo
+from dover_plugin.io.open import open_source
 from dover_plugin.networks import Dover
-from dover_plugin.normalise import normalise
-from dover_plugin.sampling import FRAGMENT, GRID, NUM_CLIPS, VIEW, draw
-from dover_plugin.training.labels import Labelled
+from dover_plugin.preprocessing.normalise import normalise
+from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, NUM_CLIPS, VIEW, draw
+from dover_plugin.preprocessing.views import Picture, Views, aesthetic_picture, build_views
 from dover_plugin.training.run import cannot_write
 from dover_plugin.training.synthetic.degradations import spoil_light
-from dover_plugin.video import open_source
-from dover_plugin.views import Picture, Views, aesthetic_picture, build_views
 
 type Key = tuple[int, int]  # of an example: which draw, index of the video
 type Rng = np.random.Generator | None
@@ -42,12 +42,12 @@ class Maker(Protocol):
         """Of what is made; part of the names of kept files."""
         ...
 
-    def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
+    def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
         """Of each draw: one random technical clip with a generator, three centred ones without."""
         ...
 
 
-class Examples(Dataset["dict[str, Tensor] | DoverError"]):
+class VideoDataset(Dataset["dict[str, Tensor] | DoverError"]):
     """Labelled videos.
 
     Args:
@@ -65,7 +65,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
 
     def __init__(
         self,
-        labels: Sequence[Labelled],
+        labels: Sequence[LabelledVideo],
         make: Maker,
         *,
         seed: int,
@@ -139,7 +139,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             if not self._draws or not self._file(row, number).exists()
         ]
 
-    def _fresh(self, row: Labelled, numbers: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
+    def _fresh(self, row: LabelledVideo, numbers: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
         """What these draws give, from one reading of the video."""
         name = crc32(row.file.name.encode())
         return self._make(
@@ -150,7 +150,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             ],
         )
 
-    def _kept(self, row: Labelled, number: int) -> dict[str, NDArray[Any]]:
+    def _kept(self, row: LabelledVideo, number: int) -> dict[str, NDArray[Any]]:
         number = number if number == CENTRED else number % self._draws
         file = self._file(row, number)
         found = _read(file)
@@ -175,7 +175,7 @@ class Examples(Dataset["dict[str, Tensor] | DoverError"]):
             part.unlink(missing_ok=True)
             raise cannot_write(file, error) from None
 
-    def _file(self, row: Labelled, number: int) -> Path:
+    def _file(self, row: LabelledVideo, number: int) -> Path:
         seen = row.file.stat()
         key = f"{self._make.name} {row.file.resolve()} {seen.st_size} {seen.st_mtime_ns} {number}"
         key += f" {row.cut_from}" if row.cut_from else ""
@@ -204,7 +204,7 @@ class MakeViews:
         """Of what is made."""
         return f"views of {self.clip_len}"
 
-    def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
+    def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
         """See Maker."""
         return [
             {f"{branch}_view": getattr(views, branch) for branch in BRANCHES}
@@ -233,7 +233,7 @@ class MakeFeatures:
         """Of what is made."""
         return f"features of {self.clip_len} by {self.sha256}"
 
-    def __call__(self, row: Labelled, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
+    def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[dict[str, NDArray[Any]]]:
         """See Maker."""
         return [self._features(views) for views in read_views(row, rngs, self.clip_len)]
 
@@ -248,7 +248,7 @@ class MakeFeatures:
         return found
 
 
-def read_views(row: Labelled, rngs: Sequence[Rng], clip_len: int) -> list[Views]:
+def read_views(row: LabelledVideo, rngs: Sequence[Rng], clip_len: int) -> list[Views]:
     """Views of one video, read once: three centred technical clips, or with a generator one."""
     source = open_source(row.file)
     info = source.info

@@ -13,7 +13,7 @@ from dover_plugin.networks import Dover
 from dover_plugin.training.also import Also
 from dover_plugin.training.data import Backbone, Batch, branch_scores, features_of, raw_scores
 from dover_plugin.training.examples import BRANCHES
-from dover_plugin.training.losses import Opinions, pair_loss, view_biased_loss
+from dover_plugin.training.losses import Labels, pair_loss, view_biased_loss
 from dover_plugin.training.model import head_names
 from dover_plugin.training.pairs import draw_pairs
 from dover_plugin.training.run import WHAT, TrainingError, TrainSettings
@@ -89,7 +89,7 @@ class Learner:
             module.train(_learns(f"{name}.", self.settings.what))
         features = self._features(batch)
         technical, aesthetic = raw_scores(self.network, features)
-        opinions = Opinions(batch["overall"], batch["technical"], batch["aesthetic"])
+        opinions = Labels(batch["overall"], batch["technical"], batch["aesthetic"])
         loss = view_biased_loss(
             technical,
             aesthetic,

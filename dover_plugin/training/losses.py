@@ -19,7 +19,7 @@ STEEP = 3.0  # of the loss of pairs: how soon an order counts as clear, in devia
 
 
 @dataclass(frozen=True)
-class Opinions:
+class Labels:
     """Labels of a batch.
 
     Attributes:
@@ -77,7 +77,7 @@ def quality_loss(scores: Tensor, labels: Tensor) -> Tensor:
 def view_biased_loss(
     technical: Tensor,
     aesthetic: Tensor,
-    opinions: Opinions,
+    opinions: Labels,
     together: int = 1,
     own_weight: float = OWN_WEIGHT,
     fused_weight: float = 0.0,

@@ -5,11 +5,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dover_plugin import __version__, weights
+from dover_plugin import __version__
 from dover_plugin.errors import SettingsError
 from dover_plugin.networks.dover import CONFIGS, Dover
+from dover_plugin.training.init import untrained
 from dover_plugin.training.run import WHAT, TrainSettings
-from dover_plugin.training.scratch import untrained
+from dover_plugin.weights import load, state_dict, store
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ def start(settings: TrainSettings) -> Start:
     if init == "scratch":
         network, digest = untrained(model, settings.seed), ""
     else:
-        network, digest = weights.load_network(
-            model, weights.find(model, None if init in CONFIGS else init)
+        network, digest = load.load_network(
+            model, store.find(model, None if init in CONFIGS else init)
         )
     if settings.checkpointing:
         if not hasattr(network.technical_backbone, "checkpointing"):
@@ -82,5 +83,5 @@ def save_trained(
         for name, tensor in network.state_dict().items()
         if base_sha256 is None or name.startswith(WHAT["heads"])
     }
-    base = {} if base_sha256 is None else {weights.BASE: base_sha256}
-    weights.save(state, path, {"version": __version__, "training": about, **base})
+    base = {} if base_sha256 is None else {load.BASE: base_sha256}
+    state_dict.save(state, path, {"version": __version__, "training": about, **base})

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from dover_plugin.calibration import MIN_VIDEOS, Calibration
-from dover_plugin.files import write_text
-from dover_plugin.metrics import Agreement
+from dover_plugin.evaluation.metrics import Correlations
+from dover_plugin.io.write import write_text
 from dover_plugin.networks import CONFIGS
 from dover_plugin.training.model import save_trained
 from dover_plugin.training.predictions import SCORES, Predictions
@@ -69,7 +69,7 @@ def keep(trained: Trained, settings: TrainSettings, folder: Path) -> Files:
     return Files(weights, calibration, test)
 
 
-def summary(found: Sequence[dict[str, Agreement | None]]) -> list[dict[str, Any]]:
+def summary(found: Sequence[dict[str, Correlations | None]]) -> list[dict[str, Any]]:
     """A row for each score: the means over several splits, and deviations where there are some.
 
     Splits in which a score was the same for every video have no agreement and are left out.
@@ -85,7 +85,7 @@ def summary(found: Sequence[dict[str, Agreement | None]]) -> list[dict[str, Any]
     return rows
 
 
-def _as_dict(found: Agreement | None) -> dict[str, Any] | None:
+def _as_dict(found: Correlations | None) -> dict[str, Any] | None:
     return asdict(found) if found else None
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dover_plugin.sampling import FRAGMENT
+from dover_plugin.preprocessing.sampling import FRAGMENT
 from dover_plugin.training.blur import bell, convolve, disc, line
 
 type Fault = Callable[[Tensor, float], Tensor]  # of pictures (N, 3, S, S), 0..255, by strength

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
-from dover_plugin.metrics import Agreement, agreement
+from dover_plugin.evaluation.labels import LabelledVideo
+from dover_plugin.evaluation.metrics import Correlations, agreement
 from dover_plugin.networks import Dover
 from dover_plugin.training.data import features_of, load, raw_scores
-from dover_plugin.training.examples import CENTRED, Examples
-from dover_plugin.training.labels import Labelled
+from dover_plugin.training.examples import CENTRED, VideoDataset
 
 SCORES = ("overall", "technical", "aesthetic")
 
@@ -29,7 +29,7 @@ class Predictions:
         overall: (N,) weighted sum of both, each brought to zero mean and unit deviation.
     """
 
-    labels: Sequence[Labelled]
+    labels: Sequence[LabelledVideo]
     technical: np.ndarray
     aesthetic: np.ndarray
 
@@ -40,7 +40,7 @@ class Predictions:
         fused: np.ndarray = TECHNICAL_WEIGHT * parts[0] + AESTHETIC_WEIGHT * parts[1]
         return fused
 
-    def agreement(self, name: str = "overall") -> Agreement | None:
+    def agreement(self, name: str = "overall") -> Correlations | None:
         """Of one branch, or of both fused, with the overall opinion; None if all score alike."""
         scores = getattr(self, name)
         if not np.isfinite(scores).all() or not np.ptp(scores):
@@ -50,7 +50,7 @@ class Predictions:
 
 def predict(
     network: Dover,
-    examples: Examples,
+    examples: VideoDataset,
     device: torch.device,
     workers: int,
     progress: Progress = lambda *_: None,

@@ -11,10 +11,10 @@ from typing import Any, cast
 import torch
 
 from dover_plugin.errors import DoverError, SettingsError
-from dover_plugin.files import write_text
+from dover_plugin.evaluation.labels import LabelledVideo
+from dover_plugin.io.write import write_text
 from dover_plugin.networks import CONFIGS
-from dover_plugin.sampling import CLIP_LEN, FRAGMENT, VIEW
-from dover_plugin.training.labels import Labelled
+from dover_plugin.preprocessing.sampling import CLIP_LEN, FRAGMENT, VIEW
 from dover_plugin.training.losses import OWN_WEIGHT
 
 # What is trained: which parameters, by how their names begin.
@@ -239,7 +239,7 @@ class Run:
         write_text(self._log, pd.DataFrame(rows).to_csv(index=False).rstrip())
 
 
-def fingerprint(rows: Sequence[Labelled], weights_sha256: str) -> str:
+def fingerprint(rows: Sequence[LabelledVideo], weights_sha256: str) -> str:
     """Of the videos that are trained and validated on, and the weights that it begins with."""
     text = "\n".join(
         f"{row.file.name} {row.file.stat().st_size} {row.overall} {row.technical} "

@@ -18,12 +18,12 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.evaluation.labels import SPLITS, LabelledVideo, check_readable, split
 from dover_plugin.interrupt import first_interrupt_waits
 from dover_plugin.networks import Dover
 from dover_plugin.training.also import as_met
 from dover_plugin.training.data import load, plan
-from dover_plugin.training.examples import CENTRED, Examples, MakeFeatures, MakeViews
-from dover_plugin.training.labels import SPLITS, Labelled, check_readable, split
+from dover_plugin.training.examples import CENTRED, MakeFeatures, MakeViews, VideoDataset
 from dover_plugin.training.learner import Learner
 from dover_plugin.training.model import Start, backbones_sha256, start
 from dover_plugin.training.predictions import SCORES, Predictions, Progress, predict
@@ -53,7 +53,7 @@ class Trained:
 
 
 def train(
-    labels: Sequence[Labelled],
+    labels: Sequence[LabelledVideo],
     settings: TrainSettings,
     folder: Path,
     *,
@@ -106,7 +106,7 @@ def train(
 def _learn(
     run: Run,
     learner: Learner,
-    examples: Examples,
+    examples: VideoDataset,
     workers: int,
     look: Callable[[str], Predictions],
     progress: Progress,
@@ -172,11 +172,11 @@ def _learn(
 
 
 def _examples(
-    parts: dict[str, list[Labelled]],
+    parts: dict[str, list[LabelledVideo]],
     settings: TrainSettings,
     learner: Learner,
     folder: Path,
-) -> dict[str, Examples]:
+) -> dict[str, VideoDataset]:
     """Of each split: views, or features of frozen backbones."""
     make = (
         MakeFeatures(
@@ -189,7 +189,7 @@ def _examples(
         else MakeViews(settings.clip_len)
     )
     return {
-        name: Examples(
+        name: VideoDataset(
             rows,
             make,
             seed=settings.seed,
@@ -204,7 +204,7 @@ def _examples(
 
 
 def _read_once(
-    examples: dict[str, Examples],
+    examples: dict[str, VideoDataset],
     workers: int,
     progress: Progress,
     stopping: Callable[[], bool],
@@ -274,7 +274,7 @@ def _repeatable(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(before, warn_only=warned)
 
 
-def _check_sizes(parts: dict[str, list[Labelled]]) -> None:
+def _check_sizes(parts: dict[str, list[LabelledVideo]]) -> None:
     for name, rows in parts.items():
         opinions = len({row.overall for row in rows})
         if len(rows) < MIN_VIDEOS or opinions == 1:

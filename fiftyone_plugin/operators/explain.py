@@ -8,7 +8,7 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import DoverError, SettingsError
-from dover_plugin.weights import find
+from dover_plugin.weights.store import find
 from fiftyone_plugin.explanation import Explanation, explain, quality_map
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms

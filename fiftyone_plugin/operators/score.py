@@ -13,8 +13,8 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.calibration import choose
 from dover_plugin.errors import DoverError, SettingsError
-from dover_plugin.published import DEFAULT_MODEL, MODELS, Published, published
-from dover_plugin.weights import cached, find
+from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS, Published, published
+from dover_plugin.weights.store import cached, find
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, is_scores, scored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import REMOTE, Summary, make_scorer, score, videos, waiting
@@ -236,7 +236,7 @@ def _say_licence(inputs: types.Object, settings: dict[str, Any], accepted: bool)
 
 
 def _accepted_elsewhere(row: Published) -> bool:
-    from dover_plugin.weights import consent_by_environment
+    from dover_plugin.weights.store import consent_by_environment
 
     return consent_by_environment(row)
 

@@ -17,7 +17,7 @@ def download_model(model_name: str, model_path: str) -> None:
     """
     from shutil import copyfile
 
-    from dover_plugin.weights import find
+    from dover_plugin.weights.store import find
 
     Path(model_path).parent.mkdir(parents=True, exist_ok=True)
     copyfile(find(_model(model_name)), model_path)

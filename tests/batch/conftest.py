@@ -8,7 +8,8 @@ from batch_helpers import BROKEN, CLIPS, rows, videos
 from clips import write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.batch import Journal, score_batch
+from dover_plugin.batch.journal import Journal
+from dover_plugin.batch.run import score_batch
 
 
 @pytest.fixture(scope="module")

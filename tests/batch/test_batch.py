@@ -13,12 +13,13 @@ from batch_helpers import BROKEN, CLIPS, rows, run, videos
 from typer.testing import CliRunner
 
 from dover_plugin import Scorer, score_many, to_frame
-from dover_plugin.batch import Journal, score_batch
+from dover_plugin.batch.journal import Journal
+from dover_plugin.batch.run import score_batch
+from dover_plugin.batch.summary import summarise
+from dover_plugin.batch.tables import journal_of, put_aside, write_output
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError
-from dover_plugin.inputs import expand, read_from
-from dover_plugin.summary import summarise
-from dover_plugin.tables import journal_of, put_aside, write_output
+from dover_plugin.io.inputs import expand, read_from
 
 
 def test_every_file_has_a_row(folder: Path, whole: list[Any]) -> None:

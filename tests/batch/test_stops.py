@@ -16,10 +16,11 @@ from clips import write_clip
 from processes import readers_of
 
 from dover_plugin import Scorer
-from dover_plugin.batch import Journal, score_batch, stamp_of
+from dover_plugin.batch.journal import Journal, stamp_of
+from dover_plugin.batch.run import score_batch
+from dover_plugin.batch.tables import put_aside
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import Failure
-from dover_plugin.tables import put_aside
 
 
 @pytest.mark.timeout(600)

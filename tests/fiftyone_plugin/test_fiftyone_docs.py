@@ -38,9 +38,9 @@ def test_the_examples_run(
     scored: Any, fo: Any, folder: Path, weights: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """In the order of the page, with our weights and a dataset of its name."""
-    from dover_plugin import weights as published
+    from dover_plugin.weights import store
 
-    monkeypatch.setattr(published, "find", lambda model, path=None, **_: Path(weights))
+    monkeypatch.setattr(store, "find", lambda model, path=None, **_: Path(weights))
     monkeypatch.chdir(tmp_path)
     for side, crf in (("sources", 18), ("encodes", 48)):
         (tmp_path / side).mkdir()
@@ -65,10 +65,10 @@ def test_the_examples_run(
 def test_the_readmes_example(
     fo: Any, folder: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dover_plugin import weights as published
+    from dover_plugin.weights import store
 
     [example] = [code for code in README if "fiftyone" in code]
-    monkeypatch.setattr(published, "find", lambda model, path=None, **_: Path(weights))
+    monkeypatch.setattr(store, "find", lambda model, path=None, **_: Path(weights))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "videos").symlink_to(folder)
     scope: dict[str, Any] = {}

@@ -9,8 +9,8 @@ import psutil
 import pytest
 from clips import write_clip
 
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
-from dover_plugin.views import Views
 
 SAMPLES = 1000
 MAX_GROWTH = 60 * 2**20  # bytes; keeping the views of 1,000 videos would take 19 GB

@@ -88,7 +88,7 @@ def test_scores_made_differently_are_not_compared(scored: Any, weights: str) -> 
     found = operator("compare_transcodes")(
         scored, pair_by="name", before="{key}_crf18.mp4", after="{key}_crf33.mp4"
     )
-    assert (found.pairs, found.unlike, found.unscored) == (0, 1, 1)
+    assert (found.pairs, found.settings_mismatch, found.unscored) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(

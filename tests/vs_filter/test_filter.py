@@ -11,8 +11,8 @@ from vs_helpers import Counting, moving
 
 from dover_plugin import ArraySource, Scorer
 from dover_plugin.calibration import OPEN
-from dover_plugin.sampling import draws
-from dover_plugin.views import build_views
+from dover_plugin.preprocessing.sampling import draws
+from dover_plugin.preprocessing.views import build_views
 from vs_filter import PROPS, collect, dover, dover_compare, dover_segments, low_quality
 
 core = vs.core

@@ -9,7 +9,7 @@ import pytest
 import vapoursynth as vs
 from clips import write_clip
 
-from dover_plugin import weights
+from dover_plugin.weights import store
 from vs_filter import PROPS, dover, dover_compare, dover_segments
 from vs_filter.filter import DEFAULT_SEGMENT, DIFFERENCE_PROPS
 
@@ -42,7 +42,7 @@ def test_python_examples_run(
     assert mine
     source = write_clip(tmp_path / "clip.mp4", 60, (120, 160))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(weights, "find", lambda model, path: seeded[model])
+    monkeypatch.setattr(store, "find", lambda model, path: seeded[model])
     for example in mine:
         scope: dict[str, Any] = {}
         if "VideoSource" not in example:

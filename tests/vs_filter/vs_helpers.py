@@ -8,8 +8,8 @@ import vapoursynth as vs
 from clips import scene
 
 from dover_plugin import Scores, VideoInfo
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scorer import Scorer
-from dover_plugin.views import Views
 
 
 class Counting(Scorer):

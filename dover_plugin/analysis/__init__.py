@@ -1,0 +1,1 @@
+"""Quality over time, between two versions, and within the frame."""

@@ -1,0 +1,297 @@
+"""Before and after: what a transcode did to the quality of a video.
+
+Both are cut into segments of the same seconds, so that sizes, frame rates, crops and containers may
+differ; each pair of segments gives one difference, and those of all give the mean and its interval.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from dover_plugin.analysis.change import INTERVAL, SMALL, Change
+from dover_plugin.analysis.segments import (
+    Segment,
+    SegmentScores,
+    common_segments,
+    frame_rate,
+    time_code,
+)
+from dover_plugin.analysis.timeline import SCORES, Timeline, segment_row
+from dover_plugin.errors import DoverError, EngineError
+from dover_plugin.io.open import open_source
+from dover_plugin.io.source import FrameSource
+from dover_plugin.scorer import Scorer
+from dover_plugin.text import name_of
+
+SECONDS = 5.0  # of a segment
+SAME_LENGTH = 0.5  # seconds by which durations may differ without a word
+MAX_DRIFT = 0.25  # seconds by which times may be wrong without a word
+RUNGS = 3  # of a ladder with a knee
+BRANCHES = ("technical", "aesthetic")
+
+type Progress = Callable[[str, int, int], None]  # whose segments, how many are done, of how many
+type AnyPath = str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same seconds of both videos."""
+
+    before: SegmentScores
+    after: SegmentScores
+
+    def difference(self, score: str) -> float:
+        """After minus before, of "overall", "technical" or "aesthetic"."""
+        return float(getattr(self.after.scores, score) - getattr(self.before.scores, score))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one transcode did.
+
+    Attributes:
+        before: the source.
+        after: the transcode, cut to the same seconds.
+        pairs: of their segments, in order.
+        before_size: of the source's file in bytes; None for frames in memory.
+        size: of the transcode's file; likewise.
+        bitrate: of the transcode in bits per second, all streams; likewise.
+        warnings: what may surprise, as durations that differ.
+        metrics: full-reference ones by name, a number each segment; full_reference.measured adds
+            them.
+    """
+
+    before: Timeline
+    after: Timeline
+    pairs: Sequence[Pair]
+    before_size: int | None
+    size: int | None
+    bitrate: float | None
+    warnings: Sequence[str]
+    metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    def change(self, score: str) -> Change:
+        """Of "overall", "technical" or "aesthetic"."""
+        return Change.of([pair.difference(score) for pair in self.pairs])
+
+    @property
+    def overall(self) -> Change:
+        """How the overall score changed."""
+        return self.change("overall")
+
+    @property
+    def technical(self) -> Change:
+        """How the technical score changed."""
+        return self.change("technical")
+
+    @property
+    def aesthetic(self) -> Change:
+        """How the aesthetic score changed."""
+        return self.change("aesthetic")
+
+    def worst(self) -> Pair:
+        """The seconds that lost most."""
+        return min(self.pairs, key=lambda pair: pair.difference("overall"))
+
+    def sentence(self) -> str:
+        """What happened, for people."""
+        name = name_of(self.after.info.path)
+        change = self.overall
+        count = f"{len(self.pairs)} segment{'s' if len(self.pairs) > 1 else ''}"
+        if change.low is None:
+            what = f"{name}: {change.text} over {count}, too few for an interval"
+        elif change.verdict == "unsure":
+            what = f"{name} may have changed: {change.text}"
+        elif change.verdict == "keeps":
+            return f"{name} keeps the source's quality: {change.text}"
+        else:
+            what = f"{name} {change.verdict} {change.text}"
+        if abs(change.difference) < SMALL:
+            return what
+        where = ""
+        if change.difference < 0 and len(self.pairs) > 1:
+            where = f", worst at {time_code(self.worst().after.start_seconds or 0)[:8]}"
+        return f"{what}, {self._side()}{where}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the transcode, its changes, its segments beside those of the source."""
+        return {
+            "path": self.after.info.path,
+            "size": self.size,
+            "bitrate": self.bitrate,
+            "sentence": self.sentence(),
+            **{score: asdict(self.change(score)) for score in SCORES},
+            "interval": INTERVAL,
+            "verdict": self.overall.verdict,
+            **{name: fmean(values) for name, values in self.metrics.items()},
+            "segments": [
+                {
+                    "before": segment_row(pair.before),
+                    "after": segment_row(pair.after),
+                    **{score: pair.difference(score) for score in SCORES},
+                    **{name: values[number] for name, values in self.metrics.items()},
+                }
+                for number, pair in enumerate(self.pairs)
+            ],
+            "warnings": list(self.warnings),
+        }
+
+    def _side(self) -> str:
+        """Which score moved, in the direction of the overall one."""
+        sign = 1 if self.overall.difference > 0 else -1
+        technical, aesthetic = (sign * self.change(s).difference for s in BRANCHES)
+        if technical > 2 * max(aesthetic, 0):
+            return "mostly technical"
+        if aesthetic > 2 * max(technical, 0):
+            return "mostly aesthetic"
+        return "on both sides"
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """A transcode that could not be compared.
+
+    Attributes:
+        path: of its file.
+        error: why, in one sentence.
+    """
+
+    path: str
+    error: str
+
+
+def compare(
+    before: AnyPath,
+    after: AnyPath,
+    scorer: Scorer,
+    *,
+    seconds: float = SECONDS,
+    progress: Progress = lambda *_: None,
+) -> Comparison:
+    """Compare one transcode with its source.
+
+    Args:
+        before: the source.
+        after: the transcode.
+        scorer: scores both.
+        seconds: of a segment. A rest shorter than half of it joins the last one.
+        progress: told of each file how many segments are done.
+
+    Raises:
+        VideoError: a file cannot be read.
+        SettingsError: a file without a frame rate, too short, or with fewer frames than segments.
+    """
+    return _compare(open_source(before, scorer.decoder), after, scorer, seconds, progress, {})
+
+
+def compare_many(
+    before: AnyPath,
+    afters: Sequence[AnyPath],
+    scorer: Scorer,
+    *,
+    seconds: float = SECONDS,
+    progress: Progress = lambda *_: None,
+) -> Iterator[Comparison | NotCompared]:
+    """Compare transcodes with their source, which is scored once where lengths allow.
+
+    Yields:
+        A Comparison each, in order, or what is wrong with a transcode; see compare.
+
+    Raises:
+        VideoError: the source cannot be read.
+    """
+    source = open_source(before, scorer.decoder)
+    known: dict[tuple[Segment, ...], Timeline] = {}
+    for after in afters:
+        try:
+            yield _compare(source, after, scorer, seconds, progress, known)
+        except EngineError:
+            raise
+        except DoverError as error:
+            yield NotCompared(fspath(after), str(error))
+
+
+def _compare(
+    source: FrameSource,
+    after: AnyPath,
+    scorer: Scorer,
+    seconds: float,
+    progress: Progress,
+    known: dict[tuple[Segment, ...], Timeline],
+) -> Comparison:
+    """One transcode; ``known`` holds the source's timelines by their segments."""
+    transcode = open_source(after, scorer.decoder)
+    cuts = common_segments(source.info, transcode.info, seconds)
+
+    def timeline(video: FrameSource, segments: Sequence[Segment]) -> Timeline:
+        parts = []
+        for part in scorer.timeline(video, segments=segments):
+            parts.append(part)
+            progress(video.info.path or "", len(parts), len(segments))
+        return Timeline(video.info, scorer.settings, parts)
+
+    key = tuple(cuts[0])
+    if key not in known:
+        known[key] = timeline(source, cuts[0])
+    return _comparison(known[key], timeline(transcode, cuts[1]))
+
+
+def by_loss(found: Sequence[Comparison]) -> list[Comparison]:
+    """The transcodes in order, the one that keeps most first."""
+    return sorted(found, key=lambda each: -each.overall.difference)
+
+
+def knee(found: Sequence[Comparison]) -> Comparison | None:
+    """Where a ladder bends: beyond it, more bits bring little.
+
+    The transcode whose quality lies farthest above the line from the cheapest to the dearest, over
+    the logarithm of bitrates. None with fewer than three bitrates, with several sources, or where
+    nothing bends upwards.
+    """
+    if len({each.before.info.path for each in found}) > 1:
+        return None
+    ladder = sorted((each for each in found if each.bitrate), key=lambda each: each.bitrate or 0)
+    if len({each.bitrate for each in ladder}) < RUNGS:
+        return None
+    x = np.log([each.bitrate or 1 for each in ladder])
+    y = np.array([each.overall.difference for each in ladder])
+    if y[-1] <= y[0]:
+        return None
+    above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
+    return ladder[int(above.argmax())] if above.max() > 0 else None
+
+
+def _comparison(before: Timeline, after: Timeline) -> Comparison:
+    info = after.info
+    seconds = [t.info.num_frames / frame_rate(t.info) for t in (before, after)]
+    warnings = [
+        f"{name_of(t.info.path)}: {warning}" for t in (before, after) for warning in t.warnings()
+    ]
+    warnings += [
+        f"{name_of(t.info.path)}: the frame rate varies, so that times are wrong by up to "
+        f"{t.info.drift:.1f} s"
+        for t in (before, after)
+        if t.info.drift > MAX_DRIFT
+    ]
+    if abs(seconds[0] - seconds[1]) > SAME_LENGTH:
+        warnings.append(
+            f"durations differ: {time_code(seconds[0])} before, {time_code(seconds[1])} after; the "
+            "seconds that both have are compared"
+        )
+    before_size, size = (
+        Path(each.path).stat().st_size if each.path else None for each in (before.info, info)
+    )
+    return Comparison(
+        before=before,
+        after=after,
+        pairs=[Pair(b, a) for b, a in zip(before.segments, after.segments, strict=True)],
+        before_size=before_size,
+        size=size,
+        bitrate=8 * size / seconds[1] if size else None,
+        warnings=list(dict.fromkeys(warnings)),
+    )

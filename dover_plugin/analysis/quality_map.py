@@ -1,0 +1,100 @@
+"""Pictures of where in the frame quality is low."""
+
+from io import BytesIO
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dover_plugin.io.source import FrameSource
+from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, Branch
+from dover_plugin.scores import Maps
+
+type Box = tuple[int, int, int, int]
+
+COLOURS = "cividis"  # one order of lightness, also for the colour-blind
+OPACITY = 0.6
+DPI = 100
+
+
+def local_quality(maps: Maps, branch: Branch) -> NDArray[np.float32]:
+    """(7, 7): the branch's map, averaged over clips and time; its mean is the raw score."""
+    cells: NDArray[np.float32] = getattr(maps, branch).mean(axis=(0, 1))
+    return cells
+
+
+def fragment_boxes(
+    offsets: NDArray[np.int64], whole: tuple[int, int], shown: tuple[int, int]
+) -> list[Box]:
+    """Where the technical view's fragments lie in a picture of the frame.
+
+    Args:
+        offsets: (7, 7, 2), see sampling.Draw.
+        whole: (H, W) of the frame that fragments are cut from.
+        shown: (H, W) of the picture.
+
+    Returns:
+        (top, left, bottom, right) of each, in pixels of the picture.
+    """
+    boxes = []
+    for i in range(GRID):
+        for j in range(GRID):
+            corner = [
+                min(side // GRID * place, side - FRAGMENT) + int(offset)
+                for side, place, offset in zip(whole, (i, j), offsets[i, j], strict=True)
+            ]
+            scales = [s / w for s, w in zip(shown, whole, strict=True)]
+            ends = [(c, c + FRAGMENT) for c in corner]
+            (top, bottom), (left, right) = (
+                (int(a * scale), max(int(a * scale) + 1, int(b * scale)))
+                for (a, b), scale in zip(ends, scales, strict=True)
+            )
+            boxes.append((top, left, bottom, right))
+    return boxes
+
+
+def middle_frame(source: FrameSource) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB.
+
+    Raises:
+        VideoError: it cannot be decoded.
+    """
+    [(_, frame)] = source.frames([source.info.num_frames // 2])
+    return frame
+
+
+def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
+    """Both maps over a frame, side by side, as PNG.
+
+    Colours compare the places of this video with each other, each map on a scale of its own. A
+    technical cell is about the fragment at its place; an aesthetic one about a part of the whole
+    frame, seen with its surroundings.
+
+    Args:
+        maps: of Scores.
+        frame: (H, W, 3) uint8 RGB.
+    """
+    height, width, _ = frame.shape
+    figure = Figure(figsize=(9, min(8.0, 4.5 * height / width) + 0.9), dpi=DPI, layout="tight")
+    titles: dict[Branch, str] = {"technical": "Technical", "aesthetic": "Aesthetic"}
+    for axes, (branch, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        cells = local_quality(maps, branch)
+        worst, best = float(cells.min()), float(cells.max())
+        axes.imshow(frame.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(title, fontsize=11)
+        axes.set_axis_off()
+        shown = axes.imshow(
+            cells,
+            cmap=COLOURS,
+            norm=Normalize(worst, best),
+            alpha=OPACITY,
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+            interpolation="nearest",
+        )
+        bar = figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03)
+        bar.set_ticks([worst, best], labels=["worst place", "best place"])
+        bar.ax.tick_params(length=0, labelsize=9)
+    png = BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight", pad_inches=0.15)
+    return png.getvalue()

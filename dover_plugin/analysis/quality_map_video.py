@@ -1,0 +1,120 @@
+"""Local quality laid over a video, frame by frame."""
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_boxes
+from dover_plugin.errors import SettingsError
+from dover_plugin.io.source import Frame, FrameSource, VideoInfo
+from dover_plugin.preprocessing.sampling import GRID, Branch, Draw, fragment_size
+from dover_plugin.scores import Maps
+
+WIDTH = 640  # pixels of each of the two pictures, at most
+TITLE, LEGEND = 32, 44  # heights of the strips above and below
+USUAL_RATE = 25.0  # frames per second of a source that does not tell
+BRANCHES: tuple[Branch, ...] = ("technical", "aesthetic")
+PAPER, INK = (20, 23, 26), (235, 235, 235)
+
+
+def write_map_video(
+    maps: Maps,
+    draw: Draw,
+    source: FrameSource,
+    path: Path,
+    done: Callable[[int, int], None] = lambda *_: None,
+) -> None:
+    """Write both maps over the frames, side by side, as H.264.
+
+    A frame shows the map of the moment nearest to it that the model looked at. Colours have one
+    scale over the whole video, one for each side.
+
+    Args:
+        maps: of Scores.
+        draw: which frames and fragments were looked at.
+        source: the video.
+        path: an .mp4 file.
+        done: told how many frames are written, of how many.
+
+    Raises:
+        SettingsError: it cannot be written there.
+        VideoError: a frame cannot be decoded.
+    """
+    info = source.info
+    scale = min(1.0, WIDTH / info.width)
+    width, height = (2 * max(8, round(side * scale / 2)) for side in (info.width, info.height))
+    sides = [_Side(maps, draw, branch, (height, width), info) for branch in BRANCHES]
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with av.open(str(part), "w", format="mp4") as container:
+            rate = Fraction(info.fps or USUAL_RATE).limit_denominator(1001)
+            stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
+            stream.width, stream.height = 2 * width, height + TITLE + LEGEND
+            stream.pix_fmt = "yuv420p"
+            for index, frame in source.frames(range(info.num_frames)):
+                small = np.asarray(Image.fromarray(frame).resize((width, height)))
+                picture = np.hstack([side.picture(small, index) for side in sides])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+                done(index + 1, info.num_frames)
+            container.mux(stream.encode(None))
+        part.replace(path)
+    except (OSError, av.FFmpegError) as error:
+        raise SettingsError(f"Cannot write '{path}': {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _Side:
+    """One branch's map over time, and how it is painted."""
+
+    def __init__(
+        self, maps: Maps, draw: Draw, branch: Branch, size: tuple[int, int], info: VideoInfo
+    ) -> None:
+        local: NDArray[np.float32] = getattr(maps, branch)  # (clips, T/2, 7, 7)
+        frames = draw.technical if branch == "technical" else draw.aesthetic[None]
+        self._cells = local.reshape(-1, GRID, GRID)
+        self._moments = frames.reshape(len(local), -1, 2).mean(axis=2).ravel()  # of each map
+        self._per_clip = local.shape[1]
+        self._low, self._high = float(local.min()), float(local.max())
+        self._rows = np.arange(size[0]) * GRID // size[0]
+        self._columns = np.arange(size[1]) * GRID // size[1]
+        self._strips = _strips(branch, size[1])
+        self._outlines: list[list[Box]] = []
+        if branch == "technical":
+            whole = fragment_size(info.height, info.width)
+            self._outlines = [fragment_boxes(offsets, whole, size) for offsets in draw.offsets]
+
+    def picture(self, frame: Frame, index: int) -> Frame:
+        """The frame in grey under the map of the nearest moment, between its strips."""
+        nearest = int(np.abs(self._moments - index).argmin())
+        cells = (self._cells[nearest] - self._low) / max(self._high - self._low, 1e-12)
+        colours = colormaps[COLOURS](cells)[..., :3] * 255  # (7, 7, 3)
+        over = colours[self._rows][:, self._columns]  # (H, W, 3)
+        grey = frame.mean(axis=2, keepdims=True)
+        painted = (grey * (1 - OPACITY) + over * OPACITY).astype(np.uint8)
+        if self._outlines:
+            for top, left, bottom, right in self._outlines[nearest // self._per_clip]:
+                painted[top:bottom, [left, right - 1]] = 255
+                painted[[top, bottom - 1], left:right] = 255
+        return np.vstack([self._strips[0], painted, self._strips[1]])
+
+
+def _strips(branch: Branch, width: int) -> tuple[Frame, Frame]:
+    """The title above, and below it what the colours mean."""
+    title = Image.new("RGB", (width, TITLE), PAPER)
+    font = ImageFont.load_default(16)
+    ImageDraw.Draw(title).text((12, TITLE // 2), branch, INK, font, anchor="lm")
+    legend = Image.new("RGB", (width, LEGEND), PAPER)
+    ramp = colormaps[COLOURS](np.linspace(0, 1, max(2, width - 24)))[None, :, :3] * 255
+    legend.paste(Image.fromarray(np.repeat(ramp.astype(np.uint8), 10, axis=0)), (12, 8))
+    pen, small = ImageDraw.Draw(legend), ImageFont.load_default(13)
+    pen.text((12, 24), "worst place", INK, small)
+    pen.text((width - 12, 24), "best place", INK, small, anchor="ra")
+    return np.asarray(title), np.asarray(legend)

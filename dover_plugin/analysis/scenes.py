@@ -1,0 +1,34 @@
+"""Where the scenes of a video begin, by PySceneDetect."""
+
+from dover_plugin.errors import SettingsError
+from dover_plugin.io.source import FrameSource
+
+WIDTH = 256  # pixels that are looked at in a row; PySceneDetect reduces frames alike
+SHORTEST = 0.6  # seconds of a scene
+USUAL_RATE = 25.0  # frames per second of a video that does not tell
+
+
+def find_scenes(source: FrameSource) -> list[int]:
+    """First frames of the scenes, 0 among them; every frame is read.
+
+    Raises:
+        SettingsError: PySceneDetect is missing.
+        VideoError: a frame cannot be decoded.
+    """
+    try:
+        from scenedetect import AdaptiveDetector, FrameTimecode
+    except ImportError:
+        raise SettingsError(
+            "Scenes are found by PySceneDetect, which is not installed. Install it with "
+            "\"pip install 'dover-plugin[report]'\", or name a length, as '5s'."
+        ) from None
+    info = source.info
+    fps = float(info.fps or USUAL_RATE)
+    detector = AdaptiveDetector(min_scene_len=round(SHORTEST * fps))
+    step = max(1, info.width // WIDTH)
+    cuts = []
+    for index, frame in source.frames(range(info.num_frames)):
+        small = frame[::step, ::step, ::-1].copy()  # BGR
+        cuts += detector.process_frame(FrameTimecode(index, fps), small)
+    cuts += detector.post_process(FrameTimecode(info.num_frames - 1, fps))
+    return sorted({0, *(cut.frame_num for cut in cuts)})

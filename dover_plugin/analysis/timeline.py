@@ -1,0 +1,117 @@
+"""The quality of a video over time: scored segments and their summary."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dover_plugin.analysis.segments import SegmentScores, time_code
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.sampling import CLIP_LEN
+from dover_plugin.scores import Settings
+
+LOW_PERCENTILE = 5
+SCORES = ("overall", "technical", "aesthetic")
+COLUMNS = (
+    "start_frame",
+    "end_frame",
+    "start_seconds",
+    "end_seconds",
+    "time_code",
+    "overall",
+    "technical",
+    "aesthetic",
+    "technical_raw",
+    "aesthetic_raw",
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the segments sum up to; each number is a score in [0, 1].
+
+    Attributes:
+        minimum: of the worst segment.
+        low: below which LOW_PERCENTILE percent of the segments lie.
+        mean: of all segments.
+    """
+
+    minimum: float
+    low: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A video, segment by segment.
+
+    Attributes:
+        info: of the video.
+        settings: what it was scored with.
+        segments: in order; at least one.
+    """
+
+    info: VideoInfo
+    settings: Settings
+    segments: Sequence[SegmentScores]
+
+    def summary(self, score: str = "overall") -> Summary:
+        """Of "overall", "technical" or "aesthetic"."""
+        values = [getattr(part.scores, score) for part in self.segments]
+        return Summary(
+            min(values), float(np.percentile(values, LOW_PERCENTILE)), float(np.mean(values))
+        )
+
+    def worst(self, count: int = 3, score: str = "overall") -> list[SegmentScores]:
+        """The segments that score lowest, the worst first."""
+        return sorted(self.segments, key=lambda part: getattr(part.scores, score))[:count]
+
+    def warnings(self) -> list[str]:
+        """What may surprise, each sentence once."""
+        own = {w: None for part in self.segments for w in part.scores.warnings}
+        short = [part for part in self.segments if part.scores.num_frames < CLIP_LEN]
+        if len(short) > 1:  # of several lengths, each with a sentence
+            own = {w: None for w in own if "which the model sees repeatedly" not in w}
+            own[
+                f"{len(short)} segments have fewer than {CLIP_LEN} frames, which the model sees "
+                "repeatedly"
+            ] = None
+        return list(dict.fromkeys([*self.info.warnings, *own]))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One JSON-ready row a segment; keys and order are those of COLUMNS."""
+        return [segment_row(part) for part in self.segments]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the video, the settings, the summary, the segments."""
+        return {
+            "path": self.info.path,
+            "num_frames": self.info.num_frames,
+            "width": self.info.width,
+            "height": self.info.height,
+            "fps": self.info.fps,
+            "decoder": self.info.decoder,
+            **asdict(self.settings),
+            "summary": {score: asdict(self.summary(score)) for score in SCORES},
+            "worst": [segment_row(part) for part in self.worst()],
+            "segments": self.rows(),
+            "warnings": self.warnings(),
+        }
+
+
+def segment_row(part: SegmentScores) -> dict[str, Any]:
+    """A segment as a JSON-ready row; keys and order are those of COLUMNS."""
+    scores = part.scores
+    return {
+        "start_frame": part.segment.start,
+        "end_frame": part.segment.end,
+        "start_seconds": part.start_seconds,
+        "end_seconds": part.end_seconds,
+        "time_code": None if part.start_seconds is None else time_code(part.start_seconds),
+        "overall": scores.overall,
+        "technical": scores.technical,
+        "aesthetic": scores.aesthetic,
+        "technical_raw": scores.raw.technical,
+        "aesthetic_raw": scores.raw.aesthetic,
+    }

@@ -1,0 +1,1 @@
+"""Score many videos: journal, runner, tables, Ray."""

@@ -1,0 +1,63 @@
+"""What many scores sum up to: how many, what failed and why, how they are spread, the lowest."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dover_plugin.analysis.timeline import SCORES
+from dover_plugin.batch.run import kind_of
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+LOWEST = 10
+
+type Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """Of one table of scores.
+
+    Attributes:
+        scored: videos with scores.
+        failed: videos without.
+        kinds: how often each kind of error, the most frequent first.
+        quantiles: {score: {share: value}} of QUANTILES; empty where nothing was scored.
+        lowest: (path, overall) of those that score lowest.
+    """
+
+    scored: int
+    failed: int
+    kinds: list[tuple[str, int]]
+    quantiles: dict[str, dict[float, float]]
+    lowest: list[tuple[str, float]]
+
+
+def summarise(rows: Iterable[Row]) -> BatchSummary:
+    """Of rows as a journal holds them; only three numbers a row are kept."""
+    values: list[tuple[float, ...]] = []
+    kinds: Counter[str] = Counter()
+    lowest: list[tuple[float, str]] = []
+    for row in rows:
+        if row["error"] is not None:
+            kinds[kind_of(row["error"])] += 1
+            continue
+        values.append(tuple(row[score] for score in SCORES))
+        entry = (-row["overall"], row["path"])
+        (heapq.heappush if len(lowest) < LOWEST else heapq.heappushpop)(lowest, entry)
+    spread = np.quantile(np.array(values), QUANTILES, axis=0) if values else []
+    return BatchSummary(
+        scored=len(values),
+        failed=kinds.total(),
+        kinds=kinds.most_common(),
+        quantiles={
+            score: {q: float(spread[i][j]) for i, q in enumerate(QUANTILES)}
+            for j, score in enumerate(SCORES)
+        }
+        if values
+        else {},
+        lowest=[(path, -value) for value, path in sorted(lowest, reverse=True)],
+    )

@@ -1,0 +1,107 @@
+"""Public video quality data sets that ``dover evaluate`` knows."""
+
+import difflib
+from dataclasses import dataclass
+
+from dover_plugin.calibration import TECHNICAL_WEIGHT
+from dover_plugin.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A public set of videos with opinions.
+
+    Attributes:
+        name: users give it.
+        title: as papers call it, and how many videos.
+        videos: where they are to be had.
+        labels: which of the reference's files (examplar_data_labels) names the videos so.
+        pattern: how a name without suffix becomes a file's.
+        branches: whether a file without headers tells aesthetic and technical opinions. The
+            reference's others hold length and frame rate in these places, or -1.
+        technical_weight: of the technical z-score in the fusion that agrees best on the set
+            (measured on DOVER's published predictions).
+    """
+
+    name: str
+    title: str
+    videos: str
+    labels: str
+    pattern: str
+    branches: bool = False
+    technical_weight: float = TECHNICAL_WEIGHT
+
+
+PRESETS = (
+    Preset(
+        "lsvq-test",
+        "LSVQ, test split (7,186 videos scored)",
+        "github.com/baidut/PatchVQ",
+        "LSVQ/labels_test.txt",
+        "{name}.mp4",
+        technical_weight=0.603,
+    ),
+    Preset(
+        "lsvq-1080p",
+        "LSVQ, 1080p split (3,573)",
+        "github.com/baidut/PatchVQ",
+        "LSVQ/labels_1080p.txt",
+        "{name}.mp4",
+        technical_weight=0.62,
+    ),
+    Preset(
+        "konvid-1k",
+        "KoNViD-1k (1,200)",
+        "database.mmsp-kn.de/konvid-1k-database.html",
+        "KoNViD/labels.txt",
+        "KoNViD_1k_videos/{name}.mp4",
+        technical_weight=0.54,
+    ),
+    Preset(
+        "live-vqc",
+        "LIVE-VQC (585)",
+        "live.ece.utexas.edu/research/LIVEVQC",
+        "LIVE_VQC/labels.txt",
+        "Video/{name}.mp4",
+        technical_weight=0.598,
+    ),
+    Preset(
+        "youtube-ugc",
+        "YouTube-UGC (1,147)",
+        "media.withyoutube.com",
+        "YouTubeUGC/labels.txt",
+        "{name}_crf_10_ss_00_t_20.0.mp4",
+        technical_weight=0.443,
+    ),
+    Preset(
+        "cvd2014",
+        "CVD2014 (234)",
+        "doi.org/10.5281/zenodo.2646315",
+        "CVD2014/labels.txt",
+        "{name}.avi",
+        technical_weight=0.576,
+    ),
+    Preset(
+        "divide-3k",
+        "DIVIDE-3k, validation split (MaxWell)",
+        "github.com/VQAssessment/DOVER (get_divide_dataset)",
+        "DIVIDE_MaxWell/val_labels.txt",
+        "{name}.mp4",
+        branches=True,
+    ),
+)
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        SettingsError: no such set; it suggests the nearest.
+    """
+    for row in PRESETS:
+        if row.name == name.lower():
+            return row
+    names = [row.name for row in PRESETS]
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SettingsError(f"No set is named {name!r}.{hint} Choose from {', '.join(names)}.")

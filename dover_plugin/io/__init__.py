@@ -1,0 +1,1 @@
+"""Videos as frames: containers, decoders, and the files a user names."""

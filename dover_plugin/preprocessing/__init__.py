@@ -1,0 +1,1 @@
+"""From frames to the two views that the networks see."""

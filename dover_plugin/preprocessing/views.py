@@ -1,0 +1,246 @@
+"""Frames to what the networks look at.
+
+The seam for every surface is one frame in, one 224x224 picture out, uint8 RGB both:
+technical_mosaic and aesthetic_picture. 32 of them make a clip. NumPy alone
+does it, so that processes which read videos start at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dover_plugin.errors import VideoError
+from dover_plugin.io.source import FrameSource, VideoInfo
+from dover_plugin.preprocessing.sampling import (
+    CLIP_LEN,
+    FRAGMENT,
+    GRID,
+    NUM_CLIPS,
+    VIEW,
+    Branch,
+    Draw,
+    fragment_size,
+)
+
+MAX_ENLARGED_PIXELS = 64 * VIEW * VIEW  # a strip narrower than 1:64 would fill the memory
+
+type Picture = NDArray[np.uint8]
+
+
+class Sample(NamedTuple):
+    """One picture of a view.
+
+    Attributes:
+        frame: index of the frame it is made of.
+        branch: the view.
+        clip: of the view.
+        position: in the clip.
+    """
+
+    frame: int
+    branch: Branch
+    clip: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Views:
+    """Both views of one video or segment, 19 MB for a score.
+
+    Attributes:
+        technical: (num_clips, clip_len, 224, 224, 3) uint8 RGB mosaics.
+        aesthetic: (1, clip_len, 224, 224, 3) uint8 RGB pictures.
+    """
+
+    technical: Picture
+    aesthetic: Picture
+
+    @classmethod
+    def blank(cls, num_clips: int = NUM_CLIPS, clip_len: int = CLIP_LEN) -> "Views":
+        """Views to be filled picture by picture."""
+        shape = (clip_len, VIEW, VIEW, 3)
+        return cls(np.zeros((num_clips, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
+
+    def place(self, sample: Sample) -> Picture:
+        """(224, 224, 3): where the sample's picture goes."""
+        view = self.technical if sample.branch == "technical" else self.aesthetic
+        place: Picture = view[sample.clip, sample.position]
+        return place
+
+
+def samples(draw: Draw) -> list[Sample]:
+    """Every picture of both views, in the order of the frames they are made of."""
+    technical = [
+        Sample(int(frame), "technical", clip, position)
+        for clip, frames in enumerate(draw.technical)
+        for position, frame in enumerate(frames)
+    ]
+    aesthetic = [Sample(int(frame), "aesthetic", 0, i) for i, frame in enumerate(draw.aesthetic)]
+    return sorted(technical + aesthetic)
+
+
+def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
+    """Reduce a frame (H, W, C) to the sample's picture (224, 224, C)."""
+    if sample.branch == "technical":
+        return technical_mosaic(frame, draw.offsets[sample.clip])
+    return aesthetic_picture(frame)
+
+
+def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
+    """Splice 7x7 fragments of 32x32 pixels, at native resolution, into one picture.
+
+    Args:
+        frame: (H, W, C); enlarged first if its short side is below 224.
+        offsets: (7, 7, 2), see sampling.Draw.
+
+    Returns:
+        (224, 224, C).
+
+    Raises:
+        VideoError: the frame is too narrow a strip to enlarge.
+    """
+    height, width = fragment_size(*frame.shape[:2])
+    if (height, width) != frame.shape[:2]:
+        frame = _enlarge(frame, height, width)
+    mosaic = np.empty((VIEW, VIEW, frame.shape[2]), np.uint8)
+    for i in range(GRID):
+        for j in range(GRID):
+            top = min(height // GRID * i, height - FRAGMENT) + offsets[i, j, 0]
+            left = min(width // GRID * j, width - FRAGMENT) + offsets[i, j, 1]
+            mosaic[i * FRAGMENT : (i + 1) * FRAGMENT, j * FRAGMENT : (j + 1) * FRAGMENT] = frame[
+                top : top + FRAGMENT, left : left + FRAGMENT
+            ]
+    return mosaic
+
+
+def aesthetic_picture(frame: Picture, height: int = VIEW, width: int = VIEW) -> Picture:
+    """Squash the whole frame: bilinear, **not** antialiased, as the weights were trained.
+
+    Only the pixels that the 224x224 samples touch are read, so a 4K frame costs no more than a
+    small one. Equal to ``torch.nn.functional.interpolate`` in float32, rounded to uint8.
+
+    Args:
+        frame: (H, W, C).
+        height: of the picture.
+        width: likewise.
+
+    Returns:
+        (height, width, C).
+    """
+    return np.rint(_bilinear(frame, height, width)).astype(np.uint8)
+
+
+def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
+    """The views of a whole video, one per draw; see stream_views."""
+    (views,) = stream_views(source, [(0, draws)])
+    return views
+
+
+def stream_views(
+    source: FrameSource, segments: Sequence[tuple[int, Sequence[Draw]]]
+) -> Iterator[list[Views]]:
+    """Read each needed frame once, in one pass, and reduce it at once to all pictures made of it.
+
+    Args:
+        source: where frames come from.
+        segments: the first frame of each, and its draws, which count from there.
+
+    Yields:
+        For each segment in the order given, once it and those before it are read, one Views per
+        draw.
+
+    Raises:
+        VideoError: a frame cannot be decoded.
+    """
+    wanted: dict[int, list[tuple[int, int, Sample]]] = defaultdict(list)
+    missing = [0] * len(segments)
+    for number, (start, draws) in enumerate(segments):
+        for repeat, draw in enumerate(draws):
+            for sample in samples(draw):
+                wanted[start + sample.frame].append((number, repeat, sample))
+                missing[number] += 1
+    unfinished: dict[int, list[Views]] = {}
+    due = 0  # the segment to be yielded next; one that lies inside another is whole before it
+    for index, frame in source.frames(sorted(wanted)):
+        _check_frame(frame, index, source.info)
+        made: dict[object, Picture] = {}  # short videos and repeats use a frame more than once
+        for number, repeat, sample in wanted.pop(index):
+            draws = segments[number][1]
+            if number not in unfinished:
+                unfinished[number] = [Views.blank(*each.technical.shape) for each in draws]
+            technical = sample.branch == "technical"
+            same = (number, repeat, sample.clip) if technical else "aesthetic"
+            if same not in made:
+                made[same] = picture(frame, sample, draws[repeat])
+            unfinished[number][repeat].place(sample)[:] = made[same]
+            missing[number] -= 1
+        while due < len(segments) and not missing[due]:
+            yield unfinished.pop(due)
+            due += 1
+    if wanted:
+        raise VideoError(
+            f"The source of {source.info.path!r} left out frame {min(wanted)} of "
+            f"{source.info.num_frames}. It must yield every frame that it is asked for."
+        )
+
+
+def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:
+    expected = (info.height, info.width, 3)
+    if frame.shape != expected or frame.dtype != np.uint8:
+        raise VideoError(
+            f"Frame {index} of {info.path!r} is {frame.shape} {frame.dtype}, but the video starts "
+            f"as {expected} uint8. Cut it where its size changes, or scale it to one size."
+        )
+
+
+def _enlarge(frame: Picture, height: int, width: int) -> Picture:
+    if height * width > MAX_ENLARGED_PIXELS:
+        raise VideoError(
+            f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
+            f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
+        )
+    return _bilinear(frame, height, width).astype(np.uint8)  # cut off, as the reference does
+
+
+def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
+    """Equal to torch's interpolate on several threads, whatever the number of threads.
+
+    On one thread torch takes another way, and a pixel in some thousands then differs by one.
+
+    Returns:
+        (height, width, C).
+    """
+    top, bottom, down = _taps(frame.shape[0], height)
+    left, right, across = _taps(frame.shape[1], width)
+
+    def row(index: NDArray[np.int64]) -> NDArray[np.float32]:
+        line = frame[index]
+        near, far = line[:, left].astype(np.float32), line[:, right].astype(np.float32)
+        return _blend(near, far, across[None, :, None])
+
+    return _blend(row(top), row(bottom), down[:, None, None])
+
+
+def _taps(
+    size: int, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The two source positions of each of ``count`` samples, and the second one's weight."""
+    scale = np.float32(size) / np.float32(count)
+    centre = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    centre = np.maximum(centre, np.float32(0))
+    near = np.minimum(centre.astype(np.int64), size - 1)
+    far = np.minimum(near + 1, size - 1)
+    return near, far, np.clip(centre - near.astype(np.float32), 0, 1).astype(np.float32)
+
+
+def _blend(
+    near: NDArray[np.float32], far: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Linear interpolation, rounded as torch's kernels do: one product to float32, one fused."""
+    product = near.astype(np.float64) * (np.float32(1) - weight)
+    blended: NDArray[np.float32] = (product + far * weight).astype(np.float32)
+    return blended

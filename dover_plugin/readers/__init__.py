@@ -1,0 +1,1 @@
+"""Read videos in threads or worker processes while the networks run."""

@@ -1,0 +1,1 @@
+"""Scores as terminal tables, CSV, JSON, plots and HTML reports."""

@@ -1,0 +1,123 @@
+"""Comparisons as a table for people, and as JSON or CSV for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dover_plugin.analysis.change import FEWEST, INTERVAL
+from dover_plugin.analysis.comparison import Comparison, NotCompared, by_loss, knee
+from dover_plugin.analysis.timeline import SCORES
+from dover_plugin.reporting.timeline_tables import write_rows
+from dover_plugin.scores import Settings
+from dover_plugin.text import name_of, printable, settings_line
+
+MEGA = 1e6  # bits or bytes
+
+type Outcome = Comparison | NotCompared
+
+
+def write_json(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:
+    """One JSON object."""
+    found = compared(outcomes)
+    bend = knee(found)
+    result = {
+        "settings": asdict(settings),
+        "comparisons": [
+            {"before": each.before.info.path, "before_size": each.before_size, **each.to_dict()}
+            for each in found
+        ],
+        "failed": [asdict(each) for each in outcomes if isinstance(each, NotCompared)],
+        "order": [each.after.info.path for each in by_loss(found)],
+        "knee": bend.after.info.path if bend else None,
+    }
+    stream.write(json.dumps(result) + "\n")
+
+
+def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
+    """A row for each segment of each transcode, and one for each that has none."""
+    found = compared(outcomes)
+    names = list(dict.fromkeys(name for each in found for name in each.metrics))
+    rows = [_segment(each, number, names) for each in found for number in range(len(each.pairs))]
+    columns = dict.fromkeys(name for row in rows for name in row) or ["after", "error"]
+    rows = [dict.fromkeys(columns) | row for row in rows]
+    rows += [
+        dict.fromkeys(columns) | {"after": each.path, "error": each.error}
+        for each in outcomes
+        if isinstance(each, NotCompared)
+    ]
+    write_rows(rows, stream)
+
+
+def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:
+    """A table in the order of quality, a sentence each, and what to know about them."""
+    console = Console(file=stream, highlight=False)
+    ordered = by_loss(compared(outcomes))
+    metrics = list(dict.fromkeys(name for each in ordered for name in each.metrics))
+    if ordered:
+        console.print(_table(ordered, metrics))
+    for each in ordered:
+        console.print(Text(each.sentence()), soft_wrap=True)
+    bend = knee(ordered)
+    if bend:
+        name = name_of(bend.after.info.path)
+        console.print(Text(f"knee: {name}; more bits bring little"), soft_wrap=True)
+    for failed in outcomes:
+        if isinstance(failed, NotCompared):
+            console.print(Text(f"error: {printable(failed.error)}", "red"), soft_wrap=True)
+    for warning in dict.fromkeys(w for each in ordered for w in each.warnings):
+        console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
+    if any(each.overall.low is not None for each in ordered):
+        console.print(Text(f"intervals: {INTERVAL}", "dim"), soft_wrap=True)
+    elif ordered:
+        told = f"no intervals: fewer than {FEWEST} segments; --seconds makes shorter ones"
+        console.print(Text(told, "dim"), soft_wrap=True)
+    console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
+
+
+WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
+
+
+def compared(outcomes: Sequence[Outcome]) -> list[Comparison]:
+    """Without those that could not be."""
+    return [each for each in outcomes if isinstance(each, Comparison)]
+
+
+def _table(ordered: Sequence[Comparison], metrics: Sequence[str]) -> Table:
+    table = Table("after - before", box=None, header_style="bold", pad_edge=False)
+    for name in (*SCORES, "Mbit/s", "MB", *metrics):
+        table.add_column(name, justify="right")
+    names = [name_of(each.after.info.path) for each in ordered]
+    if len(set(names)) < len(names):
+        names = [printable(str(each.after.info.path)) for each in ordered]
+    for name, each in zip(names, ordered, strict=True):
+        table.add_row(
+            Text(name, overflow="fold"),
+            *(f"{each.change(score).difference:+.3f}" for score in SCORES),
+            f"{each.bitrate / MEGA:.2f}" if each.bitrate else "",
+            f"{each.size / MEGA:.2f}" if each.size else "",
+            *(f"{fmean(each.metrics[m]):.1f}" if m in each.metrics else "" for m in metrics),
+        )
+    return table
+
+
+def _segment(found: Comparison, number: int, metrics: Sequence[str]) -> dict[str, Any]:
+    pair = found.pairs[number]
+    return {
+        "before": found.before.info.path,
+        "after": found.after.info.path,
+        "size": found.size,
+        "bitrate": found.bitrate,
+        "start_seconds": pair.before.start_seconds,
+        "end_seconds": pair.before.end_seconds,
+        **{f"{score}_before": getattr(pair.before.scores, score) for score in SCORES},
+        **{f"{score}_after": getattr(pair.after.scores, score) for score in SCORES},
+        **{f"{score}_difference": pair.difference(score) for score in SCORES},
+        **{each: found.metrics[each][number] for each in metrics if each in found.metrics},
+        "error": None,
+    }

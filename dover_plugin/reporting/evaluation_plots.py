@@ -1,0 +1,43 @@
+"""Scatter plot of scores against MOS."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dover_plugin.evaluation.metrics import agreement, logistic_fit
+from dover_plugin.reporting.style import new_figure, save_figure
+
+CURVE = 200  # points that a fit is drawn through
+
+
+def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, path: Path) -> None:
+    """Draw the overall score against the opinions, with the logistic fit, into a picture.
+
+    Raises:
+        SettingsError: matplotlib is missing, or the picture cannot be written.
+    """
+    scores = np.array([row["overall"] for row in rows])
+    opinions = np.asarray(mos, np.float64)
+    found = agreement(scores.tolist(), opinions.tolist())
+    figure = new_figure((6, 5))
+    axes = figure.add_subplot()
+    axes.scatter(scores, opinions, s=14, color="#0072b2", alpha=0.45, linewidths=0)
+    along = np.linspace(scores.min(), scores.max(), CURVE)
+    fitted = logistic_fit(scores.tolist(), opinions.tolist(), along)
+    axes.plot(along, fitted, color="#d55e00", linewidth=2, label="logistic fit")
+    axes.set(xlabel="overall score", ylabel="opinion", title=title)
+    axes.text(
+        0.97,
+        0.04,
+        f"SROCC {found.srocc:.3f}\nPLCC {found.plcc:.3f}\n{found.videos} videos",
+        transform=axes.transAxes,
+        ha="right",
+        va="bottom",
+    )
+    axes.grid(alpha=0.25)
+    axes.legend(loc="upper left", frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    save_figure(figure, path)

@@ -1,0 +1,202 @@
+"""Interactive figures, as data and layouts of Plotly; their text and ground follow the page."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from dover_plugin.analysis.comparison import Comparison
+from dover_plugin.analysis.timeline import LOW_PERCENTILE, Timeline
+from dover_plugin.reporting.html.frames import moment
+from dover_plugin.reporting.html.page import Figure
+from dover_plugin.scores import Scores
+from dover_plugin.text import name_of
+
+COLOURS = {"overall": "#7f8fa3", "technical": "#0072b2", "aesthetic": "#d55e00"}
+MEGABIT = 1e6
+
+
+def over_time(found: Timeline) -> Figure:
+    """Overall as bars, both sides as steps."""
+    parts = found.segments
+    rate = found.info.fps or 1.0
+    starts = [part.segment.start / rate for part in parts]
+    ends = [*starts[1:], parts[-1].segment.end / rate]  # where segments overlap, the later is seen
+    hover = [
+        f"{moment(part)}<br>overall {part.scores.overall:.3f}<br>technical "
+        f"{part.scores.technical:.3f}<br>aesthetic {part.scores.aesthetic:.3f}"
+        for part in parts
+    ]
+    bars = {
+        "type": "bar",
+        "name": "overall",
+        "x": [(a + b) / 2 for a, b in zip(starts, ends, strict=True)],
+        "y": [part.scores.overall for part in parts],
+        "width": [b - a for a, b in zip(starts, ends, strict=True)],
+        "marker": {"color": COLOURS["overall"], "opacity": 0.55},
+        "hovertext": hover,
+        "hoverinfo": "text",
+    }
+    lines = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": score,
+            "x": [*starts, ends[-1]],
+            "y": [*(values := [getattr(p.scores, score) for p in parts]), values[-1]],
+            "line": {"shape": "hv", "color": COLOURS[score], "width": 2},
+            "hoverinfo": "skip",
+        }
+        for score in ("technical", "aesthetic")
+    ]
+    low = found.summary().low
+    return Figure(
+        "Over time",
+        f"Each bar is a segment; click one to find it in the table. {LOW_PERCENTILE} % of segments "
+        f"score lower than {low:.3f}.",
+        [bars, *lines],
+        {
+            "xaxis": _seconds_axis(ends[-1]) if found.info.fps else {"title": {"text": "frame"}},
+            "yaxis": {"range": [0, 1], "title": {"text": "score"}},
+            "bargap": 0,
+        },
+        rows=True,
+    )
+
+
+def scatter(good: Sequence[Scores]) -> Figure:
+    """Technical against aesthetic, coloured by overall."""
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [each.technical for each in good],
+        "y": [each.aesthetic for each in good],
+        "text": [escape(name_of(each.path)) for each in good],
+        "hovertemplate": "%{text}<br>technical %{x:.3f}<br>aesthetic %{y:.3f}<extra></extra>",
+        "marker": {
+            "color": [each.overall for each in good],
+            "colorscale": "Cividis",
+            "cmin": 0,
+            "cmax": 1,
+            "size": 10,
+            "showscale": True,
+            "colorbar": {"title": {"text": "overall"}, "thickness": 12},
+        },
+    }
+    return Figure(
+        "Technical and aesthetic",
+        "Each point is a video; click one to find it in the table.",
+        [points],
+        {
+            "xaxis": {"range": [0, 1], "title": {"text": "technical"}},
+            "yaxis": {"range": [0, 1], "title": {"text": "aesthetic"}},
+        },
+        rows=True,
+    )
+
+
+def differences(found: Sequence[Comparison]) -> Figure:
+    """What each transcode changed, over time."""
+    traces: list[dict[str, Any]] = []
+    last = 0.0
+    for each in found:
+        parts = [pair.before for pair in each.pairs]
+        last = max(last, parts[-1].end_seconds or 0.0)
+        values = [pair.difference("overall") for pair in each.pairs]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": escape(name_of(each.after.info.path)),
+                "x": [*((p.start_seconds or 0.0) for p in parts), parts[-1].end_seconds or 0.0],
+                "y": [*values, values[-1]],
+                "line": {"shape": "hv", "width": 2},
+                "hovertemplate": "%{y:+.3f}",
+            }
+        )
+    return Figure(
+        "Difference over time",
+        "Overall score of each transcode less that of the source, in the same seconds.",
+        traces,
+        {
+            "xaxis": _seconds_axis(last),
+            "yaxis": {"title": {"text": "after - before"}},
+            "hovermode": "x unified",
+        },
+    )
+
+
+def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
+    """Quality against bitrate, and where it bends."""
+    steps = sorted((each for each in found if each.bitrate), key=lambda each: each.bitrate or 0)
+    changes = [each.overall for each in steps]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers+text",
+            "name": "transcodes",
+            "x": [(each.bitrate or 0) / MEGABIT for each in steps],
+            "y": [change.difference for change in changes],
+            "text": [escape(name_of(each.after.info.path)) for each in steps],
+            "textposition": "bottom center",
+            "cliponaxis": False,
+            "line": {"color": COLOURS["technical"], "width": 2},
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [
+                    (c.high if c.high is not None else c.difference) - c.difference for c in changes
+                ],
+                "arrayminus": [
+                    c.difference - (c.low if c.low is not None else c.difference) for c in changes
+                ],
+                "thickness": 1,
+            },
+            "hovertemplate": "%{text}<br>%{x:.2f} Mbit/s<br>%{y:+.3f}<extra></extra>",
+        }
+    ]
+    if bend and bend.bitrate:
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "knee",
+                "x": [bend.bitrate / MEGABIT],
+                "y": [bend.overall.difference],
+                "marker": {
+                    "size": 18,
+                    "symbol": "circle-open",
+                    "color": COLOURS["aesthetic"],
+                    "line": {"width": 3},
+                },
+                "hoverinfo": "skip",
+            }
+        )
+    return Figure(
+        "Quality against bitrate",
+        "Bits count all streams of the file."
+        + (" Beyond the knee, more of them bring little." if bend else ""),
+        traces,
+        {
+            "xaxis": {"type": "log", "title": {"text": "Mbit/s"}},
+            "yaxis": {"title": {"text": "after - before"}},
+        },
+    )
+
+
+def _seconds_axis(last: float) -> dict[str, Any]:
+    """Marks at whole steps, as 0:05 or 1:02:30."""
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+    step = next((each for each in steps if last / each <= 8), steps[-1])
+    marks = [i * step for i in range(int(last // step) + 1)]
+    return {
+        "range": [0, last],
+        "tickvals": marks,
+        "ticktext": [_clock(mark) for mark in marks],
+        "hoverformat": ".1f",
+    }
+
+
+def _clock(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,104 @@
+"""Frames of videos as pictures inside the page."""
+
+import base64
+from collections.abc import Sequence
+from contextlib import suppress
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from dover_plugin.analysis.comparison import Comparison
+from dover_plugin.analysis.segments import SegmentScores, time_code
+from dover_plugin.errors import VideoError
+from dover_plugin.io.open import open_source
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.reporting.html.page import Picture, Slide
+from dover_plugin.scores import Scores
+from dover_plugin.text import name_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+THUMBNAIL, FULL = 360, 960  # widest picture, in pixels
+QUALITY = 82  # of JPEG
+
+
+def slides(found: Sequence[Comparison]) -> list[Slide]:
+    """Of each, the middle of the seconds that lost most; without those that cannot be decoded."""
+    shown = []
+    for each in found:
+        pair = each.worst()
+        frames = [
+            *_frames(each.before.info, [_middle(pair.before)]).values(),
+            *_frames(each.after.info, [_middle(pair.after)]).values(),
+        ]
+        if len(frames) < 2:
+            continue
+        size = frames[0].size  # one lies over the other
+        urls = [_url(frame.resize(size), FULL) for frame in frames]
+        text = (
+            f"{moment(pair.after)}, where it lost most: overall "
+            f"{pair.difference('overall'):+.3f}, technical {pair.difference('technical'):+.3f}, "
+            f"aesthetic {pair.difference('aesthetic'):+.3f}"
+        )
+        shown.append(Slide(name_of(each.after.info.path), text, urls[0], urls[1]))
+    return shown
+
+
+def thumbnails(info: VideoInfo, parts: Sequence[SegmentScores]) -> list[Picture]:
+    """The middle frame of each segment; without those that cannot be decoded."""
+    frames = _frames(info, [_middle(part) for part in parts])
+    return [
+        Picture(_url(frames[_middle(part)], THUMBNAIL), moment(part), _numbers(part.scores))
+        for part in parts
+        if _middle(part) in frames
+    ]
+
+
+def thumbnail(scores: Scores) -> list[Picture]:
+    """The middle frame of a video; none if it cannot be decoded."""
+    info = VideoInfo(
+        scores.path, scores.num_frames, scores.height, scores.width, scores.fps, scores.decoder
+    )
+    frames = _frames(info, [scores.num_frames // 2])
+    return [
+        Picture(_url(frame, THUMBNAIL), name_of(scores.path), _numbers(scores))
+        for frame in frames.values()
+    ]
+
+
+def moment(part: SegmentScores) -> str:
+    """Where a segment begins, for people."""
+    if part.start_seconds is None:
+        return f"frame {part.segment.start}"
+    return time_code(part.start_seconds)
+
+
+def _frames(info: VideoInfo, wanted: Sequence[int]) -> "dict[int, Image]":
+    """Frames of a file by number, read in one pass; none of frames that were in memory."""
+    from PIL import Image
+
+    found: dict[int, Image.Image] = {}
+    if info.path:
+        with suppress(VideoError):  # it was scored; a picture is not worth more
+            for index, frame in open_source(info.path, info.decoder).frames(sorted(set(wanted))):
+                found[index] = Image.fromarray(frame)
+    return found
+
+
+def _numbers(scores: Scores) -> str:
+    return (
+        f"overall {scores.overall:.3f}, technical {scores.technical:.3f}, aesthetic "
+        f"{scores.aesthetic:.3f}"
+    )
+
+
+def _url(image: "Image", widest: int) -> str:
+    if image.width > widest:
+        image = image.resize((widest, max(1, round(image.height * widest / image.width))))
+    jpeg = BytesIO()
+    image.save(jpeg, "JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+
+
+def _middle(part: SegmentScores) -> int:
+    return (part.segment.start + part.segment.end) // 2

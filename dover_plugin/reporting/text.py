@@ -1,0 +1,109 @@
+"""Scores as a terminal table, JSON lines or CSV."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dover_plugin.ranks import published_sets
+from dover_plugin.scores import COLUMNS, Failure, Result, Scores
+from dover_plugin.text import printable, settings_line
+
+LOW, HIGH = 1 / 3, 2 / 3  # thirds of the scale, for colour only
+
+
+def write_json(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
+    """One JSON object per line, at once as each result comes."""
+    for result in results:
+        row = result.to_dict()
+        if ranks:
+            row["ranks"] = _rank_rows(result)
+        stream.write(json.dumps(row) + "\n")
+        stream.flush()
+
+
+def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
+    """A header and one line per result; ranks become columns such as LIVE-VQC_technical."""
+    names = [f"{s.name}_{b}" for s in published_sets() for b in ("technical", "aesthetic")]
+    writer = csv.DictWriter(stream, [*COLUMNS, *(names if ranks else ())])
+    writer.writeheader()
+    for result in results:
+        row = result.to_dict()
+        row["warnings"] = "; ".join(row["warnings"])
+        if ranks:
+            for name, branches in (_rank_rows(result) or {}).items():
+                for branch, rank in branches.items():
+                    row[f"{name}_{branch}"] = rank["better_than"]
+        writer.writerow(row)
+        stream.flush()
+
+
+def write_table(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
+    """A table of all results, what they were made with, and what to know about them."""
+    console = Console(file=stream, highlight=False)
+    done = list(results)
+    table = Table("video", box=None, header_style="bold", pad_edge=False)
+    for column in ("technical", "aesthetic", "overall"):
+        table.add_column(column, justify="right")
+    for result in done:
+        name = Text(printable(result.path or "frames"), overflow="fold")
+        if isinstance(result, Scores):
+            values = (result.technical, result.aesthetic, result.overall)
+            table.add_row(name, *(Text(f"{v:.3f}", style=colour(v)) for v in values))
+        else:
+            table.add_row(name, *[Text("failed", style="red")] * 3)
+    console.print(table)
+    if ranks:
+        for result in done:
+            if isinstance(result, Scores):
+                console.print(_rank_table(result))
+    for line in _notes(done):
+        console.print(line, soft_wrap=True)
+
+
+WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
+
+
+def colour(value: float) -> str:
+    """Of a score of [0, 1] on a terminal."""
+    return "red" if value < LOW else "yellow" if value < HIGH else "green"
+
+
+def _notes(results: list[Result]) -> Iterator[Text]:
+    by_warning: dict[str, int] = {}
+    for result in results:
+        if isinstance(result, Failure):
+            yield Text(f"error: {printable(result.error)}", style="red")
+        else:
+            for warning in result.warnings:
+                by_warning[warning] = by_warning.get(warning, 0) + 1
+    for warning, count in by_warning.items():
+        yield Text(f"note ({count}): {warning}" if count > 1 else f"note: {warning}", "yellow")
+    if results:
+        yield Text(settings_line(results[0].settings), style="dim")
+
+
+def _rank_rows(result: Result) -> dict[str, Any] | None:
+    if isinstance(result, Failure):
+        return None
+    return {
+        name: {
+            branch: {"better_than": rank.better_than, "z": rank.z}
+            for branch, rank in branches.items()
+        }
+        for name, branches in result.ranks().items()
+    }
+
+
+def _rank_table(result: Scores) -> Table:
+    table = Table(f"{printable(result.path or 'frames')} is better than", box=None, pad_edge=False)
+    table.add_column("technical", justify="right")
+    table.add_column("aesthetic", justify="right")
+    for name, branches in result.ranks().items():
+        cells = [f"{branches[b].better_than:.0f} %" for b in ("technical", "aesthetic")]
+        table.add_row(f"of {name}", *cells)
+    return table

@@ -1,1 +1,0 @@
-"""Clips whose quality is known, because this code spoilt them."""

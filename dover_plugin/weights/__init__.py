@@ -1,0 +1,1 @@
+"""Model weights: the registry, the local cache, file formats, loading."""

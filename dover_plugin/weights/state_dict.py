@@ -1,0 +1,126 @@
+"""Read, check and write state dicts."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dover_plugin.errors import WeightsError
+
+ABOUT = "dover_plugin"  # the one name in the metadata of a file
+
+
+def read_state_dict(path: Path) -> dict[str, Any]:
+    """Tensors of a .safetensors, .pth or .pt file by name; ImageNet heads are left out.
+
+    Pickles are read with weights_only, plus the NumPy scalars that some published files hold.
+
+    Raises:
+        WeightsError: not a file of weights.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            with torch.serialization.safe_globals(_numpy_scalars()):
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the readers raise whatever it happens to hit
+        reason = next(iter(str(error).strip().splitlines()), "no content")[:120]
+        raise WeightsError(
+            f"'{path}' cannot be read as weights ({reason}). Give a .pth or .safetensors file."
+        ) from None
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and torch.is_tensor(tensor) and tensor.layout is torch.strided
+        for key, tensor in state.items()
+    ):
+        raise WeightsError(f"'{path}' holds no state dict. Give a file of tensors by name.")
+    return {
+        key: tensor
+        for key, tensor in state.items()
+        if not key.startswith(("technical_backbone.head.", "aesthetic_backbone.head."))
+    }
+
+
+def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
+    """Raise WeightsError, naming the keys, unless ``state`` has exactly the model's tensors."""
+    from dover_plugin.networks.dover import CONFIGS
+
+    expected = _shapes(model)
+    got = {key: (*tensor.shape, tensor.is_floating_point()) for key, tensor in state.items()}
+    misfits = {
+        "missing": sorted(expected.keys() - got.keys()),
+        "unexpected": sorted(got.keys() - expected.keys()),
+        "misshapen": sorted(k for k in expected.keys() & got.keys() if expected[k] != got[k]),
+    }
+    if any(misfits.values()):
+        details = "; ".join(
+            f"{len(keys)} {kind}, as {', '.join(keys[:3])}"
+            for kind, keys in misfits.items()
+            if keys
+        )
+        fits = [other for other in CONFIGS if _shapes(other) == got]
+        hint = f"It fits {' and '.join(fits)}." if fits else "It is of another model."
+        raise WeightsError(f"'{path}' does not fit {model}: {details}. {hint}")
+    broken = [
+        key for key, t in state.items() if t.is_floating_point() and not t.isfinite().all().item()
+    ]
+    if broken:
+        raise WeightsError(
+            f"'{path}' holds values that are not finite in {len(broken)} tensors, as {broken[0]}. "
+            "The file is damaged or its training diverged: use another."
+        )
+
+
+def save(state: Mapping[str, Any], target: Path, about: Mapping[str, Any]) -> None:
+    """Write safetensors, all of them or nothing; equal weights give equal bytes.
+
+    Args:
+        state: tensors by name.
+        target: the file.
+        about: what the file tells of itself; under one name, since several have no fixed order.
+
+    Raises:
+        WeightsError: the disk is full, or the folder cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    try:
+        save_file(tensors, part, {ABOUT: json.dumps(about)})
+        part.replace(target)
+    except (OSError, SafetensorError) as error:
+        reason = next(iter(str(error).splitlines()), "no more room")
+        raise WeightsError(
+            f"Cannot write '{target}': {reason}. Make room, or write elsewhere."
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _shapes(model: str) -> dict[str, tuple[int, ...]]:
+    """Of each tensor its sizes, then whether it holds floats."""
+    import torch
+
+    from dover_plugin.networks.dover import CONFIGS, Dover
+
+    with torch.device("meta"):
+        state = Dover(CONFIGS[model]).state_dict()
+    return {key: (*tensor.shape, tensor.is_floating_point()) for key, tensor in state.items()}
+
+
+def _numpy_scalars() -> list[Any]:
+    """What a pickled NumPy scalar refers to, under its names of NumPy 1 and 2."""
+    import numpy as np
+
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(name)) for name in ("float64", "float32", "int64")]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [*((scalar, name) for name in names), np.dtype, *kinds]
