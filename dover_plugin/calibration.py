@@ -125,13 +125,17 @@ MATCHED = Calibration("matched", -0.0827, 0.0377, 0.1105, 0.0735)
 # What the reference computes: the same pairs, given to the other branch.
 REFERENCE = Calibration("reference", 0.1107, 0.07355, -0.08285, 0.03774)
 
-# Likewise of dover-open's, on its validation clips.
-OPEN = Calibration(**facts("dover-open")["calibration"])
-
-_MATCHED = {"dover-open": OPEN, "dover": MATCHED, "dover++": MATCHED}
+_MATCHED = {"dover": MATCHED, "dover++": MATCHED}
 _CALIBRATED_MODELS = ("dover-open", "dover")
 
 type Fusion = str | PathLike[str] | Calibration | None
+
+
+def matched(model: str) -> Calibration | None:
+    """The constants measured for a model's own raw outputs; None where there are none."""
+    if model == "dover-open":
+        return Calibration(**facts(model)["calibration"])
+    return _MATCHED.get(model)
 
 
 def choose(fusion: Fusion, model: str) -> Calibration:
@@ -145,7 +149,7 @@ def choose(fusion: Fusion, model: str) -> Calibration:
         SettingsError: constants that the model does not have, or a file that is none.
     """
     if fusion is None:
-        return _MATCHED.get(model, REFERENCE)
+        return matched(model) or REFERENCE
     if isinstance(fusion, Calibration):
         return fusion
     if fusion == REFERENCE.name:
@@ -156,12 +160,13 @@ def choose(fusion: Fusion, model: str) -> Calibration:
             )
         return REFERENCE
     if fusion == MATCHED.name:
-        if model not in _MATCHED:
+        constants = matched(model)
+        if constants is None:
             raise SettingsError(
                 f"Nobody has published the distribution of {model}'s raw outputs, so it has no "
                 "'matched' fusion. Use 'reference', or fit a calibration on your own videos."
             )
-        return _MATCHED[model]
+        return constants
     return Calibration.load(fusion)
 
 

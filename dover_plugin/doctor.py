@@ -15,7 +15,7 @@ from typing import Literal
 from dover_plugin import __version__
 from dover_plugin.errors import DoverError
 from dover_plugin.weights import store
-from dover_plugin.weights.registry import PUBLISHED, Published
+from dover_plugin.weights.registry import registry, Published
 
 OPTIONAL = {  # distribution -> what it is for, extra that brings it
     "fiftyone": ("FiftyOne plugin", "fiftyone"),
@@ -48,7 +48,7 @@ def examine() -> Iterator[Check]:
     yield from _engines()
     yield from _decoders()
     yield _cache()
-    for row in PUBLISHED:
+    for row in registry():
         yield _weights(row)
     for name, (purpose, extra) in OPTIONAL.items():
         try:
@@ -74,25 +74,25 @@ def _torch() -> Iterator[Check]:
 
 
 def _engines() -> Iterator[Check]:
-    from dover_plugin import engines
+    from dover_plugin.engines import factory
 
-    for engine, packages in engines.NEEDS.items():
+    for engine, packages in factory.NEEDS.items():
         if engine == "torch":
             continue
         missing = [package for package in packages if not find_spec(package)]
-        remedy = f"pip install 'dover-plugin[{engines.EXTRAS[engine]}]'" if missing else ""
+        remedy = f"pip install 'dover-plugin[{factory.EXTRAS[engine]}]'" if missing else ""
         detail = f"without {' and '.join(missing)}" if missing else _version(packages[0])
         yield Check(f"engine {engine}", "off" if missing else "ok", detail, remedy)
     try:
         from dover_plugin.engines.torch_engine import find_device
 
         device = find_device("auto").type
-        chosen = engines.choose("auto", device)
-        missing = [package for package in engines.NEEDS[chosen] if not find_spec(package)]
-        source = f" (${engines.VARIABLE})" if os.environ.get(engines.VARIABLE) else ""
+        chosen = factory.choose("auto", device)
+        missing = [package for package in factory.NEEDS[chosen] if not find_spec(package)]
+        source = f" (${factory.VARIABLE})" if os.environ.get(factory.VARIABLE) else ""
         detail = f"{chosen} on {device}{source}"
         if missing:
-            remedy = f"unset {engines.VARIABLE}, or install {' and '.join(missing)}"
+            remedy = f"unset {factory.VARIABLE}, or install {' and '.join(missing)}"
             yield Check("engine auto", "broken", detail, remedy)
         else:
             yield Check("engine auto", "ok", detail)

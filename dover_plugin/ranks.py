@@ -13,7 +13,7 @@ import numpy as np
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.write import write_text
-from dover_plugin.preprocessing.sampling import Branch
+from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 
 LEVELS = np.linspace(0, 100, 201)  # percent, of the stored quantiles
 MIN_VIDEOS = 10
@@ -24,11 +24,11 @@ class Rank:
     """A raw score among those of a set.
 
     Attributes:
-        better_than: share of the set's videos below, in percent.
+        percentile: share of the set's videos below, in percent.
         z: distance from the set's mean in its standard deviations.
     """
 
-    better_than: float
+    percentile: float
     z: float
 
 
@@ -65,7 +65,7 @@ class Distribution:
     def rank(self, raw: float) -> Rank:
         """Place one raw output."""
         return Rank(
-            better_than=float(np.interp(raw, self.quantiles, LEVELS)),
+            percentile=float(np.interp(raw, self.quantiles, LEVELS)),
             z=(raw - self.mean) / self.std if self.std else 0.0,
         )
 
@@ -134,7 +134,7 @@ class ReferenceSet:
                 branch: Distribution(
                     data[branch]["mean"], data[branch]["std"], tuple(data[branch]["quantiles"])
                 )
-                for branch in ("technical", "aesthetic")
+                for branch in BRANCHES
             }
             return cls(data["name"], data["model"], data["videos"], **branches)
         except (OSError, ValueError, TypeError, KeyError) as error:

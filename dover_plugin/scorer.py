@@ -14,10 +14,11 @@ from statistics import fmean, stdev
 from dover_plugin import __version__, calibration
 from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
-from dover_plugin.engines import Engine, make_engine
+from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.io.open import DECODERS, open_source
 from dover_plugin.io.source import Video, VideoInfo
+from dover_plugin.options import recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.preprocessing.views import Views, stream_views
 from dover_plugin.readers.pools import readers
@@ -79,7 +80,7 @@ class Scorer:
             precision=self.engine.precision,
             fusion=self.calibration.name,
             repeats=repeats,
-            seed=0 if seed is None and repeats > 1 else seed,
+            seed=recorded_seed(seed, repeats),
         )
 
     def score(self, video: Video) -> Scores:
@@ -113,7 +114,7 @@ class Scorer:
         Raises:
             EngineError: the network could not be run.
         """
-        with readers(self._how(), workers, limits) as submit:
+        with readers(self._read_options(), workers, limits) as submit:
             queue: deque[tuple[Video, Future[VideoViews]]] = deque()
             for video in videos:
                 queue.append((video, submit(video)))
@@ -146,7 +147,7 @@ class Scorer:
                 path = pending.pop(future)
                 yield path, self._finish(path, future)
 
-        with readers(self._how(), workers, limits) as submit:
+        with readers(self._read_options(), workers, limits) as submit:
             for path in videos:
                 pending[submit(path)] = path
                 if len(pending) > max(READ_AHEAD, 2 * workers):
@@ -197,7 +198,7 @@ class Scorer:
         Raises:
             VideoError: the video cannot be read.
         """
-        return read(video, self._how())
+        return read(video, self._read_options())
 
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         """The second half of ``score``.
@@ -235,7 +236,7 @@ class Scorer:
         seed, repeats = self.settings.seed, self.settings.repeats
         return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
-    def _how(self) -> ReadOptions:
+    def _read_options(self) -> ReadOptions:
         return ReadOptions(self.decoder, self.settings.seed, self.settings.repeats)
 
     def _finish(self, video: Video, reading: Future[VideoViews]) -> Result:

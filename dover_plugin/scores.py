@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dover_plugin.preprocessing.sampling import Branch
+from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 from dover_plugin.ranks import Rank, ReferenceSet, ranks
 
+SCORES = ("overall", *BRANCHES)
 COLUMNS = (
     "path",
     "version",

@@ -10,7 +10,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation.metrics import MIN_VIDEOS, agreement, rescale
-from fiftyone_plugin.fields import SCORES
+from dover_plugin.scores import SCORES
 
 PLUGIN = "@dover/quality"
 

@@ -11,7 +11,8 @@ from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.open import open_source
 from dover_plugin.ranks import ranks
-from fiftyone_plugin.fields import SCORES, in_words, scored, segments_field
+from dover_plugin.scores import SCORES
+from fiftyone_plugin.fields import in_words, scored, segments_field
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
@@ -38,13 +39,13 @@ class Place:
         name: "overall", "technical" or "aesthetic".
         score: in [0, 1].
         word: "low", "medium" or "high".
-        better_than: share of the scored samples of the collection with a lower score, in percent.
+        percentile: share of the scored samples of the collection with a lower score, in percent.
     """
 
     name: str
     score: float
     word: str
-    better_than: float
+    percentile: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
     if scores.model == "dover":
         found = ranks("dover", scores.technical_raw, scores.aesthetic_raw)
         for name, branches in found.items():
-            published[name] = {str(b): rank.better_than for b, rank in branches.items()}
+            published[name] = {str(b): rank.percentile for b, rank in branches.items()}
     return Explanation(
         path=sample.filepath,
         model=scores.model,

@@ -9,11 +9,10 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import SettingsError
-from dover_plugin.scores import Result
+from dover_plugin.scores import SCORES, Result
 
 DEFAULT_FIELD = "dover"
 FAILED_TAG = "dover:failed"
-SCORES = ("overall", "technical", "aesthetic")
 LOW, HIGH = 1 / 3, 2 / 3
 
 # The columns of a row of dover_plugin, less what a sample's own path and metadata say.

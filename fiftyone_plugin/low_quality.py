@@ -9,7 +9,8 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from fiftyone_plugin.fields import HIGH, LOW, SCORES, every_sample, scored
+from dover_plugin.scores import SCORES
+from fiftyone_plugin.fields import HIGH, LOW, every_sample, scored
 from fiftyone_plugin.scoring import videos
 
 RUN = "dover_mark"  # the method under which marks are recorded

@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.core.models as fom
 
 from dover_plugin.scorer import Scorer
-from fiftyone_plugin.fields import SCORES
+from dover_plugin.scores import SCORES
 
 
 class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]

@@ -11,8 +11,9 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.scores import SCORES
 from fiftyone_plugin import plots, statistics
-from fiftyone_plugin.fields import SCORES, failed, score_fields, unscored
+from fiftyone_plugin.fields import failed, score_fields, unscored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import videos
 

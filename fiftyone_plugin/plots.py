@@ -3,10 +3,10 @@
 import itertools
 from typing import Any
 
-from fiftyone_plugin.fields import SCORES
+from dover_plugin.reporting.style import SCREEN_COLOURS
+from dover_plugin.scores import SCORES
 from fiftyone_plugin.statistics import Histogram, Points, Timeline
 
-COLOURS = {"overall": "#7f8c9b", "technical": "#2b8cbe", "aesthetic": "#e08214"}
 INK = "#8a8f98"  # lettering and lines, on white and on black alike
 FAINT = "rgba(138,143,152,0.25)"
 SCALE = [[0, "#a6509e"], [0.5, "#b5b5b5"], [1, "#3f9b4f"]]  # for the colour-blind too
@@ -34,7 +34,7 @@ def histograms(found: dict[str, Histogram]) -> tuple[Data, Layout]:
                 "y": list(each.counts),
                 "ids": [str(bar) for bar in range(len(each.counts))],
                 "width": edges[1] - edges[0],
-                "marker": {"color": COLOURS[name], "line": {"width": 0}},
+                "marker": {"color": SCREEN_COLOURS[name], "line": {"width": 0}},
                 "hovertemplate": "around %{x:.3f}: %{y:,}<extra></extra>",
                 "name": name,
                 "xaxis": f"x{suffix}",
@@ -54,7 +54,7 @@ def histograms(found: dict[str, Histogram]) -> tuple[Data, Layout]:
                 "y": 1.16,
                 "xanchor": "left",
                 "yanchor": "top",
-                "font": {"size": 13, "color": COLOURS[name]},
+                "font": {"size": 13, "color": SCREEN_COLOURS[name]},
             }
         )
     return data, layout
@@ -110,7 +110,7 @@ def timeline(found: Timeline) -> tuple[Data, Layout]:
         {
             "type": "scatter",
             "mode": "lines",
-            "line": {"shape": "hv", "color": COLOURS[name], "width": 3 if i == 0 else 2},
+            "line": {"shape": "hv", "color": SCREEN_COLOURS[name], "width": 3 if i == 0 else 2},
             "x": [*found.starts, found.end],
             "y": [*found.scores[name], found.scores[name][-1]],
             "name": name,

@@ -15,6 +15,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import DoverError, EngineError, SettingsError
+from dover_plugin.options import COMPARABLE
 from dover_plugin.scores import Failure, Result, Scores
 from fiftyone_plugin.fields import (
     FAILED_TAG,
@@ -34,7 +35,6 @@ WRITE_EVERY = 64  # results, or
 WRITE_SECONDS = 5.0  # what a crash may lose
 REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
 SHOWN_FAILURES = 100
-COMPARABLE = ("model", "weights_sha256", "fusion", "precision", "repeats", "seed")
 RUN = "dover"  # the method under which runs are recorded
 
 

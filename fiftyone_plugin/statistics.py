@@ -9,7 +9,9 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 from fiftyone.core.expressions import ViewExpression
 
-from fiftyone_plugin.fields import SCORES, scored, segments_field
+from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.scores import SCORES
+from fiftyone_plugin.fields import scored, segments_field
 
 MAX_POINTS = 2000  # more are drawn as cells
 CELLS = 40  # along each axis
@@ -152,7 +154,7 @@ def timeline(dataset: fo.Dataset, sample_id: str, field: str) -> Timeline | None
 
 
 def _cell(field: str) -> ViewExpression:
-    columns = [(F(f"{field}.{name}") * CELLS).floor() for name in ("technical", "aesthetic")]
+    columns = [(F(f"{field}.{name}") * CELLS).floor() for name in BRANCHES]
     return columns[0] * _SHIFT + columns[1]
 
 

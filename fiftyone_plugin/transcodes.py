@@ -13,8 +13,10 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.files import find_videos
-from fiftyone_plugin.fields import SCORES, is_scores
-from fiftyone_plugin.scoring import COMPARABLE, videos
+from dover_plugin.options import COMPARABLE
+from dover_plugin.scores import SCORES
+from fiftyone_plugin.fields import is_scores
+from fiftyone_plugin.scoring import videos
 
 BEFORE, AFTER = "before", "after"
 VIEW_OF = "Greatest loss of"  # begins the description of our saved views

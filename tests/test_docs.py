@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from clips import write_clip
 
-from dover_plugin.calibration import MATCHED, OPEN
-from dover_plugin.engines import ENGINES, export
+from dover_plugin.calibration import MATCHED, matched
+from dover_plugin.engines import export
+from dover_plugin.engines.factory import ENGINES
 from dover_plugin.evaluation.datasets import PRESETS
 from dover_plugin.evaluation.label_table import NAMES
 from dover_plugin.scores import COLUMNS
@@ -147,8 +148,8 @@ def test_the_sets_are_listed_as_they_are() -> None:
 def test_the_weights_of_the_fusion_are_those_of_the_code() -> None:
     for page, each in (
         ("scores.md", MATCHED),
-        ("scores.md", OPEN),
-        ("model-card-dover-open.md", OPEN),
+        ("scores.md", matched("dover-open")),
+        ("model-card-dover-open.md", matched("dover-open")),
     ):
         shown = f"{each.technical_weight} and {each.aesthetic_weight}"
         assert shown in (ROOT / "docs" / page).read_text()

@@ -16,8 +16,8 @@ import pytest
 import torch
 from clips import write_clip
 
-from dover_plugin import EngineError, Scorer, SettingsError, doctor, engines
-from dover_plugin.engines import compiled, export
+from dover_plugin import EngineError, Scorer, SettingsError, doctor
+from dover_plugin.engines import compiled, export, factory
 from dover_plugin.preprocessing.views import Views
 
 ROOT = Path(__file__).parents[1]
@@ -255,17 +255,17 @@ def test_doctor_tells_of_an_engine_that_is_not_here(monkeypatch: pytest.MonkeyPa
 
 def test_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOVER_ENGINE")
-    assert engines.choose("auto", "cpu") == "openvino"
-    assert engines.choose("auto", "cuda") == "torch"
-    assert engines.choose("onnxruntime", "cuda") == "onnxruntime"
-    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else name)
-    assert engines.choose("auto", "cpu") == "torch"
+    assert factory.choose("auto", "cpu") == "openvino"
+    assert factory.choose("auto", "cuda") == "torch"
+    assert factory.choose("onnxruntime", "cuda") == "onnxruntime"
+    monkeypatch.setattr(factory, "find_spec", lambda name: None if name == "openvino" else name)
+    assert factory.choose("auto", "cpu") == "torch"
     monkeypatch.setenv("DOVER_ENGINE", "onnxruntime")
-    assert engines.choose("auto", "cpu") == "onnxruntime"
-    assert engines.choose("torch", "cpu") == "torch"
+    assert factory.choose("auto", "cpu") == "onnxruntime"
+    assert factory.choose("torch", "cpu") == "torch"
     monkeypatch.setenv("DOVER_ENGINE", "caffe")
     with pytest.raises(SettingsError, match=r"'caffe' \(from \$DOVER_ENGINE\)"):
-        engines.choose("auto", "cpu")
+        factory.choose("auto", "cpu")
 
 
 @pytest.mark.parametrize("engine", OTHERS)
@@ -274,7 +274,7 @@ def test_what_an_engine_cannot_do_is_said(
 ) -> None:
     with pytest.raises(SettingsError, match=f"'{engine}' computes in float32.*got .*'float16'"):
         scorer(seeded, "dover-mobile", engine, precision="float16")
-    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == engine else name)
+    monkeypatch.setattr(factory, "find_spec", lambda name: None if name == engine else name)
     with pytest.raises(SettingsError, match=rf"needs {engine}\. Run pip install 'dover-plugin\["):
         scorer(seeded, "dover-mobile", engine)
 

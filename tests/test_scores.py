@@ -47,8 +47,8 @@ def test_published_ranks_follow_from_the_raw_scores(name: str) -> None:
     technical, technical_z, aesthetic, aesthetic_z = DEMO_RANKS[name]
     rank = make().ranks()[name]
     # published as whole percents, of raw scores published with three digits
-    assert rank["technical"].better_than == pytest.approx(technical, abs=1)
-    assert rank["aesthetic"].better_than == pytest.approx(aesthetic, abs=1)
+    assert rank["technical"].percentile == pytest.approx(technical, abs=1)
+    assert rank["aesthetic"].percentile == pytest.approx(aesthetic, abs=1)
     assert rank["technical"].z == pytest.approx(technical_z, abs=0.01)
     assert rank["aesthetic"].z == pytest.approx(aesthetic_z, abs=0.01)
 
@@ -136,9 +136,9 @@ def test_own_reference_set(tmp_path: Path) -> None:
     own.save(tmp_path / "mine.json")
     own = ReferenceSet.load(tmp_path / "mine.json")
     rank = ranks("dover-mobile", 0.25, 2.0, [own])["mine"]
-    assert rank["technical"].better_than == pytest.approx(25)
+    assert rank["technical"].percentile == pytest.approx(25)
     assert rank["technical"].z == pytest.approx((0.25 - 0.5) / np.std(values))
-    assert rank["aesthetic"].better_than == 100
+    assert rank["aesthetic"].percentile == 100
     with pytest.raises(SettingsError, match="at least 10"):
         ReferenceSet.of("few", "dover", [1.0], [1.0])
     (tmp_path / "bad.json").write_text("{}")

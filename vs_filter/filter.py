@@ -8,21 +8,19 @@ callback runs the networks. Scores are broadcast to the clip by CopyFrameProps, 
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
-from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import vapoursynth as vs
 
 from dover_plugin.analysis.segments import Segment
-from dover_plugin.calibration import Fusion
 from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.options import ModelOptions, check_names
 from dover_plugin.preprocessing.sampling import Draw, draws
 from dover_plugin.preprocessing.views import Sample, Views, samples
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import Scores
-from dover_plugin.weights.registry import DEFAULT_MODEL
 from vs_filter.frames import Matrix, Notices, check_clip, gather_pictures, select
 from vs_filter.segments import Segmentation, find_segments
 
@@ -44,8 +42,6 @@ DIFFERENCE_PROPS = tuple(f"{name}Difference" for name in DIFFERENCES)
 DEFAULT_SEGMENT = 240
 """Frames; about the ten seconds that DOVER was trained on."""
 
-type Weights = str | PathLike[str] | None
-
 
 def _vs_errors[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Turn the core's errors into VapourSynth's."""
@@ -64,18 +60,11 @@ def _vs_errors[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 def dover(
     clip: vs.VideoNode,
     *,
-    model: str = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: str = "auto",
-    engine: str = "auto",
-    precision: str = "float32",
-    fusion: Fusion = None,
-    seed: int | None = None,
-    repeats: int = 1,
     segment: Segmentation = DEFAULT_SEGMENT,
     matrix: Matrix = "decord",
     scorer: Scorer | None = None,
     props: Sequence[str] = PROPS,
+    **options: Unpack[ModelOptions],
 ) -> vs.VideoNode:
     """Attach the quality of its segment to every frame.
 
@@ -83,19 +72,13 @@ def dover(
 
     Args:
         clip: of any constant format and size.
-        model: "dover-open", "dover", "dover-mobile" or "dover++".
-        weights: a file in place of the published weights.
-        device: "auto", "cpu", "cuda", ...
-        engine: "auto", "torch", "openvino" or "onnxruntime"; see dover_plugin.Scorer.
-        precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
-        fusion: "matched", "reference", or a calibration.
-        seed: draw frames at random, reproducibly; None takes the centred ones.
-        repeats: average this many random draws.
         segment: frames per segment, "10s", "scenes", first frames, or a file of them; see
             segments.find_segments. A last piece shorter than half a segment joins the one before.
         matrix: of frames that carry none: "decord" (BT.601) or "resolution" (BT.709 from 720 rows).
         scorer: used in place of one made from the settings above; may be shared between filters.
-        props: which to write, of PROPS.
+        props: names of the frame properties to write; see PROPS.
+        options: settings of dover_plugin.Scorer: model, device, weights, fusion, seed, repeats,
+            engine and precision.
 
     Returns:
         The clip with frame properties; scores are in [0, 1].
@@ -106,9 +89,7 @@ def dover(
     props = _check_props(props)
     check_clip(clip, matrix)
     segments = find_segments(clip, segment)
-    scorer = scorer or _make_scorer(
-        model, device, weights, fusion, seed, repeats, engine, precision
-    )
+    scorer = scorer or _make_scorer("dover", options)
     return _broadcast(clip, _score(clip, segments, scorer, matrix), segments, props)
 
 
@@ -116,17 +97,10 @@ def dover(
 def dover_segments(
     clip: vs.VideoNode,
     *,
-    model: str = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: str = "auto",
-    engine: str = "auto",
-    precision: str = "float32",
-    fusion: Fusion = None,
-    seed: int | None = None,
-    repeats: int = 1,
     segment: Segmentation = DEFAULT_SEGMENT,
     matrix: Matrix = "decord",
     scorer: Scorer | None = None,
+    **options: Unpack[ModelOptions],
 ) -> vs.VideoNode:
     """One tiny frame per segment, with its properties: scores at the cost of one decode.
 
@@ -137,9 +111,7 @@ def dover_segments(
     """
     check_clip(clip, matrix)
     segments = find_segments(clip, segment)
-    scorer = scorer or _make_scorer(
-        model, device, weights, fusion, seed, repeats, engine, precision
-    )
+    scorer = scorer or _make_scorer("dover_segments", options)
     return _score(clip, segments, scorer, matrix)
 
 
@@ -148,17 +120,10 @@ def dover_compare(
     before: vs.VideoNode,
     after: vs.VideoNode,
     *,
-    model: str = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: str = "auto",
-    engine: str = "auto",
-    precision: str = "float32",
-    fusion: Fusion = None,
-    seed: int | None = None,
-    repeats: int = 1,
     segment: Segmentation = DEFAULT_SEGMENT,
     matrix: Matrix = "decord",
     scorer: Scorer | None = None,
+    **options: Unpack[ModelOptions],
 ) -> vs.VideoNode:
     """Score both clips on the segments of ``before``; sizes, crops and formats may differ.
 
@@ -176,9 +141,7 @@ def dover_compare(
             "segments would not show the same. Cut them alike with std.Trim."
         )
     segments = find_segments(before, segment)
-    scorer = scorer or _make_scorer(
-        model, device, weights, fusion, seed, repeats, engine, precision
-    )
+    scorer = scorer or _make_scorer("dover_compare", options)
     nodes = [_score(clip, segments, scorer, matrix) for clip in (before, after)]
 
     def subtract(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
@@ -192,26 +155,9 @@ def dover_compare(
     return _broadcast(after, compared, segments, (*PROPS, *DIFFERENCE_PROPS))
 
 
-def _make_scorer(
-    model: str,
-    device: str,
-    weights: Weights,
-    fusion: Fusion,
-    seed: int | None,
-    repeats: int,
-    engine: str,
-    precision: str,
-) -> Scorer:
-    return Scorer(
-        model,
-        device,
-        weights=weights,
-        fusion=fusion,
-        seed=seed,
-        repeats=repeats,
-        engine=engine,
-        precision=precision,
-    )
+def _make_scorer(caller: str, options: ModelOptions) -> Scorer:
+    check_names(options, ModelOptions, caller)
+    return Scorer(**options)
 
 
 def _check_props(props: Iterable[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import vapoursynth as vs
 
+from dover_plugin.io.source import HDR_TRANSFERS
 from dover_plugin.preprocessing.sampling import VIEW, Draw, fragment_size
 from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, Sample, picture
 
@@ -17,7 +18,6 @@ RESIZE_BITS = 16  # integer formats above this are beyond VapourSynth's resize
 HD_HEIGHT = 720
 READABLE_MATRICES = (1, 2, 4, 5, 6, 7, 8, 9)  # of YUV, by resize; codes of ITU-T H.273
 PIECE = 10_000  # SelectEvery takes time with the square of its offsets
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 type Matrix = Literal["decord", "resolution"]
 type Pick = tuple[Sample, Draw]

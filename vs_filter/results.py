@@ -10,10 +10,10 @@ import vapoursynth as vs
 
 from dover_plugin.errors import DoverError
 from dover_plugin.io.write import write_text
+from dover_plugin.scores import SCORES
 from vs_filter.filter import DIFFERENCE_PROPS, PROPS
 
 HOW = "Give what dover_segments(clip) returns, or dover(clip) with all its props."
-BY = ("overall", "technical", "aesthetic")
 
 
 class Range(NamedTuple):
@@ -78,8 +78,8 @@ def low_quality(
     Raises:
         vapoursynth.Error: see collect; or a threshold or score that does not exist.
     """
-    if by not in BY:
-        raise vs.Error(f"dover: by={by!r} names no score. Choose from {', '.join(BY)}.")
+    if by not in SCORES:
+        raise vs.Error(f"dover: by={by!r} names no score. Choose from {', '.join(SCORES)}.")
     if not 0 <= below <= 1:
         raise vs.Error(f"dover: below={below} is no score. Give a number from 0 to 1.")
     ranges: list[Range] = []

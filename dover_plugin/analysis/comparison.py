@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,18 +21,21 @@ from dover_plugin.analysis.segments import (
     frame_rate,
     time_code,
 )
-from dover_plugin.analysis.timeline import SCORES, Timeline, segment_row
+from dover_plugin.analysis.timeline import Timeline, segment_row
 from dover_plugin.errors import DoverError, EngineError
 from dover_plugin.io.open import open_source
 from dover_plugin.io.source import FrameSource
-from dover_plugin.scorer import Scorer
+from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.scores import SCORES
 from dover_plugin.text import name_of
+
+if TYPE_CHECKING:
+    from dover_plugin.scorer import Scorer
 
 SECONDS = 5.0  # of a segment
 SAME_LENGTH = 0.5  # seconds by which durations may differ without a word
 MAX_DRIFT = 0.25  # seconds by which times may be wrong without a word
 RUNGS = 3  # of a ladder with a knee
-BRANCHES = ("technical", "aesthetic")
 
 type Progress = Callable[[str, int, int], None]  # whose segments, how many are done, of how many
 type AnyPath = str | PathLike[str]
@@ -168,7 +171,7 @@ class NotCompared:
 def compare(
     before: AnyPath,
     after: AnyPath,
-    scorer: Scorer,
+    scorer: "Scorer",
     *,
     seconds: float = SECONDS,
     progress: Progress = lambda *_: None,
@@ -192,7 +195,7 @@ def compare(
 def compare_many(
     before: AnyPath,
     afters: Sequence[AnyPath],
-    scorer: Scorer,
+    scorer: "Scorer",
     *,
     seconds: float = SECONDS,
     progress: Progress = lambda *_: None,
@@ -219,7 +222,7 @@ def compare_many(
 def _compare(
     source: FrameSource,
     after: AnyPath,
-    scorer: Scorer,
+    scorer: "Scorer",
     seconds: float,
     progress: Progress,
     known: dict[tuple[Segment, ...], Timeline],

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.preprocessing.sampling import BRANCHES
 
 if TYPE_CHECKING:
     pass
 
-BRANCHES = ("technical", "aesthetic")
 FEWEST = 6  # videos of a map; fewer have no thirds
 
 

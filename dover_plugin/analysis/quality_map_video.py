@@ -14,13 +14,12 @@ from PIL import Image, ImageDraw, ImageFont
 from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_boxes
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.source import Frame, FrameSource, VideoInfo
-from dover_plugin.preprocessing.sampling import GRID, Branch, Draw, fragment_size
+from dover_plugin.preprocessing.sampling import BRANCHES, GRID, Branch, Draw, fragment_size
 from dover_plugin.scores import Maps
 
 WIDTH = 640  # pixels of each of the two pictures, at most
 TITLE, LEGEND = 32, 44  # heights of the strips above and below
 USUAL_RATE = 25.0  # frames per second of a source that does not tell
-BRANCHES: tuple[Branch, ...] = ("technical", "aesthetic")
 PAPER, INK = (20, 23, 26), (235, 235, 235)
 
 

@@ -9,10 +9,9 @@ import numpy as np
 from dover_plugin.analysis.segments import SegmentScores, time_code
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.sampling import CLIP_LEN
-from dover_plugin.scores import Settings
+from dover_plugin.scores import SCORES, Settings
 
 LOW_PERCENTILE = 5
-SCORES = ("overall", "technical", "aesthetic")
 COLUMNS = (
     "start_frame",
     "end_frame",

@@ -8,15 +8,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.options import COMPARABLE
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import Result
 
-# What must be equal for a score to be taken over; the rest does not move it by more than 1e-4.
-DECISIVE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
 ROW_START = b'{"path"'  # by which a row that a kill cut off is told from another kind of file
 
 type Row = dict[str, Any]
@@ -63,12 +61,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._opened.close()
 
     def __len__(self) -> int:
@@ -182,7 +175,7 @@ def settings_mismatch(row: Row, scorer: Scorer) -> str | None:
     Raises:
         KeyError: the row is none of scores.
     """
-    for name in DECISIVE:
+    for name in COMPARABLE:
         wanted = getattr(scorer.settings, name)
         if row[name] != wanted:
             return f"{name} {row[name]!r}, not {wanted!r}"

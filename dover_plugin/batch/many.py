@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from dover_plugin.io.inputs import expand
+from dover_plugin.options import ScorerOptions
 from dover_plugin.readers.reading import Limits
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import COLUMNS, Result
@@ -18,7 +19,7 @@ def score_many(
     *,
     workers: int = 1,
     limits: Limits | None = None,
-    **settings: Any,
+    **options: Unpack[ScorerOptions],
 ) -> Iterator[Result]:
     """Score files, what is below folders, and what patterns match.
 
@@ -29,7 +30,7 @@ def score_many(
         workers: threads that read videos.
         limits: read in processes instead, each of which may take so much for one video; call it
             below ``if __name__ == "__main__":`` then.
-        settings: of Scorer, as ``model`` and ``device``.
+        options: settings of Scorer, such as ``model`` and ``device``.
 
     Yields:
         Scores, or a Failure for a video that has none; one per video, in order.
@@ -38,7 +39,7 @@ def score_many(
         SettingsError: settings that make no sense.
         WeightsError: weights that are missing or wrong.
     """
-    scorer = Scorer(**settings)
+    scorer = Scorer(**options)
     paths = expand(fspath(video) for video in videos)
     yield from scorer.score_many(paths, workers=workers, limits=limits)
 

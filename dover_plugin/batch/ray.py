@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import ray
 
 from dover_plugin.batch.journal import Stamp, settings_mismatch, stamp_of
-from dover_plugin.batch.tables import ALL_COLUMNS, printable, rows_to_arrow
+from dover_plugin.batch.tables import ALL_COLUMNS, rows_to_arrow, storable
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.io.files import VIDEO_SUFFIXES
 from dover_plugin.readers.process_pool import ProcessPool
@@ -162,11 +162,11 @@ def _check_room(cluster: Cluster) -> None:
 def _missing(videos: Sequence[str], done: Mapping[str, set[Stamp]]) -> list[str]:
     """Videos without a row of what they are now, each once; only those with rows are looked up."""
     wanted = list(dict.fromkeys(map(place_of, videos)))
-    known = [path for path in wanted if printable(path) in done]
+    known = [path for path in wanted if storable(path) in done]
     with ThreadPoolExecutor(LOOKUPS) as pool:
         stamps = dict(zip(known, pool.map(_stamp, known), strict=True))
     return [
-        path for path in wanted if path not in stamps or stamps[path] not in done[printable(path)]
+        path for path in wanted if path not in stamps or stamps[path] not in done[storable(path)]
     ]
 
 
@@ -190,6 +190,18 @@ def find_on(folder: str) -> list[str]:
         for path in paths
         if PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
     )
+
+
+def expand_places(videos: Sequence[str]) -> list[str]:
+    """Videos as every node names them; a URI that ends in / stands for the videos below it.
+
+    Raises:
+        SettingsError: a folder that cannot be listed.
+    """
+    places: list[str] = []
+    for path in videos:
+        places += find_on(path) if "://" in path and path.endswith("/") else [place_of(path)]
+    return places
 
 
 class _Read:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dover_plugin.analysis.timeline import SCORES
 from dover_plugin.batch.run import kind_of
+from dover_plugin.scores import SCORES
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LOWEST = 10

@@ -108,7 +108,7 @@ def _write_parquet(journal: Journal, path: Path) -> None:
 def rows_to_arrow(rows: list[dict[str, Any]]) -> Any:
     """A pyarrow.Table of ALL_COLUMNS, of rows as a journal holds them."""
     pa, _ = _pyarrow()
-    return pa.Table.from_pylist([_printable(row) for row in rows], _schema())
+    return pa.Table.from_pylist([_storable_row(row) for row in rows], _schema())
 
 
 def _schema() -> Any:
@@ -145,14 +145,14 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def printable(text: str) -> str:
-    """Names of files may be any bytes; Parquet holds text."""
+def storable(text: str) -> str:
+    """Replace bytes of a file name that are not text, which Parquet cannot hold."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _printable(row: dict[str, Any]) -> dict[str, Any]:
+def _storable_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: printable(value) if isinstance(value, str) else value for name, value in row.items()
+        name: storable(value) if isinstance(value, str) else value for name, value in row.items()
     }
 
 

@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli import (
+    calibrate,
+    cluster,
     compare,
+    divergence,
     doctor,
     evaluate,
     export,
     fiftyone,
-    maps,
+    quality_map,
+    rank,
     score,
-    sets,
     timeline,
     train,
     weights,
@@ -28,27 +31,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Score the quality of videos without a reference: technical, aesthetic, overall.",
-    epilog="Exit codes: 0 all is well, 1 some video failed, 2 wrong use or missing weights, "
-    "3 a transcode below --fail-below, 130 stopped by Ctrl-C.",
+    help="No-reference video quality: technical, aesthetic and overall scores.",
+    epilog="Exit codes: 0 success, 1 a video failed, 2 usage error or missing weights, "
+    "3 a transcode is below --fail-below, 130 interrupted by Ctrl-C.",
 )
-app.command()(score.score)
-app.command()(timeline.timeline)
-app.command()(compare.compare)
-app.command("map")(maps.draw)
-app.command()(sets.rank)
-app.command()(sets.calibrate)
-app.command()(sets.divergence)
-app.command()(evaluate.evaluate)
-app.command()(train.train)
-app.command()(doctor.doctor)
-app.add_typer(weights.app, name="weights")
-app.add_typer(export.app, name="export")
-app.add_typer(fiftyone.app, name="fiftyone")
+SCORE, ANALYSE, TABLES = "Score", "Analyse", "Tables of scores"
+TRAINING, SETUP = "Training and evaluation", "Setup"
+app.command(rich_help_panel=SCORE)(score.score)
+app.command(rich_help_panel=SCORE)(cluster.cluster)
+app.command(rich_help_panel=ANALYSE)(timeline.timeline)
+app.command(rich_help_panel=ANALYSE)(compare.compare)
+app.command("map", rich_help_panel=ANALYSE)(quality_map.draw_map)
+app.command(rich_help_panel=TABLES)(rank.rank)
+app.command(rich_help_panel=TABLES)(calibrate.calibrate)
+app.command(rich_help_panel=TABLES)(divergence.divergence)
+app.command(rich_help_panel=TRAINING)(evaluate.evaluate)
+app.command(rich_help_panel=TRAINING)(train.train)
+app.command(rich_help_panel=SETUP)(doctor.doctor)
+app.add_typer(weights.app, name="weights", rich_help_panel=SETUP)
+app.add_typer(export.app, name="export", rich_help_panel=SETUP)
+app.add_typer(fiftyone.app, name="fiftyone", rich_help_panel=SETUP)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr."""
+    """Run the command line; an error is one line on standard error."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes

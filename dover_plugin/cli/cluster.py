@@ -1,62 +1,111 @@
-"""``dover score --ray``: many videos on a cluster, into a folder of shards."""
+"""The command ``dover cluster``: score many videos on a Ray cluster."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from dover_plugin.cli.common import OK, SOME_FAILED
-from dover_plugin.errors import SettingsError
-from dover_plugin.readers.reading import Limits
+from dover_plugin.cli.common import OK, SOME_FAILED, consent, need_extra
+from dover_plugin.cli.options import (
+    BATCH,
+    OUTPUT,
+    InputOptions,
+    ModelOptions,
+    ReaderOptions,
+    expand_options,
+)
 
 
-def score_on_cluster(
-    videos: list[str],
-    output: str,
-    settings: Mapping[str, Any],
-    address: str,
-    limits: Limits,
-    *,
-    scorers: int,
-    gpus: float,
-    readers: int | None,
-    retry_failed: bool,
-) -> int:
-    """Score what the shards do not hold, and print the summary; returns the exit code."""
+@expand_options
+def cluster(
+    inputs: InputOptions,
+    model: ModelOptions,
+    readers: ReaderOptions,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder or URI for the Parquet shards; a second run resumes.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
+    address: Annotated[
+        str,
+        typer.Option(
+            help="Address of the Ray cluster; auto uses $RAY_ADDRESS or starts Ray locally.",
+            rich_help_panel=BATCH,
+        ),
+    ] = "auto",
+    scorers: Annotated[
+        int,
+        typer.Option(min=1, help="Number of actors that hold the model.", rich_help_panel=BATCH),
+    ] = 1,
+    gpus: Annotated[
+        float,
+        typer.Option(
+            min=0, help="GPUs per scorer actor (fractions allowed).", rich_help_panel=BATCH
+        ),
+    ] = 0.0,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Score videos that failed in an earlier run again.",
+            rich_help_panel=BATCH,
+        ),
+    ] = False,
+) -> None:
+    """Score many videos on a Ray cluster into a folder of Parquet shards."""
+    need_extra("ray", ["ray", "pyarrow"])
+    from dover_plugin.weights import store
+
+    videos, limits = inputs.videos(), readers.limits()
+    store.find(model.model, model.weights, consent=consent(model.accept_license))
+
+    from dover_plugin.batch.ray import Cluster, expand_places, read_shards, score_on_ray
+    from dover_plugin.batch.summary import summarise
+    from dover_plugin.batch.tables import storable
+    from dover_plugin.cli.batch import print_summary
+    from dover_plugin.scores import SCORES
+
+    _connect(address)
+    named = expand_places(videos)
+    fresh = score_on_ray(
+        named,
+        output,
+        model.scorer_options(),
+        cluster=Cluster(readers=readers.workers, scorers=scorers, gpus=gpus),
+        limits=limits,
+        retry_failed=retry_failed,
+    )
+    latest: dict[str, dict[str, Any]] = {}
+    for row in read_shards(output):  # the last row of a video counts
+        latest[row["path"]] = {name: row[name] for name in ("path", "error", *SCORES)}
+    shown = [storable(path) for path in dict.fromkeys(named)]
+    found = summarise(latest[path] for path in shown if path in latest)
+    print_summary(found, len(shown) - fresh, output)
+    if not found.scored + found.failed:
+        typer.echo("dover: the shards hold no row.", err=True)
+        raise typer.Exit(SOME_FAILED)
+    raise typer.Exit(SOME_FAILED if found.failed else OK)
+
+
+def _connect(address: str) -> None:
+    """Join the cluster at ``address``.
+
+    Raises:
+        SettingsError: no cluster answers there.
+    """
     import ray
 
-    from dover_plugin.analysis.timeline import SCORES
-    from dover_plugin.batch.ray import Cluster, find_on, place_of, read_shards, score_on_ray
-    from dover_plugin.batch.summary import summarise
-    from dover_plugin.batch.tables import printable
-    from dover_plugin.cli.batch import print_summary
+    from dover_plugin.errors import SettingsError
 
     try:
         if address == "auto":
-            ray.init(ignore_reinit_error=True)  # the cluster of $RAY_ADDRESS, else this machine
+            ray.init(ignore_reinit_error=True)
         else:
             ray.init(address=address, ignore_reinit_error=True)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise SettingsError(f"Cannot join a Ray cluster at '{address}': {reason}") from error
-    named: list[str] = []
-    for path in videos:
-        named += find_on(path) if "://" in path and path.endswith("/") else [place_of(path)]
-    fresh = score_on_ray(
-        named,
-        output,
-        settings,
-        cluster=Cluster(readers=readers, scorers=scorers, gpus=gpus),
-        limits=limits,
-        retry_failed=retry_failed,
-    )
-    latest: dict[str, dict[str, Any]] = {}
-    for row in read_shards(output):  # the last of each counts
-        latest[row["path"]] = {name: row[name] for name in ("path", "error", *SCORES)}
-    shown = [printable(path) for path in dict.fromkeys(named)]
-    found = summarise(latest[path] for path in shown if path in latest)
-    print_summary(found, len(shown) - fresh, output)
-    if not found.scored + found.failed:
-        typer.echo("dover: no shard holds a row.", err=True)
-        return SOME_FAILED
-    return SOME_FAILED if found.failed else OK

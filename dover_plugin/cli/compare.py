@@ -9,22 +9,11 @@ from dover_plugin.cli.common import (
     OK,
     PICTURES,
     SOME_FAILED,
-    Accept,
-    Decoder,
-    Device,
-    Engine,
-    Fusion,
-    Model,
-    Precision,
-    Repeats,
-    Seed,
-    Weights,
     check_new,
-    load_scorer,
     open_output,
     progress_bars,
 )
-from dover_plugin.weights.registry import DEFAULT_MODEL
+from dover_plugin.cli.options import OUTPUT, SEGMENTS, ModelOptions, expand_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -35,53 +24,74 @@ if TYPE_CHECKING:
 BELOW = 3  # exit code: a transcode lost more than allowed
 
 
+@expand_options
 def compare(
-    before: Annotated[Path, typer.Argument(help="The source, or a folder of sources.")],
+    before: Annotated[Path, typer.Argument(help="Source video, or a folder of sources.")],
     afters: Annotated[
         list[Path],
-        typer.Argument(metavar="AFTER...", help="Transcodes of it, or a folder of the same names."),
+        typer.Argument(
+            metavar="AFTER...",
+            help="Transcodes of the source, or a folder of transcodes with matching names.",
+        ),
     ],
+    model: ModelOptions,
     seconds: Annotated[
-        float, typer.Option(help="Of a segment; intervals are over segments.")
+        float,
+        typer.Option(
+            help="Segment length in seconds; confidence intervals are over segments.",
+            rich_help_panel=SEGMENTS,
+        ),
     ] = 5.0,
     fail_below: Annotated[
         float | None,
         typer.Option(
-            metavar="D", help="Exit with 3 if a transcode's overall difference is below, as -0.05."
+            metavar="D",
+            help="Exit with code 3 if the overall difference of a transcode is below this value, "
+            "for example -0.05.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="ssimulacra2 or vmaf beside, where frames are equal in size."),
+        typer.Option(
+            help="Full-reference metric to compute too: ssimulacra2 or vmaf (equal frame sizes).",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     output_format: Annotated[
-        Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the results.")
+        Literal["table", "json", "csv"],
+        typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
     ] = "table",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write here.", show_default="standard output"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the results to this file.",
+            show_default="standard output",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw differences over time: .png, .svg, .pdf.")
+        Path | None,
+        typer.Option(
+            help="Plot differences over time into a .png, .svg or .pdf file.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     ladder: Annotated[
-        Path | None, typer.Option(help="Draw quality against bitrate: .png, .svg, .pdf.")
+        Path | None,
+        typer.Option(
+            help="Plot quality against bitrate into a .png, .svg or .pdf file.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a report: one file, to open alone.")
+        Path | None,
+        typer.Option(help="Write a self-contained HTML report.", rich_help_panel=OUTPUT),
     ] = None,
-    model: Model = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
-    precision: Precision = "float32",
-    fusion: Fusion = None,
-    seed: Seed = None,
-    repeats: Repeats = 1,
-    decoder: Decoder = "auto",
-    accept_license: Accept = False,
 ) -> None:
-    """Compare transcodes with their source: did they cost quality?"""
+    """Measure the quality difference between transcodes and their source."""
     from dover_plugin.analysis.comparison import NotCompared
     from dover_plugin.analysis.full_reference import require
     from dover_plugin.errors import SettingsError
@@ -90,27 +100,17 @@ def compare(
     require(metric or [])
     folders = before.is_dir()
     if folders and (len(afters) != 1 or not afters[0].is_dir()):
-        raise SettingsError(f"'{before}' is a folder. Name one folder of transcodes after it.")
+        raise SettingsError(
+            f"'{before}' is a folder. Give one folder of transcodes as the second argument."
+        )
     if folders and (plot or ladder or html):
-        raise SettingsError("Pictures and reports are of one source. Name files, not folders.")
+        raise SettingsError("--plot, --ladder and --html need one source file, not folders.")
     check_new(output)
     check_new(plot, PICTURES)
     check_new(ladder, PICTURES)
     check_new(html, (".html",))
     with progress_bars() as bars:
-        scorer = load_scorer(
-            bars,
-            model,
-            weights,
-            accept_license,
-            device=device,
-            fusion=fusion,
-            seed=seed,
-            repeats=repeats,
-            engine=engine,
-            precision=precision,
-            decoder=decoder,
-        )
+        scorer = model.load_scorer(bars)
         outcomes, left_out = _compare(before, afters, scorer, seconds, bars)
         outcomes = [_measured(each, metric or [], bars) for each in outcomes]
     with open_output(output) as stream:

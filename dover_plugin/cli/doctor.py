@@ -6,7 +6,7 @@ from dover_plugin.cli.common import OK, SOME_FAILED, progress_bars
 
 
 def doctor() -> None:
-    """Check this machine: versions, devices, decoders, weights, cache."""
+    """Check the installation: versions, devices, decoders, weights and cache."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -8,59 +8,55 @@ import typer
 from dover_plugin.cli.common import (
     OK,
     SOME_FAILED,
-    Accept,
-    Device,
-    Engine,
-    Fusion,
-    Model,
-    Repeats,
-    Seed,
-    Weights,
-    load_scorer,
     need_extra,
     progress_bars,
 )
-from dover_plugin.weights.registry import DEFAULT_MODEL
+from dover_plugin.cli.options import INPUT, OUTPUT, ModelOptions, expand_options
 
 if TYPE_CHECKING:
-    pass
+    from dover_plugin.evaluation.results import EvaluationResult
 
 
+@expand_options
 def evaluate(
-    labels: Annotated[Path, typer.Argument(help="Table of labels: .csv, .parquet, .txt.")],
-    videos: Annotated[Path, typer.Option(help="Folder that the names of files start from.")],
+    labels: Annotated[Path, typer.Argument(help="Table of labels: .csv, .parquet or .txt.")],
+    videos: Annotated[
+        Path, typer.Option(help="Folder that contains the videos.", rich_help_panel=INPUT)
+    ],
+    model: ModelOptions,
     of: Annotated[
         str | None,
         typer.Option(
             "--set",
-            help="lsvq-test, lsvq-1080p, konvid-1k, live-vqc, youtube-ugc, cvd2014, divide-3k: "
-            "how its files are named, and its weight of the branches.",
+            help="Public data set, which sets file names and fusion weights: lsvq-test, "
+            "lsvq-1080p, konvid-1k, live-vqc, youtube-ugc, cvd2014 or divide-3k.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Only rows that their column split names so.")
+        str | None,
+        typer.Option(help="Use only rows of this split (column split).", rich_help_panel=INPUT),
     ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(
-            help="Keep scores here, and go on from what it holds.",
+            help="Journal of scores; a second run resumes from it.",
             show_default="LABELS.MODEL.jsonl",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    model: Model = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
-    fusion: Fusion = None,
-    seed: Seed = None,
-    repeats: Repeats = 1,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw scores against opinions: .png, .svg, .pdf.")
+        Path | None,
+        typer.Option(
+            help="Plot scores against MOS into a .png, .svg or .pdf file.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    output_format: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
-    accept_license: Accept = False,
+    output_format: Annotated[
+        Literal["table", "json"],
+        typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
+    ] = "table",
 ) -> None:
-    """Compare scores with people's opinions: SROCC, PLCC, KROCC, RMSE."""
+    """Correlate scores with mean opinion scores: SROCC, PLCC, KROCC, RMSE."""
     need_extra("train", ["scipy", *(["matplotlib"] if plot else [])])
     from dover_plugin.batch.run import score_kept
     from dover_plugin.evaluation.datasets import preset
@@ -81,19 +77,9 @@ def evaluate(
         typer.echo(f"{len(unlabelled)} videos of '{videos}' have no label.", err=True)
     if split:
         rows = of_split(rows, split, labels)
-    kept = scores or Path(f"{labels.stem}.{model}.jsonl")
+    kept = scores or Path(f"{labels.stem}.{model.model}.jsonl")
     with progress_bars() as bar:
-        scorer = load_scorer(
-            bar,
-            model,
-            weights,
-            accept_license,
-            device=device,
-            fusion=fusion,
-            engine=engine,
-            seed=seed,
-            repeats=repeats,
-        )
+        scorer = model.load_scorer(bar)
         done = score_kept(scorer, [row.file for row in rows], kept)
         results = list(bar.track(done, len(rows), description="scoring"))
     failed = [row for row in results if row["error"]]

@@ -5,22 +5,21 @@ from typing import Annotated
 
 import typer
 
-from dover_plugin.cli.common import Accept, Model, consent, download_bar, progress_bars
+from dover_plugin.cli.common import consent, download_bar, progress_bars
+from dover_plugin.cli.options import Accept, Model, WeightsFile
 from dover_plugin.weights.registry import DEFAULT_MODEL
 
-app = typer.Typer(no_args_is_help=True, help="Write networks for other programs.")
+app = typer.Typer(no_args_is_help=True, help="Export networks for other runtimes.")
 
 
 @app.command("onnx")
 def export_onnx(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
     model: Model = DEFAULT_MODEL,
-    weights: Annotated[
-        Path | None, typer.Option(help="A file of weights in place of the published ones.")
-    ] = None,
+    weights: WeightsFile = None,
     accept_license: Accept = False,
 ) -> None:
-    """Write both branches as one ONNX file, and check it against torch."""
+    """Export both branches as one ONNX file and verify it against PyTorch."""
     from dover_plugin.engines.export import write_checked
     from dover_plugin.weights.store import find
 
@@ -28,7 +27,7 @@ def export_onnx(
         file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
         bar.add_task("exporting", total=None)
         difference = write_checked(model, file, output)
-    typer.echo(f"{output}: within {difference:.1e} of torch's")
+    typer.echo(f"{output}: outputs are within {difference:.1e} of PyTorch")
 
 
 @app.callback()

@@ -5,17 +5,20 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Put the FiftyOne plugin in place.")
+app = typer.Typer(no_args_is_help=True, help="Install the FiftyOne plugin.")
 
 
 @app.command("install")
 def install_fiftyone_plugin(
     plugins_dir: Annotated[
         Path | None,
-        typer.Option(help="Where FiftyOne looks.", show_default="FiftyOne's plugins_dir"),
+        typer.Option(
+            help="Directory that FiftyOne searches for plugins.",
+            show_default="FiftyOne's plugins_dir",
+        ),
     ] = None,
 ) -> None:
-    """Install the plugin @dover/quality for FiftyOne's App; again after an upgrade."""
+    """Install the plugin @dover/quality. Run it again after an upgrade."""
     from fiftyone_plugin.install import install
 
     typer.echo(f"{install(plugins_dir)}")

@@ -8,22 +8,11 @@ import typer
 from dover_plugin.cli.common import (
     OK,
     PICTURES,
-    Accept,
-    Decoder,
-    Device,
-    Engine,
-    Fusion,
-    Model,
-    Precision,
-    Repeats,
-    Seed,
-    Weights,
     check_new,
-    load_scorer,
     open_output,
     progress_bars,
 )
-from dover_plugin.weights.registry import DEFAULT_MODEL
+from dover_plugin.cli.options import OUTPUT, SEGMENTS, ModelOptions, expand_options
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -31,37 +20,49 @@ if TYPE_CHECKING:
     from dover_plugin.analysis.timeline import Timeline
 
 
+@expand_options
 def timeline(
-    video: Annotated[Path, typer.Argument(help="A video.")],
+    video: Annotated[Path, typer.Argument(help="Video to score.")],
+    model: ModelOptions,
     segments: Annotated[
-        str, typer.Option(help="Length of a segment, as 5s or 240f, or scenes.")
+        str,
+        typer.Option(
+            help="Segment length such as 5s or 240f, or scenes to cut at shot changes.",
+            rich_help_panel=SEGMENTS,
+        ),
     ] = "10s",
     overlap: Annotated[
-        str, typer.Option(help="By how much segments overlap, as 1s or 24f.")
+        str,
+        typer.Option(
+            help="Overlap of consecutive segments, such as 1s or 24f.", rich_help_panel=SEGMENTS
+        ),
     ] = "0f",
     output_format: Annotated[
-        Literal["table", "json", "csv"], typer.Option("--format", "-f", help="Of the segments.")
+        Literal["table", "json", "csv"],
+        typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
     ] = "table",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write here.", show_default="standard output"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the results to this file.",
+            show_default="standard output",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg, .pdf.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plot scores over time into a .png, .svg or .pdf file.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a report: one file, to open alone.")
+        Path | None,
+        typer.Option(help="Write a self-contained HTML report.", rich_help_panel=OUTPUT),
     ] = None,
-    model: Model = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
-    precision: Precision = "float32",
-    fusion: Fusion = None,
-    seed: Seed = None,
-    repeats: Repeats = 1,
-    decoder: Decoder = "auto",
-    accept_license: Accept = False,
 ) -> None:
-    """Score a video segment by segment: where is it bad?"""
+    """Score a video segment by segment."""
     from dover_plugin.analysis.segments import cut
     from dover_plugin.analysis.timeline import Timeline
     from dover_plugin.io.open import open_source
@@ -70,21 +71,9 @@ def timeline(
     check_new(output)
     check_new(plot, PICTURES)
     check_new(html, (".html",))
-    source = open_source(video, decoder)
+    source = open_source(video, model.decoder)
     with progress_bars() as bars:
-        scorer = load_scorer(
-            bars,
-            model,
-            weights,
-            accept_license,
-            device=device,
-            fusion=fusion,
-            seed=seed,
-            repeats=repeats,
-            engine=engine,
-            precision=precision,
-            decoder=decoder,
-        )
+        scorer = model.load_scorer(bars)
         finding = bars.add_task("finding scenes", total=None, visible=segments == "scenes")
         cuts = cut(source, segments, overlap)
         bars.remove_task(finding)
@@ -118,8 +107,9 @@ def _print(found: "Timeline", stream: "TextIO") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dover_plugin.analysis.timeline import LOW_PERCENTILE, SCORES, segment_row
+    from dover_plugin.analysis.timeline import LOW_PERCENTILE, segment_row
     from dover_plugin.reporting.text import colour
+    from dover_plugin.scores import SCORES
     from dover_plugin.text import settings_line
 
     console = Console(file=stream, highlight=False)

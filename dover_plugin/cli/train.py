@@ -8,24 +8,43 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dover_plugin.cli.common import OK, need_extra, progress_bars
+from dover_plugin.cli.options import INPUT, MODEL, OUTPUT
+from dover_plugin.weights.registry import MODELS
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from dover_plugin.training.predictions import Progress
 
-SEEDS = 42  # of the first split; the reference takes 42 * (split + 1)
+TRAINING = "Training"
 
 
 def train(
-    labels: Annotated[Path, typer.Option(help="Table of labels: .csv, .parquet, .txt.")],
-    videos: Annotated[Path, typer.Option(help="Folder that the names of files start from.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    labels: Annotated[
+        Path,
+        typer.Option(help="Table of labels: .csv, .parquet or .txt.", rich_help_panel=INPUT),
+    ],
+    videos: Annotated[
+        Path,
+        typer.Option(
+            help="Folder that the file names in the table are relative to.", rich_help_panel=INPUT
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the run; run the same command again to resume.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
     init: Annotated[
         str | None,
         typer.Option(
-            help="What to begin with: a published model, a file of weights, or scratch.",
-            show_default="as --model, else dover",
+            help="Initial weights: a model name or a weights file.",
+            show_default="the weights of --model, else dover",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     model: Annotated[
@@ -33,186 +52,160 @@ def train(
         typer.Option(
             "--model",
             "-m",
-            help="Which network a file or scratch is: dover, dover-mobile, dover++, dover-open.",
-            show_default="as --init",
+            help=f"Architecture of a weights file given to --init: {', '.join(MODELS)}.",
+            show_default="the model that --init names",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     head_only: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--head-only/--end-to-end", help="Heads on frozen backbones, which is quick, or all."
+            "--head-only/--end-to-end",
+            help="Train only the heads on cached features, or also train the backbones.",
+            show_default="head-only",
+            rich_help_panel=MODEL,
         ),
-    ] = True,
+    ] = None,
     only: Annotated[
         Literal["technical", "aesthetic"] | None,
-        typer.Option(help="One branch, or its head; the other stays as it is."),
+        typer.Option(
+            help="Train only this branch; the other branch does not change.",
+            show_default="both branches",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with training settings; options on the command line take precedence.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the videos.", show_default="10; end to end 20")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Videos of one step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="Of the heads, at its highest.")] = 1e-3,
-    backbone_rate: Annotated[
-        float, typer.Option(help="Of the backbones, as a share of the heads'.")
-    ] = 0.1,
-    optimizer: Annotated[
-        Literal["adamw", "muon"],
-        typer.Option(help="muon learns faster from scratch."),
-    ] = "adamw",
-    ema: Annotated[float, typer.Option(help="How slowly the kept weights follow.")] = 0.999,
-    clip_len: Annotated[
-        int,
-        typer.Option(help="Frames of a clip; fewer are quicker, from scratch or for heads alone."),
-    ] = 32,
-    window: Annotated[
-        int, typer.Option(help="Side of what is seen of both views; less is quicker, from scratch.")
-    ] = 224,
-    flip: Annotated[bool, typer.Option("--flip", help="Mirror every other example.")] = False,
-    spoil_light: Annotated[
-        bool,
-        typer.Option(
-            "--spoil-light",
-            help="Spoil light or colour of every other example, and lower its opinions.",
-        ),
-    ] = False,
-    draws: Annotated[
         int | None,
         typer.Option(
-            help="Keep so many random draws of each video on disk; 0 draws anew in every epoch.",
-            show_default="3; end to end 0",
+            help="Number of passes over the training videos.",
+            show_default="10, or 20 end to end",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
-    together: Annotated[
-        int, typer.Option(help="Put so many of one ladder or group side by side, and compare them.")
-    ] = 1,
-    own_weight: Annotated[
-        float, typer.Option(help="Of a branch's own opinion, beside the overall one.")
-    ] = 0.5,
-    fused_weight: Annotated[
-        float, typer.Option(help="Of the overall opinion of both branches together.")
-    ] = 0.0,
-    pair_weight: Annotated[
-        float,
-        typer.Option(help="Of views in two qualities, of which the worse must score less."),
-    ] = 0.0,
-    also: Annotated[
-        str,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Number of videos per step.", show_default="8", rich_help_panel=TRAINING),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
         typer.Option(
-            help="Other columns of numbers to learn besides, as 'noise,blur_*'; helps from scratch."
+            help="Peak learning rate of the heads; backbones use a tenth of it.",
+            show_default="0.001",
+            rich_help_panel=TRAINING,
         ),
-    ] = "",
+    ] = None,
     splits: Annotated[
-        int, typer.Option(min=1, help="Train on so many random splits, and report the mean.")
+        int,
+        typer.Option(
+            min=1,
+            help="Number of random splits to train on; the mean test result is reported.",
+            rich_help_panel=TRAINING,
+        ),
     ] = 1,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = SEEDS,
-    val_share: Annotated[
-        float, typer.Option(help="Of the groups, to choose the best epoch.")
-    ] = 0.1,
-    test_share: Annotated[float, typer.Option(help="Of the groups, to test once.")] = 0.2,
-    validate_every: Annotated[int, typer.Option(help="Epochs between validations.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Random seed; split N uses N times the seed.",
+            show_default="42",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     precision: Annotated[
-        Literal["float32", "bfloat16", "float16"],
-        typer.Option(help="Of the arithmetic; float16 on CUDA."),
-    ] = "float32",
-    checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="Less memory, more time (Swin).")
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(
+            help="Precision of the backbones; float16 needs CUDA.",
+            show_default="float32",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(help="Device: auto, cpu, cuda or cuda:1.", rich_help_panel=TRAINING),
+    ] = "auto",
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Number of processes that read videos; 0 reads in the main process.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 2,
+    wandb: Annotated[
+        bool,
+        typer.Option("--wandb", help="Log to Weights & Biases, too.", rich_help_panel=OUTPUT),
     ] = False,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first (end to end).")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read videos.")] = 2,
-    wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
 ) -> None:
-    """Fine-tune DOVER on your own labels. Run it again after a stop, and it goes on."""
+    """Fine-tune a model on your own labels. A stopped run resumes from its last checkpoint."""
     from dataclasses import asdict, replace
 
-    need_extra("train", ["matplotlib", "scipy", "tensorboard"])
+    need_extra("train", ["scipy", "tensorboard"])
     if wandb:
         need_extra("train wandb", ["wandb"])
     from dover_plugin.engines.torch_engine import find_device
     from dover_plugin.errors import SettingsError
     from dover_plugin.evaluation.label_table import read_labels
     from dover_plugin.evaluation.labels import check_videos
-    from dover_plugin.training.outcome import keep, summary
+    from dover_plugin.training import trainer
+    from dover_plugin.training.artifacts import save_artifacts, summary
     from dover_plugin.training.predictions import SCORES
-    from dover_plugin.training.run import TrainSettings, network_of
-    from dover_plugin.training.trainer import train as run
+    from dover_plugin.training.settings import resolve_settings
 
-    init = init or model or "dover"
-    settings = TrainSettings(
-        model=network_of(init, model),
-        init=init,
-        what=_what(head_only, only),
-        epochs=(10 if head_only else 20) if epochs is None else epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        backbone_rate=backbone_rate,
-        optimizer=optimizer,
-        ema=ema,
-        seed=seed,
-        clip_len=clip_len,
-        window=window,
-        flip=flip,
-        spoil_light=spoil_light,
-        draws=(3 if head_only else 0) if draws is None else draws,
-        together=together,
-        own_weight=own_weight,
-        fused_weight=fused_weight,
-        pair_weight=pair_weight,
-        val_share=val_share,
-        test_share=test_share,
-        validate_every=validate_every,
-        precision=precision,
-        checkpointing=checkpointing,
-        compiled=compiled,
-    )
-    rows = read_labels(labels, videos, also=also)
+    options = {
+        "init": init,
+        "model": model,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "precision": precision,
+    }
+    settings = resolve_settings(options, config, head_only=head_only, branch=only)
+    rows = read_labels(labels, videos)
     unlabelled = check_videos(rows, videos)
     if unlabelled:
         typer.echo(
-            f"{len(unlabelled)} videos of '{videos}' have no label and are left out, "
-            f"as '{unlabelled[0]}'.",
+            f"Ignored {len(unlabelled)} videos in '{videos}' without a label, for example "
+            f"'{unlabelled[0]}'.",
             err=True,
         )
     if splits > 1 and any(row.split for row in rows):
         raise SettingsError(
-            f"'{labels}' names the split of each video, so there is one split, not {splits}. Take "
-            "the column out, or leave out --splits."
+            f"'{labels}' names the split of each video, which --splits {splits} would ignore. "
+            "Remove the column 'split' or omit --splits."
         )
-    place = find_device(device)
-    found = []
-    for number in range(splits):
-        part = replace(settings, seed=seed * (number + 1) if seed else number)
-        folder = output / f"split-{number + 1}"
-        prefix = f"split {number + 1} of {splits}: " if splits > 1 else ""
-        with progress_bars() as bars, _tracked(wandb, asdict(part), folder):
-            trained = run(
+    target = find_device(device)
+    results = []
+    for index in range(splits):
+        seeded = replace(settings, seed=settings.seed * (index + 1) if settings.seed else index)
+        folder = output / f"split-{index + 1}"
+        prefix = f"split {index + 1} of {splits}: " if splits > 1 else ""
+        with progress_bars() as bars, _wandb_run(wandb, asdict(seeded), folder):
+            result = trainer.train(
                 rows,
-                part,
+                seeded,
                 folder,
-                device=place,
+                device=target,
                 workers=workers,
-                progress=_show(bars, prefix),
+                progress=_bar_updater(bars, prefix),
             )
-        files = keep(trained, part, folder)
-        found.append({name: trained.test.agreement(name) for name in SCORES})
-        typer.echo(f"{files.weights}", err=True)
-    _print(summary(found), len(trained.test.labels))
+        artifacts = save_artifacts(result, seeded, folder)
+        results.append({name: result.test.correlations(name) for name in SCORES})
+        typer.echo(f"{artifacts.weights}", err=True)
+    _print(summary(results), len(result.test.labels))
     raise typer.Exit(OK)
 
 
-def _what(head_only: bool, only: str | None) -> str:
-    """The name that TrainSettings has for it."""
-    if head_only:
-        return f"{only} head" if only else "heads"
-    return only or "all"
-
-
 @contextmanager
-def _tracked(wanted: bool, settings: dict[str, Any], folder: Path) -> Iterator[None]:
-    """Send what TensorBoard gets to Weights & Biases too."""
-    if not wanted:
+def _wandb_run(enabled: bool, settings: dict[str, Any], folder: Path) -> Iterator[None]:
+    """A Weights & Biases run that mirrors the TensorBoard log."""
+    if not enabled:
         yield
         return
     import wandb
@@ -222,16 +215,16 @@ def _tracked(wanted: bool, settings: dict[str, Any], folder: Path) -> Iterator[N
         yield
 
 
-def _show(bars: "Bars", prefix: str) -> "Progress":
-    """A bar for each thing that is done."""
+def _bar_updater(bars: "Bars", prefix: str) -> "Progress":
+    """A callback that shows one progress bar per task."""
     tasks: dict[str, Any] = {}
 
-    def show(name: str, done: int, total: int) -> None:
+    def update(name: str, done: int, total: int) -> None:
         if name not in tasks:
             tasks[name] = bars.add_task(prefix + name, total=total)
         bars.update(tasks[name], completed=done, total=total)
 
-    return show
+    return update
 
 
 def _print(rows: list[dict[str, Any]], videos: int) -> None:
@@ -250,5 +243,5 @@ def _print(rows: list[dict[str, Any]], videos: int) -> None:
 
 def _cell(mean: float | None, deviation: float | None) -> str:
     if mean is None:
-        return "all alike"
+        return "n/a (equal scores)"
     return f"{mean:.3f}" + (f" ± {deviation:.3f}" if deviation is not None else "")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dover_plugin.cli.common import Accept, Model, consent, download_bar, progress_bars
+from dover_plugin.cli.common import consent, download_bar, progress_bars
+from dover_plugin.cli.options import Accept, Model
 from dover_plugin.weights.registry import DEFAULT_MODEL
 
 app = typer.Typer(no_args_is_help=True, help="List, download, verify and convert model weights.")
@@ -13,15 +14,15 @@ app = typer.Typer(no_args_is_help=True, help="List, download, verify and convert
 
 @app.command("list")
 def list_weights() -> None:
-    """Show what is published, and what is on this machine."""
+    """List the models, their licenses, and which weights are on this machine."""
     from rich.console import Console
     from rich.table import Table
 
-    from dover_plugin.weights.registry import PUBLISHED
+    from dover_plugin.weights.registry import registry
     from dover_plugin.weights.store import cached
 
     table = Table("model", "here", "size", "what", "licence", box=None, pad_edge=False)
-    for row in PUBLISHED:
+    for row in registry():
         here = "yes" if cached(row.model).exists() else "no"
         table.add_row(row.model, here, f"{row.size / 1e6:.0f} MB", row.note, row.licence)
     Console().print(table)
@@ -29,10 +30,13 @@ def list_weights() -> None:
 
 @app.command("download")
 def download_weights(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names from the list.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Model names, as 'dover weights list' shows them."),
+    ],
     accept_license: Accept = False,
 ) -> None:
-    """Download published weights into the cache, after consent to their licence."""
+    """Download published weights into the cache after you accept their license."""
     from dover_plugin.weights.registry import published
     from dover_plugin.weights.store import find
 
@@ -48,10 +52,14 @@ def download_weights(
 def verify_weights(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help="Names from the list.", show_default="all here"),
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Model names, as 'dover weights list' shows them.",
+            show_default="all on this machine",
+        ),
     ] = None,
 ) -> None:
-    """Check downloaded weights against their published hash."""
+    """Verify weights on this machine against their SHA-256."""
     from dover_plugin.weights.registry import MODELS
     from dover_plugin.weights.store import cache_dir, cached, verify
 
@@ -64,11 +72,11 @@ def verify_weights(
 
 @app.command("convert")
 def convert_weights(
-    source: Annotated[Path, typer.Argument(help="A .pth or .safetensors file of any layout.")],
-    target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    source: Annotated[Path, typer.Argument(help="Weights file: .pth or .safetensors.")],
+    target: Annotated[Path, typer.Argument(help="Output .safetensors file.")],
     model: Model = DEFAULT_MODEL,
 ) -> None:
-    """Convert weights to safetensors, noting the source's hash."""
+    """Convert weights to safetensors; the metadata keeps the hash of the source."""
     from dover_plugin.weights.load import convert
     from dover_plugin.weights.store import find
 

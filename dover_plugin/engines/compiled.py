@@ -16,9 +16,9 @@ import dover_plugin
 from dover_plugin import networks
 from dover_plugin.engines import export
 from dover_plugin.networks import Dover
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.store import cache_dir
 
-BRANCHES = ("technical", "aesthetic")
 log = logging.getLogger(__name__)
 
 

@@ -1,9 +1,7 @@
-"""Tables of labels: CSV, Parquet, and the files of the reference."""
+"""Tables of labels: CSV, Parquet, and the label files of the reference."""
 
 import csv
-import fnmatch
 import os
-from collections.abc import Sequence
 from math import isfinite, nan
 from pathlib import Path
 
@@ -13,75 +11,64 @@ import pandas as pd
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation.labels import SPLITS, LabelledVideo, some
 
-UNKNOWN = -1  # how the reference's files say so
+UNKNOWN = -1  # an unknown label in the reference's files
+# Column -> accepted headers.
 NAMES = {
     "file": ("file", "path", "video", "filename", "name", "flickr_id"),
     "overall": ("overall", "mos", "label", "score"),
     "technical": ("technical", "technical_mos"),
     "aesthetic": ("aesthetic", "aesthetic_mos"),
     "group": ("group", "content", "scene"),
-    "ladder": ("ladder",),
-    "cut_from": ("cut_from",),
     "split": ("split", "subset"),
 }
+NUMBERS = ("overall", "technical", "aesthetic")
 
 
 def read_labels(
-    path: Path,
-    videos: Path,
-    *,
-    branches: bool = True,
-    pattern: str = "{name}",
-    also: str = "",
+    path: Path, videos: Path, *, branches: bool = True, pattern: str = "{name}"
 ) -> list[LabelledVideo]:
     """Read a table of labels.
 
-    A CSV with headers (``file`` and ``overall``, and if known ``technical``, ``aesthetic``,
-    ``group``, ``ladder``, ``cut_from``, ``split``; some other names are understood), or a file of
-    the reference without headers: ``file, aesthetic, technical, overall``, -1 where unknown.
+    A table with headers has the columns ``file`` and ``overall``, and optionally ``technical``,
+    ``aesthetic``, ``group`` and ``split``; NAMES lists other accepted headers. A file of the
+    reference has no headers: ``file, aesthetic, technical, overall``, -1 where unknown.
 
     Args:
         path: the table.
-        videos: the folder that the files' names start from.
-        branches: whether a file without headers tells aesthetic and technical opinions; most of
-            the reference's hold length and frame rate in these places.
-        pattern: how a name without a suffix becomes a file's, as "{name}.mp4".
-        also: names of other columns of numbers, as "noise,blur_*".
+        videos: folder that the file names are relative to.
+        branches: whether a file without headers holds aesthetic and technical MOS. Most of the
+            reference's files hold length and frame rate in these columns.
+        pattern: converts a name without a suffix to a file name, for example "{name}.mp4".
 
     Raises:
-        SettingsError: what is wrong with the table, and in which rows.
+        SettingsError: the table is invalid; the message names the column or the rows.
     """
     table = _read(path)
     _check_columns(table, path)
     names = [str(name).strip() for name in table["file"]]
     table["file"] = [n if Path(n).suffix else pattern.format(name=n) for n in names]
-    besides = _columns(table, also, path)
-    _check(table, path, besides)
+    _convert_numbers(table, path)
+    _check_values(table, path)
     if not (branches or "headers" in table.attrs):
         table = table.drop(columns=["technical", "aesthetic"])
     rows = []
     for row in table.to_dict("records"):
-        own = {name: _known(row.get(name, nan)) for name in ("technical", "aesthetic")}
-        cut_from = _known(row.get("cut_from", nan))
-        group, ladder, part = (
-            str(row.get(name, "")).strip() for name in ("group", "ladder", "split")
-        )
+        group, split = (str(row.get(name, "")).strip() for name in ("group", "split"))
         rows.append(
             LabelledVideo(
                 videos / row["file"],
                 float(row["overall"]),
-                **own,
+                technical=_known(row.get("technical", nan)),
+                aesthetic=_known(row.get("aesthetic", nan)),
                 group=group or row["file"],
-                ladder=ladder,
-                cut_from=int(cut_from) if cut_from > 0 else 0,
-                split=part or None,
-                also={name: float(row[name]) for name in besides},
+                split=split or None,
             )
         )
     return rows
 
 
 def _read(path: Path) -> pd.DataFrame:
+    """The table as strings, with the column names of NAMES."""
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path).astype(object)
@@ -106,10 +93,10 @@ def _read(path: Path) -> pd.DataFrame:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise SettingsError(f"Cannot read labels from '{path}': {reason}.") from None
     table = table.rename(columns=lambda name: str(name).strip().lower())
-    for wanted, names in NAMES.items():
+    for column, names in NAMES.items():
         found = [name for name in names if name in table.columns]
         if found:
-            table = table.rename(columns={found[0]: wanted})
+            table = table.rename(columns={found[0]: column})
     table.attrs["headers"] = True
     return table
 
@@ -118,67 +105,57 @@ def _check_columns(table: pd.DataFrame, path: Path) -> None:
     for name in ("file", "overall"):
         if name not in table.columns:
             raise SettingsError(
-                f"'{path}' has no column '{name}' (or {', '.join(NAMES[name][1:])}); it has "
-                f"{', '.join(table.columns)}."
+                f"'{path}' has no column '{name}' (or {', '.join(NAMES[name][1:])}); its columns "
+                f"are {', '.join(table.columns)}."
             )
-    twice = sorted(set(table.columns[table.columns.duplicated()]) & NAMES.keys())
-    if twice:
-        raise SettingsError(f"'{path}' has two columns '{twice[0]}'. Leave one.")
+    duplicates = sorted(set(table.columns[table.columns.duplicated()]) & NAMES.keys())
+    if duplicates:
+        raise SettingsError(f"'{path}' has two columns '{duplicates[0]}'. Remove one of them.")
     if table.empty:
         raise SettingsError(f"'{path}' holds no labels.")
 
 
-def _columns(table: pd.DataFrame, names: str, path: Path) -> list[str]:
-    """Columns of these names and patterns."""
-    found: dict[str, None] = {}
-    for name in filter(None, (name.strip().lower() for name in names.split(","))):
-        fitting = fnmatch.filter(table.columns, name)
-        if not fitting:
-            raise SettingsError(
-                f"'{path}' has no column '{name}'; it has {', '.join(map(str, table.columns))}."
-            )
-        found |= dict.fromkeys(fitting)
-    return list(found)
-
-
-def _check(table: pd.DataFrame, path: Path, also: Sequence[str] = ()) -> None:
-    for name in dict.fromkeys(("overall", "technical", "aesthetic", "cut_from", *also)):
+def _convert_numbers(table: pd.DataFrame, path: Path) -> None:
+    """Convert the columns of labels to numbers in place; empty cells become NaN."""
+    for name in NUMBERS:
         if name in table.columns:
             values = table[name].str.strip()
             table[name] = pd.to_numeric(values, errors="coerce")
             bad = table["file"][table[name].isna() & (values != "")].tolist()
             if bad:
                 raise SettingsError(
-                    f"'{path}' gives {len(bad)} videos something in the column '{name}' that is no "
-                    f"number, as {some(bad)}."
+                    f"'{path}' has {len(bad)} values in the column '{name}' that are not numbers, "
+                    f"for example of {some(bad)}. Correct them or leave the cells empty."
                 )
-    for name in also:
-        if table[name].isna().all():
-            raise SettingsError(f"'{path}' has no number in the column '{name}'.")
+
+
+def _check_values(table: pd.DataFrame, path: Path) -> None:
     unknown = ~np.isfinite(table["overall"])
     if "headers" not in table.attrs:
         unknown |= table["overall"] == UNKNOWN
     bad = table["file"][unknown].tolist()
     if bad:
         raise SettingsError(
-            f"'{path}' gives {len(bad)} videos no overall opinion, as {some(bad)}. Take their "
-            "rows out."
+            f"'{path}' has no overall MOS for {len(bad)} videos, for example {some(bad)}. Remove "
+            "their rows."
         )
     twice = table["file"][table["file"].map(os.path.normpath).duplicated()].tolist()
     if twice:
         raise SettingsError(
-            f"'{path}' labels {len(twice)} videos more than once, as {some(twice)}. Keep one row "
-            "of each."
+            f"'{path}' labels {len(twice)} videos more than once, for example {some(twice)}. Keep "
+            "one row for each."
         )
     if table["overall"].nunique() == 1:
         raise SettingsError(
-            f"'{path}' gives every video the opinion {table['overall'].iloc[0]:g}: nothing can be "
-            "learnt from it or compared with it."
+            f"'{path}' gives every video the MOS {table['overall'].iloc[0]:g}. Training and "
+            "correlations need videos whose MOS differ."
         )
     if "split" in table.columns:
         wrong = sorted(set(table["split"].str.strip()) - {*SPLITS, ""})
         if wrong:
-            raise SettingsError(f"'{path}' has the split {wrong[0]!r}. Use {', '.join(SPLITS)}.")
+            raise SettingsError(
+                f"'{path}' has the invalid split {wrong[0]!r}; use {', '.join(SPLITS)}."
+            )
 
 
 def _known(value: float) -> float:

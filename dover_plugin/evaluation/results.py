@@ -9,6 +9,7 @@ import numpy as np
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation.metrics import agreement, intervals, logistic_fit
+from dover_plugin.preprocessing.sampling import BRANCHES
 
 MEASURES = ("srocc", "plcc", "plcc_fitted", "krocc", "rmse")
 
@@ -53,7 +54,7 @@ def accuracy(
     """
     weights = (technical_weight, 1 - technical_weight) if technical_weight else None
     technical, aesthetic = weights or (TECHNICAL_WEIGHT, AESTHETIC_WEIGHT)
-    raw = {name: np.array([row[f"{name}_raw"] for row in rows]) for name in _BRANCHES}
+    raw = {name: np.array([row[f"{name}_raw"] for row in rows]) for name in BRANCHES}
     z = {name: (values - values.mean()) / (values.std() or 1) for name, values in raw.items()}
     scores = {
         "overall": [row["overall"] for row in rows],
@@ -70,7 +71,6 @@ def accuracy(
     return [_accuracy(name, each, mos) for name, each in values.items() if name not in alike]
 
 
-_BRANCHES = ("technical", "aesthetic")
 
 
 def _accuracy(name: str, scores: np.ndarray, mos: Sequence[float]) -> EvaluationResult:

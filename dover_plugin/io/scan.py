@@ -11,9 +11,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from dover_plugin.errors import VideoError
-from dover_plugin.io.source import VideoInfo
+from dover_plugin.io.source import HDR_TRANSFERS, VideoInfo
 
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # ITU-T H.273
 TRUNCATED = 0.98  # of the frames that the header of an MP4 promises
 ENDS_EARLY = 0.9  # of the length that other headers promise, which is less reliable
 # Containers and codecs that decord 0.6 numbers the frames of correctly. In others it returns

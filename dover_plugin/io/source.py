@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from dover_plugin.errors import VideoError
 
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
+
 type Frame = NDArray[np.uint8]
 type Video = str | PathLike[str] | NDArray[np.uint8] | FrameSource
 

@@ -23,6 +23,8 @@ VIEW = GRID * FRAGMENT  # 224
 type Branch = Literal["technical", "aesthetic"]
 type Indices = NDArray[np.int64]
 
+BRANCHES: tuple[Branch, ...] = ("technical", "aesthetic")
+
 
 @dataclass(frozen=True)
 class Draw:

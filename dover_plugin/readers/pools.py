@@ -19,7 +19,7 @@ class Submit(Protocol):
 
 
 @contextmanager
-def readers(how: ReadOptions, workers: int, limits: Limits | None) -> Iterator[Submit]:
+def readers(options: ReadOptions, workers: int, limits: Limits | None) -> Iterator[Submit]:
     """Threads, or with ``limits`` processes, which a broken file cannot harm.
 
     Raises:
@@ -30,11 +30,11 @@ def readers(how: ReadOptions, workers: int, limits: Limits | None) -> Iterator[S
     if limits:
         from dover_plugin.readers.process_pool import ProcessPool
 
-        with ProcessPool(how, workers, limits) as pool:
+        with ProcessPool(options, workers, limits) as pool:
             yield pool.submit
         return
     with ThreadPoolExecutor(workers, "dover-read") as threads:
         try:
-            yield lambda video: threads.submit(read, video, how)
+            yield lambda video: threads.submit(read, video, options)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)

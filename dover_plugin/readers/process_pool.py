@@ -6,12 +6,12 @@ leave locked.
 
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from os import PathLike, fspath
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Self
 
 from dover_plugin.errors import DoverError, SettingsError, VideoError
@@ -23,24 +23,31 @@ END_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # beyond its time, after which a process that nobody ended ends itself
 
 type Job = tuple[Future[VideoViews], str]
+type ReadVideo = Callable[[str, ReadOptions], VideoViews]
 
 
 class ProcessPool:
-    """So many processes; videos must be paths.
+    """A pool of reader processes. Videos must be paths.
 
-    A file whose process died is read once more in a fresh one, since the machine may have been to
-    blame.
+    A file whose process died is read once more in a new process, since the machine may have been
+    the cause.
 
     Args:
-        how: videos are read.
-        workers: processes.
-        limits: of each.
+        options: how videos are read.
+        workers: number of processes.
+        limits: what a process may use for one video.
+        read_video: reads one file inside a process; it must be importable there.
     """
 
-    def __init__(self, how: ReadOptions, workers: int, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(
+        self,
+        options: ReadOptions,
+        workers: int,
+        limits: Limits,
+        read_video: ReadVideo = read,
+    ) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._children = [_Child(how, limits) for _ in range(workers)]
+        self._children = [_Child(options, limits, read_video) for _ in range(workers)]
         self._threads = [
             threading.Thread(target=self._serve, args=(child,), daemon=True, name="dover-read")
             for child in self._children
@@ -53,12 +60,8 @@ class ProcessPool:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
+        del error
         for child in self._children:
             child.close()
         for _ in self._threads:
@@ -114,11 +117,12 @@ class _UnreadyError(_DiedError):
 
 
 class _Child:
-    """One process, started when it is needed."""
+    """One process, started on first use."""
 
-    def __init__(self, how: ReadOptions, limits: Limits) -> None:
-        self._how = how
+    def __init__(self, options: ReadOptions, limits: Limits, read_video: ReadVideo) -> None:
+        self._options = options
         self._limits = limits
+        self._read_video = read_video
         self._process: Any = None
         self._pipe: Connection | None = None
         self._lock = threading.Lock()  # of ending it, which two threads do
@@ -169,7 +173,9 @@ class _Child:
         context = get_context("spawn")
         pipe, theirs = context.Pipe()
         process = context.Process(
-            target=TARGET, args=(theirs, self._how, self._limits), daemon=True
+            target=_serve,
+            args=(theirs, self._options, self._limits, self._read_video),
+            daemon=True,
         )
         reason = "it ended at once"
         try:
@@ -201,8 +207,8 @@ class _Child:
             process.join(END_SECONDS)  # one that waits for a dead disk outlives even that
 
 
-def _serve_readings(pipe: Connection, how: ReadOptions, limits: Limits) -> None:
-    """In a process: read what is asked for, until nobody asks."""
+def _serve(pipe: Connection, options: ReadOptions, limits: Limits, read_video: ReadVideo) -> None:
+    """Run in the process: read each requested file until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(int(limits.memory))
     pipe.send("ready")
@@ -213,7 +219,7 @@ def _serve_readings(pipe: Connection, how: ReadOptions, limits: Limits) -> None:
             return
         if hasattr(signal, "alarm"):
             signal.alarm(round(limits.seconds + GRACE_SECONDS))
-        answer = _answer(path, how)
+        answer = _answer(path, options, read_video)
         try:
             pipe.send(answer)
         except BrokenPipeError:
@@ -222,9 +228,9 @@ def _serve_readings(pipe: Connection, how: ReadOptions, limits: Limits) -> None:
             signal.alarm(0)
 
 
-def _answer(path: str, how: ReadOptions) -> tuple[Any, ...] | Exception:
+def _answer(path: str, options: ReadOptions, read_video: ReadVideo) -> tuple[Any, ...] | Exception:
     try:
-        return tuple(read(path, how))
+        return tuple(read_video(path, options))
     except SettingsError as error:  # of all files, not of this one
         return SettingsError(str(error))
     except DoverError as error:
@@ -248,6 +254,3 @@ def _limit_memory(memory: int) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-TARGET = _serve_readings

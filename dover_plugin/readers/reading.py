@@ -60,13 +60,15 @@ class Limits:
             )
 
 
-def read(video: Video, how: ReadOptions) -> VideoViews:
+def read(video: Video, options: ReadOptions) -> VideoViews:
     """Read one video.
 
     Raises:
         VideoError: it cannot be read.
     """
-    source = open_source(video, how.decoder)
+    source = open_source(video, options.decoder)
     info = source.info
-    chosen = draws(info.num_frames, info.height, info.width, seed=how.seed, repeats=how.repeats)
+    chosen = draws(
+        info.num_frames, info.height, info.width, seed=options.seed, repeats=options.repeats
+    )
     return VideoViews(info, build_views(source, chosen))

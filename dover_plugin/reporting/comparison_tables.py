@@ -12,9 +12,8 @@ from rich.text import Text
 
 from dover_plugin.analysis.change import FEWEST, INTERVAL
 from dover_plugin.analysis.comparison import Comparison, NotCompared, by_loss, knee
-from dover_plugin.analysis.timeline import SCORES
 from dover_plugin.reporting.timeline_tables import write_rows
-from dover_plugin.scores import Settings
+from dover_plugin.scores import SCORES, Settings
 from dover_plugin.text import name_of, printable, settings_line
 
 MEGA = 1e6  # bits or bytes

@@ -13,7 +13,8 @@ from dover_plugin.text import name_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from dover_plugin.analysis.divergence import BRANCHES, ExtremePair, ranks_of
+from dover_plugin.analysis.divergence import ExtremePair, ranks_of
+from dover_plugin.preprocessing.sampling import BRANCHES
 
 
 def draw_divergence(scores: pd.DataFrame, colour: str = "overall", title: str = "") -> "Figure":

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dover_plugin.evaluation.metrics import agreement, logistic_fit
-from dover_plugin.reporting.style import new_figure, save_figure
+from dover_plugin.reporting.style import COLOURS, new_figure, save_figure
 
 CURVE = 200  # points that a fit is drawn through
 
@@ -23,10 +23,10 @@ def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, pa
     found = agreement(scores.tolist(), opinions.tolist())
     figure = new_figure((6, 5))
     axes = figure.add_subplot()
-    axes.scatter(scores, opinions, s=14, color="#0072b2", alpha=0.45, linewidths=0)
+    axes.scatter(scores, opinions, s=14, color=COLOURS["technical"], alpha=0.45, linewidths=0)
     along = np.linspace(scores.min(), scores.max(), CURVE)
     fitted = logistic_fit(scores.tolist(), opinions.tolist(), along)
-    axes.plot(along, fitted, color="#d55e00", linewidth=2, label="logistic fit")
+    axes.plot(along, fitted, color=COLOURS["aesthetic"], linewidth=2, label="logistic fit")
     axes.set(xlabel="overall score", ylabel="opinion", title=title)
     axes.text(
         0.97,

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from dover_plugin.analysis.comparison import Comparison, knee
 from dover_plugin.analysis.segments import time_code
-from dover_plugin.analysis.timeline import LOW_PERCENTILE, SCORES, Timeline
+from dover_plugin.analysis.timeline import LOW_PERCENTILE, Timeline
 from dover_plugin.errors import SettingsError
+from dover_plugin.scores import SCORES
 from dover_plugin.text import name_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from dover_plugin.errors import SettingsError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's, which the colour-blind tell apart.
+# Okabe and Ito's palette, which readers with a colour vision deficiency can tell apart.
 COLOURS = {"overall": "#222222", "technical": "#0072b2", "aesthetic": "#d55e00"}
+SCREEN_COLOURS = {**COLOURS, "overall": "#7f8c9b"}  # readable on light and on dark pages
 
 
 def new_figure(size: tuple[float, float]) -> "Figure":

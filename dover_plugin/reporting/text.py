@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import published_sets
 from dover_plugin.scores import COLUMNS, Failure, Result, Scores
 from dover_plugin.text import printable, settings_line
@@ -28,7 +29,7 @@ def write_json(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
 
 def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
     """A header and one line per result; ranks become columns such as LIVE-VQC_technical."""
-    names = [f"{s.name}_{b}" for s in published_sets() for b in ("technical", "aesthetic")]
+    names = [f"{s.name}_{b}" for s in published_sets() for b in BRANCHES]
     writer = csv.DictWriter(stream, [*COLUMNS, *(names if ranks else ())])
     writer.writeheader()
     for result in results:
@@ -37,7 +38,7 @@ def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
         if ranks:
             for name, branches in (_rank_rows(result) or {}).items():
                 for branch, rank in branches.items():
-                    row[f"{name}_{branch}"] = rank["better_than"]
+                    row[f"{name}_{branch}"] = rank["percentile"]
         writer.writerow(row)
         stream.flush()
 
@@ -92,7 +93,7 @@ def _rank_rows(result: Result) -> dict[str, Any] | None:
         return None
     return {
         name: {
-            branch: {"better_than": rank.better_than, "z": rank.z}
+            branch: {"percentile": rank.percentile, "z": rank.z}
             for branch, rank in branches.items()
         }
         for name, branches in result.ranks().items()
@@ -104,6 +105,6 @@ def _rank_table(result: Scores) -> Table:
     table.add_column("technical", justify="right")
     table.add_column("aesthetic", justify="right")
     for name, branches in result.ranks().items():
-        cells = [f"{branches[b].better_than:.0f} %" for b in ("technical", "aesthetic")]
+        cells = [f"{branches[b].percentile:.0f} %" for b in BRANCHES]
         table.add_row(f"of {name}", *cells)
     return table

@@ -1,1 +1,1 @@
-"""Learning: labels, losses, the training of a model, and clips made to train on."""
+"""Fine-tuning of a model on labelled videos. Start at ``trainer.train``."""

@@ -1,8 +1,7 @@
-"""Which examples make a batch, how batches are read ahead, and what a network says of one."""
+"""Batches: their order, reading them in worker processes, and the network's outputs for them."""
 
 import signal
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,70 +13,63 @@ from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.interrupt import started_without_interrupts
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.normalise import normalise
-from dover_plugin.training.examples import BRANCHES, Key, VideoDataset
+from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.training.dataset import SampleKey, VideoDataset
 
 type Batch = dict[str, Tensor]
-type Backbone = Callable[[Tensor], Tensor]
 
 
-def plan(
-    groups: Sequence[str], batch_size: int, epochs: int, seed: int, together: int = 1
-) -> list[list[Key]]:
-    """The batches of a whole training, each epoch in an order of its own.
+def plan_batches(num_videos: int, batch_size: int, epochs: int, seed: int) -> list[list[SampleKey]]:
+    """The batches of a whole run; each epoch has its own random order.
 
-    A last batch of one is left out, since no correlation can be had of it.
+    A last batch of one video is left out because correlation losses need two.
 
     Args:
-        groups: of each training video.
-        batch_size: videos of one step.
-        epochs: passes over the videos.
-        seed: of the orders.
-        together: so many videos of one group stand side by side in a batch.
-
-    Raises:
-        SettingsError: no group has so many.
+        num_videos: number of training videos.
+        batch_size: number of videos per step.
+        epochs: number of passes over the videos.
+        seed: seed of the orders.
     """
-    if max(Counter(groups).values()) < together:
-        raise SettingsError(
-            f"No group has {together} videos to stand together. Lower --together, or name groups."
-        )
     batches = []
     for epoch in range(epochs):
-        order = _order(groups, np.random.default_rng([seed, epoch]), together)
-        keys = [(epoch, index) for index in order]
-        cut = [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)]
-        batches += [batch for batch in cut if len(batch) > 1]
+        order = np.random.default_rng([seed, epoch]).permutation(num_videos)
+        keys = [(epoch, int(index)) for index in order]
+        parts = [keys[i : i + batch_size] for i in range(0, num_videos, batch_size)]
+        batches += [part for part in parts if len(part) > 1]
     return batches
 
 
-def load(examples: VideoDataset, batches: Sequence[list[Key]], workers: int) -> Iterator[Batch]:
-    """Batches in order, read ahead by ``workers`` processes (0: by this one).
+def load_batches(
+    dataset: VideoDataset, batches: Sequence[list[SampleKey]], workers: int
+) -> Iterator[Batch]:
+    """Batches in order, read ahead by ``workers`` processes; 0 reads in this process.
 
     Raises:
         VideoError: a video cannot be read.
-        SettingsError: a reading process died.
+        SettingsError: a worker process died.
     """
     loader: DataLoader[Any] = DataLoader(
-        examples,
+        dataset,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_stack,
-        worker_init_fn=_leave_interrupts,
+        collate_fn=_collate,
+        worker_init_fn=_ignore_interrupts,
         multiprocessing_context="spawn" if workers else None,
         prefetch_factor=2 if workers else None,
         pin_memory=torch.cuda.is_available(),
     )
     with started_without_interrupts():
-        batches_ahead = iter(loader)
+        iterator = iter(loader)
     while True:
         try:
-            batch = next(batches_ahead, None)
+            batch = next(iterator, None)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
             raise SettingsError(
-                "A process that reads videos died, mostly for lack of memory. Take fewer --workers "
-                "(0 reads in this process); the training goes on from its last checkpoint."
+                "A worker process that reads videos died, probably for lack of memory. Use fewer "
+                "--workers (0 reads in the main process) and run the command again; training "
+                "resumes from the last checkpoint."
             ) from None
         if batch is None:
             return
@@ -86,69 +78,51 @@ def load(examples: VideoDataset, batches: Sequence[list[Key]], workers: int) -> 
         yield batch
 
 
-def features_of(
-    network: Dover, batch: Batch, compiled: dict[str, Backbone] | None = None
+def branch_features(
+    network: Dover, batch: Batch, branches: Sequence[str] = BRANCHES
 ) -> dict[str, Tensor]:
-    """Features of branches, (N, clips, T, H, W, C), of those of which the batch has something.
+    """Features (N, clips, T', H, W, C) of the given branches.
 
     Args:
-        network: whose backbones run.
-        batch: what examples give, stacked: features, or views that they are made of.
-        compiled: backbones to call in place of the network's.
+        network: network whose backbones run if the batch holds views.
+        batch: collated samples of features or of views.
+        branches: branches to compute.
     """
-    found = {}
-    for branch in BRANCHES:
+    features = {}
+    for branch in branches:
         if f"{branch}_features" in batch:
-            found[branch] = batch[f"{branch}_features"].float()
-        elif f"{branch}_view" in batch:
+            features[branch] = batch[f"{branch}_features"].float()
+        else:
             view = batch[f"{branch}_view"]  # (N, clips, T, H, W, 3)
-            backbone = compiled[branch] if compiled else getattr(network, f"{branch}_backbone")
-            found[branch] = backbone(normalise(view.flatten(0, 1))).unflatten(0, view.shape[:2])
-    return found
+            backbone = getattr(network, f"{branch}_backbone")
+            features[branch] = backbone(normalise(view.flatten(0, 1))).unflatten(0, view.shape[:2])
+    return features
 
 
-def raw_scores(network: Dover, features: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Raw technical and aesthetic scores (N,): means of maps of local quality.
+def raw_scores(network: Dover, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Raw scores (N,) by branch: means of the maps of local quality.
 
     Args:
-        network: whose heads run.
-        features: what features_of gives.
+        network: network whose heads run.
+        features: features by branch, see branch_features.
     """
-    technical, aesthetic = (branch_scores(network, branch, features[branch]) for branch in BRANCHES)
-    return technical, aesthetic
+    scores = {}
+    for branch, each in features.items():
+        maps = getattr(network, f"{branch}_head")(each.flatten(0, 1))  # (N * clips, T', H, W)
+        clips = maps.float().mean(dim=(1, 2, 3)).view(each.shape[:2])  # (N, clips)
+        scores[branch] = cast(Tensor, clips.mean(dim=1))
+    return scores
 
 
-def branch_scores(network: Dover, branch: str, features: Tensor) -> Tensor:
-    """Raw scores (N,) of one branch, of its features."""
-    maps = getattr(network, f"{branch}_head")(features.flatten(0, 1))
-    return cast(Tensor, maps.float().mean(dim=(1, 2, 3)).view(features.shape[:2]).mean(dim=1))
-
-
-def _stack(examples: list[dict[str, Tensor] | DoverError]) -> Batch | DoverError:
-    """A batch, or the first error, which a worker hands over as it is."""
-    for example in examples:
-        if isinstance(example, DoverError):
-            return example
-    batch: Batch = default_collate(examples)
+def _collate(samples: list[dict[str, Tensor] | DoverError]) -> Batch | DoverError:
+    """A batch, or the first error that the dataset returned."""
+    for sample in samples:
+        if isinstance(sample, DoverError):
+            return sample
+    batch: Batch = default_collate(samples)
     return batch
 
 
-def _leave_interrupts(_: int) -> None:
-    """Where a process does not inherit that, as on Windows."""
+def _ignore_interrupts(_: int) -> None:
+    """Ignore Ctrl-C in a worker process, also on systems where that is not inherited."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _order(groups: Sequence[str], rng: np.random.Generator, together: int) -> list[int]:
-    """Every video once, or in chunks of one group, whose rests wait for another epoch."""
-    mixed = rng.permutation(len(groups))
-    if together == 1:
-        return [int(index) for index in mixed]
-    members: dict[str, list[int]] = {}
-    for index in mixed:
-        members.setdefault(groups[index], []).append(int(index))
-    chunks = [
-        found[start : start + together]
-        for found in members.values()
-        for start in range(0, len(found) - together + 1, together)
-    ]
-    return [index for chunk in rng.permutation(len(chunks)) for index in chunks[chunk]]

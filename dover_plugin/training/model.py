@@ -1,87 +1,67 @@
-"""Weights that a training begins with, and the files it ends in."""
+"""Initial weights of a training run, and the weights file that it writes."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dover_plugin import __version__
 from dover_plugin.errors import SettingsError
-from dover_plugin.networks.dover import CONFIGS, Dover
-from dover_plugin.training.init import untrained
-from dover_plugin.training.run import WHAT, TrainSettings
+from dover_plugin.networks import Dover
+from dover_plugin.training.settings import TRAINABLE, TrainSettings
 from dover_plugin.weights import load, state_dict, store
+from dover_plugin.weights.registry import MODELS
+
+HEADS = TRAINABLE["heads"]
 
 
-@dataclass(frozen=True)
-class Start:
-    """A network to train.
-
-    Attributes:
-        network: in float32, on the CPU.
-        sha256: of the weights it has; "" from scratch.
-    """
-
-    network: Dover
-    sha256: str
-
-
-def start(settings: TrainSettings) -> Start:
-    """The network that a training begins with.
+def load_initial(settings: TrainSettings) -> tuple[Dover, str]:
+    """The network with its initial weights on the CPU, and the SHA-256 of the weights.
 
     Raises:
-        SettingsError: no such model.
-        WeightsError: weights that cannot be had or do not fit.
+        SettingsError: unknown model, or gradient checkpointing of a model without a Swin backbone.
+        WeightsError: the weights are missing or do not fit the model.
     """
     model, init = settings.model, settings.init
-    if init == "scratch":
-        network, digest = untrained(model, settings.seed), ""
-    else:
-        network, digest = load.load_network(
-            model, store.find(model, None if init in CONFIGS else init)
-        )
+    file = store.find(model, None if init in MODELS else init)
+    network, digest = load.load_network(model, file)
     if settings.checkpointing:
         if not hasattr(network.technical_backbone, "checkpointing"):
             raise SettingsError(
-                f"--checkpointing is for the Swin branch, which {model} does not have."
+                f"Gradient checkpointing needs a Swin backbone, which {model} does not have. "
+                "Remove 'checkpointing' from the configuration."
             )
         network.technical_backbone.checkpointing = True
-    return Start(network, digest)
-
-
-def head_names(network: Dover) -> set[str]:
-    """Names of the parameters of both heads."""
-    return {name for name, _ in network.named_parameters() if name.startswith(WHAT["heads"])}
+    return cast(Dover, network), digest
 
 
 def backbones_sha256(network: Dover) -> str:
-    """Of the weights of both backbones, which all that heads learn from depends on."""
+    """Hash of the weights of both backbones; cached features depend on nothing else."""
     digest = sha256()
     for name, tensor in sorted(network.state_dict().items()):
-        if not name.startswith(WHAT["heads"]):
+        if not name.startswith(HEADS):
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
-def save_trained(
+def save_weights(
     network: Dover, path: Path, *, base_sha256: str | None, about: dict[str, Any]
 ) -> None:
     """Write weights as safetensors.
 
     Args:
-        network: to be saved.
+        network: network to save.
         path: the file.
-        base_sha256: of the weights that the backbones are of, which are left out then: when the
-            file is loaded, it is laid over them. None writes everything.
-        about: the training; written to the file.
+        base_sha256: hash of the published weights that hold the backbones; only the heads are
+            written then. None writes all weights.
+        about: description of the training run; it is written to the file's metadata.
 
     Raises:
-        WeightsError: the disk is full.
+        WeightsError: the file cannot be written.
     """
     state = {
         name: tensor
         for name, tensor in network.state_dict().items()
-        if base_sha256 is None or name.startswith(WHAT["heads"])
+        if base_sha256 is None or name.startswith(HEADS)
     }
     base = {} if base_sha256 is None else {load.BASE: base_sha256}
     state_dict.save(state, path, {"version": __version__, "training": about, **base})

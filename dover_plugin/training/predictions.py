@@ -1,4 +1,4 @@
-"""What a network says of labelled videos, and how well that agrees."""
+"""Raw scores of labelled videos, and their correlation with the MOS."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.evaluation.metrics import Correlations, agreement
 from dover_plugin.networks import Dover
-from dover_plugin.training.data import features_of, load, raw_scores
-from dover_plugin.training.examples import CENTRED, VideoDataset
+from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.training.data import branch_features, load_batches, raw_scores
+from dover_plugin.training.dataset import CENTRED, VideoDataset
 
 SCORES = ("overall", "technical", "aesthetic")
 
-type Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+type Progress = Callable[[str, int, int], None]  # name of the task, number done, total
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Raw scores of the videos of a split, and how well they agree with the opinions.
+    """Raw scores of the videos of a split.
 
     Attributes:
-        labels: of the videos.
-        technical: (N,) raw.
-        aesthetic: (N,) raw.
-        overall: (N,) weighted sum of both, each brought to zero mean and unit deviation.
+        labels: the videos and their labels.
+        technical: (N,) raw scores.
+        aesthetic: (N,) raw scores.
     """
 
     labels: Sequence[LabelledVideo]
@@ -35,13 +35,17 @@ class Predictions:
 
     @property
     def overall(self) -> np.ndarray:
-        """(N,), as the fusion with constants of this very split."""
+        """(N,) weighted sum of both branches, each standardised over this split."""
         parts = [(raw - raw.mean()) / (raw.std() or 1) for raw in (self.technical, self.aesthetic)]
         fused: np.ndarray = TECHNICAL_WEIGHT * parts[0] + AESTHETIC_WEIGHT * parts[1]
         return fused
 
-    def agreement(self, name: str = "overall") -> Correlations | None:
-        """Of one branch, or of both fused, with the overall opinion; None if all score alike."""
+    def correlations(self, name: str = "overall") -> Correlations | None:
+        """Correlations of one of SCORES with the overall MOS.
+
+        Returns:
+            None if scores are not finite or all equal, so that there is no correlation.
+        """
         scores = getattr(self, name)
         if not np.isfinite(scores).all() or not np.ptp(scores):
             return None
@@ -50,27 +54,35 @@ class Predictions:
 
 def predict(
     network: Dover,
-    examples: VideoDataset,
+    dataset: VideoDataset,
     device: torch.device,
     workers: int,
     progress: Progress = lambda *_: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Predictions:
-    """Raw scores of every example, centred, one by one.
+    """Raw scores of the centred sample of every video.
+
+    Args:
+        network: network in evaluation mode.
+        dataset: the videos.
+        device: device of the network.
+        workers: number of processes that read videos.
+        progress: called after every video.
+        stopping: whether to stop.
 
     Raises:
         VideoError: a video cannot be read.
-        KeyboardInterrupt: it is ``stopping``.
+        KeyboardInterrupt: ``stopping`` returned True.
     """
-    count = len(examples.labels)
-    raws = []
+    count = len(dataset.labels)
+    raw: dict[str, list[float]] = {branch: [] for branch in BRANCHES}
     with torch.inference_mode():
-        for batch in load(examples, [[(CENTRED, i)] for i in range(count)], workers):
-            batch = {name: each.to(device) for name, each in batch.items()}
-            found = raw_scores(network, features_of(network, batch))
-            raws.append([float(raw[0]) for raw in found])
-            progress("validating", len(raws), count)
+        batches = load_batches(dataset, [[(CENTRED, index)] for index in range(count)], workers)
+        for done, batch in enumerate(batches, start=1):
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            for branch, scores in raw_scores(network, branch_features(network, batch)).items():
+                raw[branch].append(float(scores[0]))
+            progress("validating", done, count)
             if stopping():
                 raise KeyboardInterrupt
-    technical, aesthetic = np.array(raws).T
-    return Predictions(examples.labels, technical, aesthetic)
+    return Predictions(dataset.labels, np.array(raw["technical"]), np.array(raw["aesthetic"]))

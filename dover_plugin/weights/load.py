@@ -1,6 +1,8 @@
 """Load a network with its weights, and convert weight files."""
 
 import json
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +41,35 @@ def load_network(model: str, path: Path) -> tuple[Any, str]:
         return network.float().eval().requires_grad_(False), digest
 
 
+def weights_digest(model: str, path: str | PathLike[str] | None = None) -> str | None:
+    """The hash that load_network returns for these weights, without loading a network.
+
+    Returns:
+        The SHA-256; None where published weights are not on this machine.
+
+    Raises:
+        SettingsError: no such model.
+        WeightsError: no such file, or a file that cannot be read.
+    """
+    if path is None:
+        return store.verify(model) if store.cached(model).is_file() else None
+    file = store.find(model, path)
+    digest = sha256_of(file)
+    if not _heads_only(read_state_dict(file)):
+        return digest
+    return f"{digest}+{sha256_of(store.find(model))}"
+
+
+def _heads_only(state: Mapping[str, Any]) -> bool:
+    return bool(state) and all(
+        key.startswith(("technical_head.", "aesthetic_head.")) for key in state
+    )
+
+
 def _full_state_dict(model: str, path: Path) -> tuple[dict[str, Any], str]:
     """Tensors that fit ``model``, heads alone laid over the published weights, and the hash."""
     state, digest = read_state_dict(path), sha256_of(path)
-    if state and all(key.startswith(("technical_head.", "aesthetic_head.")) for key in state):
+    if _heads_only(state):
         base = store.find(model)
         base_digest = sha256_of(base)
         wanted = _trained_on(path)

@@ -54,45 +54,50 @@ def facts(model: str) -> dict[str, Any]:
 _RELEASES = "https://github.com/QualityAssessment/DOVER/releases/download"
 _HUB = "https://huggingface.co/teowu/DOVER/resolve/main"
 
-PUBLISHED = (
-    Published(
-        "dover-open",
-        "dover-open.safetensors",
-        (),
-        facts("dover-open")["sha256"],
-        facts("dover-open")["size"],
-        "Apache License 2.0, as the code",
-        "Small, in the package; learnt from spoilt clips, without human opinions",
-    ),
-    Published(
-        "dover",
-        "DOVER.pth",
-        (f"{_RELEASES}/v0.1.0/DOVER.pth", f"{_HUB}/DOVER.pth"),
-        "f4a42c0bbc94c94dd7409e7f40887d44c5c30314d1d09e7edf03cc35813b4838",
-        240_000_000,
-        S_LAB,
-        "The model of the paper, trained on LSVQ",
-    ),
-    Published(
-        "dover-mobile",
-        "DOVER-Mobile.pth",
-        (f"{_RELEASES}/v0.5.0/DOVER-Mobile.pth",),
-        "81b487be2aa4b3dd6920afa2e92294ed8fdd46a306911f75ecc8e6938a670884",
-        42_800_000,
-        S_LAB,
-        "A sixth of the cost, slightly less accurate",
-    ),
-    Published(
-        "dover++",
-        "DOVER_plus_plus.pth",
-        (f"{_HUB}/DOVER_plus_plus.pth",),
-        None,
-        240_000_000,
-        S_LAB,
-        "DOVER trained on DIVIDE-3k with labels for each branch",
-    ),
-)
-MODELS = tuple(published.model for published in PUBLISHED)
+MODELS = ("dover-open", "dover", "dover-mobile", "dover++")
+
+
+@cache
+def registry() -> tuple[Published, ...]:
+    """All models, in the order of MODELS."""
+    return (
+        Published(
+            "dover-open",
+            "dover-open.safetensors",
+            (),
+            facts("dover-open")["sha256"],
+            facts("dover-open")["size"],
+            "Apache License 2.0, as the code",
+            "Small, in the package; learnt from spoilt clips, without human opinions",
+        ),
+        Published(
+            "dover",
+            "DOVER.pth",
+            (f"{_RELEASES}/v0.1.0/DOVER.pth", f"{_HUB}/DOVER.pth"),
+            "f4a42c0bbc94c94dd7409e7f40887d44c5c30314d1d09e7edf03cc35813b4838",
+            240_000_000,
+            S_LAB,
+            "The model of the paper, trained on LSVQ",
+        ),
+        Published(
+            "dover-mobile",
+            "DOVER-Mobile.pth",
+            (f"{_RELEASES}/v0.5.0/DOVER-Mobile.pth",),
+            "81b487be2aa4b3dd6920afa2e92294ed8fdd46a306911f75ecc8e6938a670884",
+            42_800_000,
+            S_LAB,
+            "A sixth of the cost, slightly less accurate",
+        ),
+        Published(
+            "dover++",
+            "DOVER_plus_plus.pth",
+            (f"{_HUB}/DOVER_plus_plus.pth",),
+            None,
+            240_000_000,
+            S_LAB,
+            "DOVER trained on DIVIDE-3k with labels for each branch",
+        ),
+    )
 
 
 def published(model: str) -> Published:
@@ -101,7 +106,7 @@ def published(model: str) -> Published:
     Raises:
         SettingsError: no such model; it suggests the nearest name.
     """
-    for row in PUBLISHED:
+    for row in registry():
         if row.model == model:
             return row
     near = difflib.get_close_matches(model.lower(), MODELS, n=1, cutoff=0.5)

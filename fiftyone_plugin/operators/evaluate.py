@@ -8,8 +8,9 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.scores import SCORES
 from fiftyone_plugin.evaluation import check_key, evaluate
-from fiftyone_plugin.fields import DEFAULT_FIELD, SCORES
+from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
 
 EVAL_KEY = "dover_eval"

@@ -8,6 +8,7 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.store import find
 from fiftyone_plugin.explanation import Explanation, explain, quality_map
 from fiftyone_plugin.fields import DEFAULT_FIELD
@@ -116,13 +117,13 @@ def in_markdown(found: Explanation) -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {p.name} | {p.score:.3f} | {p.word} | {p.better_than:.0f} % of this dataset |"
+        f"| {p.name} | {p.score:.3f} | {p.word} | {p.percentile:.0f} % of this dataset |"
         for p in found.places
     ]
     if found.ranks:
         lines += ["", "| better than | technical | aesthetic |", "|---|---|---|"]
         for name, branches in found.ranks.items():
-            shares = " | ".join(f"{branches[b]:.0f} %" for b in ("technical", "aesthetic"))
+            shares = " | ".join(f"{branches[b]:.0f} %" for b in BRANCHES)
             lines.append(f"| of {name} | {shares} |")
     if found.worst_segments:
         parts = (

@@ -6,7 +6,8 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
-from fiftyone_plugin.fields import DEFAULT_FIELD, HIGH, LOW, SCORES, scored
+from dover_plugin.scores import SCORES
+from fiftyone_plugin.fields import DEFAULT_FIELD, HIGH, LOW, scored
 from fiftyone_plugin.low_quality import Low, Mark, check_name, describe, mark, marks, undo
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import videos

@@ -13,6 +13,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.calibration import choose
 from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.options import ModelOptions, comparable_settings
 from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS, Published, published
 from dover_plugin.weights.store import cached, find
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, is_scores, scored
@@ -187,8 +188,8 @@ class StopScoring(foo.Operator):  # type: ignore[misc]
         ctx.ops.notify("The run stops at its next write, within seconds; scores are kept.")
 
 
-def _settings(params: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of Scorer; what 'More settings' hides is as if it were not there."""
+def _settings(params: dict[str, Any]) -> ModelOptions:
+    """Options of Scorer; hidden fields of 'More settings' count as not set."""
     more = params if params.get("advanced") else {}
     return {
         "model": params.get("model") or DEFAULT_MODEL,
@@ -212,7 +213,7 @@ def _more_settings(inputs: types.Object) -> None:
     )
 
 
-def _say_licence(inputs: types.Object, settings: dict[str, Any], accepted: bool) -> None:
+def _say_licence(inputs: types.Object, settings: ModelOptions, accepted: bool) -> None:
     """Where weights must be downloaded, ask for consent to their licence."""
     if settings["weights"]:
         find(settings["model"], settings["weights"])
@@ -244,12 +245,7 @@ def _accepted_elsewhere(row: Published) -> bool:
 def _say_counts(ctx: Any, inputs: types.Object, target: SampleCollection, name: str) -> None:
     params = ctx.params
     total = len(target)
-    settings = _settings(params)
-    like = {
-        "model": settings["model"],
-        "fusion": choose(settings["fusion"], settings["model"]).name,
-        "repeats": settings["repeats"],
-    }
+    like = comparable_settings(**_settings(params))
     todo = waiting(target, name, like if params.get("segments") else None)
     have = total - len(todo)
     if have:

@@ -16,7 +16,7 @@ def test_places_among_the_dataset(scored_once: Any) -> None:
     best = scored_once.sort_by("dover.overall", reverse=True).first()
     found = operator("explain")(scored_once, best.id)
     places = {place.name: place for place in found.places}
-    assert places["overall"].better_than == pytest.approx(100 * 5 / 6)
+    assert places["overall"].percentile == pytest.approx(100 * 5 / 6)
     assert places["overall"].score == best.dover.overall
     worst_first = [score for *_, score in found.worst_segments]
     assert worst_first == sorted(d.overall for d in best.dover_segments.detections)
@@ -32,9 +32,9 @@ def test_ranks_of_dover_in_the_published_sets(scored: Any) -> None:
     found = operator("explain")(scored, sample.id)
     expected = ranks("dover", sample.dover.technical_raw, sample.dover.aesthetic_raw)
     for name, branches in expected.items():
-        assert found.ranks[name]["technical"] == branches["technical"].better_than
+        assert found.ranks[name]["technical"] == branches["technical"].percentile
     assert len(found.ranks) == 6
-    assert found.places[0].better_than == 0, "it is ranked among samples of its own model"
+    assert found.places[0].percentile == 0, "it is ranked among samples of its own model"
 
 
 def test_the_operator_explains_and_draws(scored_once: Any, weights: str) -> None:

@@ -10,7 +10,7 @@ from clips import scene, write_clip
 from vs_helpers import Counting, moving
 
 from dover_plugin import ArraySource, Scorer
-from dover_plugin.calibration import OPEN
+
 from dover_plugin.preprocessing.sampling import draws
 from dover_plugin.preprocessing.views import build_views
 from vs_filter import PROPS, collect, dover, dover_compare, dover_segments, low_quality
@@ -78,12 +78,12 @@ class Distance(NamedTuple):
 def distance(scorer: Counting, path: Path, clip: vs.VideoNode) -> Distance:
     """Of a clip, scored as one segment."""
     _, (expected,) = scorer.read(path)
-    raw = scorer.score(path).raw
+    raw, constants = scorer.score(path).raw, scorer.calibration
     scorer.seen.clear()
     (row,) = collect(dover_segments(clip, scorer=scorer, segment=1000)).to_dict("records")
     scores = max(
-        abs(row["DoverTechnicalRaw"] - raw.technical) / OPEN.technical_std,
-        abs(row["DoverAestheticRaw"] - raw.aesthetic) / OPEN.aesthetic_std,
+        abs(row["DoverTechnicalRaw"] - raw.technical) / constants.technical_std,
+        abs(row["DoverAestheticRaw"] - raw.aesthetic) / constants.aesthetic_std,
     )
     ((_, (found,)),) = scorer.seen
     pairs = zip(

@@ -7,12 +7,13 @@ from statistics import fmean
 from dover_plugin.analysis.change import INTERVAL
 from dover_plugin.analysis.comparison import Comparison, by_loss, knee
 from dover_plugin.analysis.segments import SegmentScores, time_code
-from dover_plugin.analysis.timeline import SCORES, Timeline
+from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import SettingsError
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.reporting.html.figures import MEGABIT, differences, ladder, over_time, scatter
 from dover_plugin.reporting.html.frames import moment, slides, thumbnail, thumbnails
 from dover_plugin.reporting.html.page import Card, Report
-from dover_plugin.scores import Result, Scores
+from dover_plugin.scores import SCORES, Result, Scores
 from dover_plugin.text import name_of, printable
 
 SHOWN = 3  # worst and best segments that are pictured
@@ -151,10 +152,7 @@ def _numbers(scores: Scores) -> list[str]:
 
 def _ranks(scores: Scores) -> list[str]:
     (name, branches), *_ = scores.ranks().items()
-    return [
-        f"above {branches[branch].better_than:.0f} % of {name}"
-        for branch in ("technical", "aesthetic")
-    ]
+    return [f"above {branches[branch].percentile:.0f} % of {name}" for branch in BRANCHES]
 
 
 def _interval(found: Comparison) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 from dover_plugin.analysis.comparison import Comparison
 from dover_plugin.analysis.timeline import LOW_PERCENTILE, Timeline
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.reporting.html.frames import moment
 from dover_plugin.reporting.html.page import Figure
+from dover_plugin.reporting.style import SCREEN_COLOURS
 from dover_plugin.scores import Scores
 from dover_plugin.text import name_of
 
-COLOURS = {"overall": "#7f8fa3", "technical": "#0072b2", "aesthetic": "#d55e00"}
 MEGABIT = 1e6
 
 
@@ -32,7 +33,7 @@ def over_time(found: Timeline) -> Figure:
         "x": [(a + b) / 2 for a, b in zip(starts, ends, strict=True)],
         "y": [part.scores.overall for part in parts],
         "width": [b - a for a, b in zip(starts, ends, strict=True)],
-        "marker": {"color": COLOURS["overall"], "opacity": 0.55},
+        "marker": {"color": SCREEN_COLOURS["overall"], "opacity": 0.55},
         "hovertext": hover,
         "hoverinfo": "text",
     }
@@ -43,10 +44,10 @@ def over_time(found: Timeline) -> Figure:
             "name": score,
             "x": [*starts, ends[-1]],
             "y": [*(values := [getattr(p.scores, score) for p in parts]), values[-1]],
-            "line": {"shape": "hv", "color": COLOURS[score], "width": 2},
+            "line": {"shape": "hv", "color": SCREEN_COLOURS[score], "width": 2},
             "hoverinfo": "skip",
         }
-        for score in ("technical", "aesthetic")
+        for score in BRANCHES
     ]
     low = found.summary().low
     return Figure(
@@ -139,7 +140,7 @@ def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
             "text": [escape(name_of(each.after.info.path)) for each in steps],
             "textposition": "bottom center",
             "cliponaxis": False,
-            "line": {"color": COLOURS["technical"], "width": 2},
+            "line": {"color": SCREEN_COLOURS["technical"], "width": 2},
             "error_y": {
                 "type": "data",
                 "symmetric": False,
@@ -165,7 +166,7 @@ def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
                 "marker": {
                     "size": 18,
                     "symbol": "circle-open",
-                    "color": COLOURS["aesthetic"],
+                    "color": SCREEN_COLOURS["aesthetic"],
                     "line": {"width": 3},
                 },
                 "hoverinfo": "skip",

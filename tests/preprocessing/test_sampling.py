@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dover_plugin.preprocessing.sampling import draw, draws, fragment_size
 
-GOLDEN = json.loads((Path(__file__).parent / "golden/frame_indices.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden/frame_indices.json").read_text())
 
 
 @pytest.mark.parametrize("num_frames", GOLDEN)

@@ -38,7 +38,7 @@ def published_here(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_p
         registry.S_LAB,
         "",
     )
-    monkeypatch.setattr(registry, "PUBLISHED", (row,))
+    monkeypatch.setattr(registry, "registry", lambda: (row,))
     return source
 
 
@@ -223,7 +223,7 @@ def test_weights_without_a_published_hash_are_pinned(
     published_here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = registry.Published("dover-mobile", "w.pth", ("url",), None, 1, registry.S_LAB, "")
-    monkeypatch.setattr(registry, "PUBLISHED", (row,))
+    monkeypatch.setattr(registry, "registry", lambda: (row,))
     monkeypatch.setattr(
         store,
         "download",
@@ -241,7 +241,7 @@ def test_weights_without_a_published_hash_are_pinned(
 
 
 def test_the_table_is_complete() -> None:
-    for row in registry.PUBLISHED:
+    for row in registry.registry():
         assert row.model in CONFIGS
         assert row.licence
         assert all(url.startswith("https://") for url in row.urls)

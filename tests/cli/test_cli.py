@@ -90,7 +90,7 @@ def test_csv_to_a_file(run: Run, clip: Path, weights: tuple[object, ...], tmp_pa
 def test_ranks(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
     done = run("score", clip, "-m", "dover", "--weights", seeded["dover"], "--ranks", "-f", "json")
     ranks = json.loads(done.stdout)["ranks"]
-    assert set(ranks["LIVE-VQC"]["technical"]) == {"better_than", "z"}
+    assert set(ranks["LIVE-VQC"]["technical"]) == {"percentile", "z"}
 
 
 def test_ranks_of_another_model(run: Run, clip: Path, weights: tuple[object, ...]) -> None:

@@ -7,39 +7,26 @@ import typer
 
 from dover_plugin.cli.common import (
     OK,
-    Accept,
-    Decoder,
-    Device,
-    Engine,
-    Model,
-    Weights,
     check_new,
-    load_scorer,
     progress_bars,
 )
-from dover_plugin.weights.registry import DEFAULT_MODEL
+from dover_plugin.cli.options import NetworkOptions, expand_options
 
 
-def draw(
-    video: Annotated[Path, typer.Argument(help="A video.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .png or an .mp4 file.")],
-    model: Model = DEFAULT_MODEL,
-    weights: Weights = None,
-    device: Device = "auto",
-    engine: Engine = "auto",
-    decoder: Decoder = "auto",
-    accept_license: Accept = False,
+@expand_options
+def draw_map(
+    video: Annotated[Path, typer.Argument(help="Video to score.")],
+    model: NetworkOptions,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output .png or .mp4 file.")],
 ) -> None:
-    """Draw where in the picture quality is low, over a frame or the whole video."""
+    """Draw a heat map of local quality over a frame or over the whole video."""
     from dover_plugin.errors import SettingsError
     from dover_plugin.io.open import open_source
 
     check_new(output, (".png", ".mp4"))
-    source = open_source(video, decoder)
+    source = open_source(video, model.decoder)
     with progress_bars() as bars:
-        scorer = load_scorer(
-            bars, model, weights, accept_license, device=device, engine=engine, decoder=decoder
-        )
+        scorer = model.load_scorer(bars)
         scores = scorer.score(source)
         if scores.maps is None:
             raise SettingsError(f"'{video}' has scores without maps.")

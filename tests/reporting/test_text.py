@@ -48,7 +48,7 @@ def test_ranks() -> None:
     scored, failed = (
         json.loads(line) for line in written("json", *results, ranks=True).splitlines()
     )
-    assert scored["ranks"]["KoNViD-1k"]["technical"]["better_than"] == pytest.approx(75.2, abs=0.1)
+    assert scored["ranks"]["KoNViD-1k"]["technical"]["percentile"] == pytest.approx(75.2, abs=0.1)
     assert failed["ranks"] is None
     first, second = csv.DictReader(io.StringIO(written("csv", *results, ranks=True), newline=""))
     assert float(first["KoNViD-1k_technical"]) == pytest.approx(75.2, abs=0.1)

@@ -15,7 +15,7 @@ import pytest
 from clips import write_clip
 from processes import readers_of
 
-from dover_plugin import Scorer, isolation
+from dover_plugin import Scorer
 from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.readers.pools import readers
 from dover_plugin.readers.process_pool import ProcessPool
@@ -44,16 +44,9 @@ def misbehave(path: str, how: ReadOptions) -> VideoViews:
     return read(str(Path(path).with_name("good.mp4")), how)
 
 
-def serve(*arguments: object) -> None:
-    """In the process: the real loop around another decoder."""
-    isolation.read = misbehave
-    isolation._serve_readings(*arguments)
-
-
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     write_clip(tmp_path / "good.mp4", 40)
-    monkeypatch.setattr(isolation, "TARGET", serve)
     return tmp_path
 
 
@@ -66,7 +59,7 @@ def children() -> list[psutil.Process]:
 def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
     names = ["good", "aborts", "sleeps", "eats", "raises", "once", "other"]
     limits = Limits(seconds=20, memory=GIGABYTE)
-    with ProcessPool(HOW, 2, limits) as pool:
+    with ProcessPool(HOW, 2, limits, misbehave) as pool:
         futures = {name: pool.submit(folder / f"{name}.mp4") for name in names}
         wait(futures.values())
     for name, says in (
@@ -99,7 +92,7 @@ def test_a_process_that_is_killed_while_it_sends(folder: Path) -> None:
 
 def test_leaving_ends_what_hangs(folder: Path) -> None:
     began = time.monotonic()
-    with ProcessPool(HOW, 1, Limits(seconds=600)) as pool:
+    with ProcessPool(HOW, 1, Limits(seconds=600), misbehave) as pool:
         pool.submit(folder / "sleeps.mp4")
         time.sleep(0.5)
     assert time.monotonic() - began < 60
@@ -127,7 +120,7 @@ def test_scores_are_those_of_threads(mobile: Scorer, folder: Path) -> None:
 def test_a_process_that_reads_loads_what_reading_needs() -> None:
     """torch alone would take each of them seconds to load."""
     program = (
-        "import sys; from dover_plugin import decoders, isolation; "
+        "import sys, dover_plugin.io.decoders, dover_plugin.readers.process_pool; "
         "print({'torch', 'pandas', 'scipy', 'openvino'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

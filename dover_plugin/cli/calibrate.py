@@ -1,0 +1,37 @@
+"""The command ``dover calibrate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dover_plugin.cli.common import OK, check_new
+from dover_plugin.cli.options import ScoresTable
+
+
+def calibrate(
+    scores: ScoresTable,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Calibration file to write (.json), for --fusion."),
+    ],
+) -> None:
+    """Fit a calibration to your own scored videos: a score of 0.5 becomes their mean."""
+    from dover_plugin.batch.tables import read_scores
+    from dover_plugin.calibration import Calibration
+    from dover_plugin.errors import SettingsError
+
+    check_new(output)
+    if output.stem in ("matched", "reference"):
+        raise SettingsError(
+            f"The name '{output.stem}' is reserved for published constants. Choose another name."
+        )
+    table = read_scores(scores)
+    found = Calibration.fit(
+        output.stem, table["technical_raw"].tolist(), table["aesthetic_raw"].tolist()
+    )
+    found.save(output)
+    typer.echo(
+        f"{output}: calibration fitted to {len(table)} videos; use it with --fusion {output}"
+    )
+    raise typer.Exit(OK)

@@ -1,0 +1,277 @@
+"""Groups of options that several commands share, as dataclasses.
+
+A command takes a group as one parameter. ``expand_options`` replaces this parameter by the fields
+of the dataclass, so that the command line shows each field as an option.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from dover_plugin.options import ScorerOptions
+    from dover_plugin.readers.reading import Limits
+    from dover_plugin.scorer import Scorer
+
+# Panels of --help.
+INPUT, MODEL, SAMPLING, SEGMENTS = "Input", "Model", "Sampling", "Segments"
+OUTPUT, BATCH = "Output", "Batch"
+
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept-license",
+        help="Accept the license of weights that must be downloaded.",
+        rich_help_panel=MODEL,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help=f"Model that scores: {', '.join(MODELS)}.",
+        rich_help_panel=MODEL,
+    ),
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file to use in place of the published weights.", rich_help_panel=MODEL
+    ),
+]
+
+ScoresTable = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCORES",
+        help="Table of scores (.jsonl, .csv or .parquet) that 'dover score' wrote.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which network runs and where, and the decoder for files."""
+
+    model: Model = DEFAULT_MODEL
+    weights: WeightsFile = None
+    device: Annotated[
+        str,
+        typer.Option(help="Device: auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=MODEL),
+    ] = "auto"
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Inference engine: auto, torch, openvino or onnxruntime.", rich_help_panel=MODEL
+        ),
+    ] = "auto"
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Precision: float32; float16 or bfloat16 on CUDA; bfloat16 with openvino.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "float32"
+    decoder: Annotated[
+        str, typer.Option(help="Video decoder: auto, decord or pyav.", rich_help_panel=INPUT)
+    ] = "auto"
+    accept_license: Accept = False
+
+    def scorer_options(self) -> "ScorerOptions":
+        """The options as Scorer takes them."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "accept_license"
+        }  # type: ignore[return-value]
+
+    def load_scorer(self, bars: "Progress") -> "Scorer":
+        """A scorer; a missing weights file is downloaded after consent, with a progress bar.
+
+        Raises:
+            DoverError: settings or weights that do not work.
+        """
+        from dover_plugin import calibration
+        from dover_plugin.cli.common import consent, download_bar
+        from dover_plugin.weights import store
+
+        options = self.scorer_options()
+        calibration.choose(options.get("fusion"), self.model)  # before a download
+        file = store.find(
+            self.model,
+            self.weights,
+            consent=consent(self.accept_license),
+            progress=download_bar(bars),
+        )
+        loading = bars.add_task("loading the network", total=None)
+        from dover_plugin.scorer import Scorer  # imports torch
+
+        options["weights"] = file
+        scorer = Scorer(**options)
+        bars.remove_task(loading)
+        return scorer
+
+
+@dataclass(frozen=True)
+class ModelOptions(NetworkOptions):
+    """The network, the frames it sees, and how its outputs become scores."""
+
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            help="Calibration of the scores: matched, reference, or a calibration file.",
+            show_default="best of the model",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Random seed: sample frames and fragments at random.",
+            show_default="centred samples",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = None
+    repeats: Annotated[
+        int,
+        typer.Option(help="Number of random samples to average.", rich_help_panel=SAMPLING),
+    ] = 1
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """The videos of a batch."""
+
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Videos, folders, or patterns such as 'clips/**/*.mp4'; - reads a list of paths "
+            "from standard input.",
+        ),
+    ] = None
+    listed: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="List of paths, one per line, or a .csv or .parquet table.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    column: Annotated[
+        str, typer.Option(help="Column of the table that holds the paths.", rich_help_panel=INPUT)
+    ] = "path"
+
+    def videos(self) -> list[str]:
+        """Paths of all videos, in order.
+
+        Raises:
+            SettingsError: no video is named, or the list cannot be read.
+        """
+        from dover_plugin.errors import SettingsError
+        from dover_plugin.io.files import find_videos
+        from dover_plugin.io.inputs import expand, read_from, read_list
+
+        named: list[str] = []
+        for path in self.paths or []:
+            named += find_videos(read_list(sys.stdin)) if path == "-" else expand([path])
+        if self.listed:
+            named += find_videos(read_from(self.listed, self.column))
+        if not named:
+            raise SettingsError("No video was named. Name videos, folders, or a list with --from.")
+        return named
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """The processes that read videos, and what each may use for one video."""
+
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of reader processes.", rich_help_panel=BATCH),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds after which reading one video fails.",
+            show_default="600",
+            rich_help_panel=BATCH,
+        ),
+    ] = None
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            help="Memory in GiB that reading one video may use.",
+            show_default="4",
+            rich_help_panel=BATCH,
+        ),
+    ] = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of these options was used."""
+        return any(value is not None for value in (self.workers, self.timeout, self.memory))
+
+    def limits(self) -> "Limits":
+        """The limits of one reader process.
+
+        Raises:
+            SettingsError: a value that is out of range.
+        """
+        from dover_plugin.readers.reading import GIGABYTE, Limits
+
+        return Limits(
+            Limits.seconds if self.timeout is None else self.timeout,
+            Limits.memory if self.memory is None else self.memory * GIGABYTE,
+        )
+
+
+def expand_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Show the fields of each options dataclass as arguments and options of ``command``.
+
+    A parameter whose annotation is a dataclass is replaced by the fields of this dataclass;
+    ``command`` still receives one object.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {}
+    expanded: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        group = hints[name]
+        if not (isinstance(group, type) and is_dataclass(group)):
+            expanded.append(parameter.replace(annotation=hints[name]))
+            continue
+        groups[name] = group
+        types = get_type_hints(group, include_extras=True)
+        expanded += [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=types[field.name],
+            )
+            for field in fields(group)
+        ]
+
+    @wraps(command)
+    def call(**values: Any) -> R:
+        objects = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        return command(**values, **objects)
+
+    keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in expanded]
+    call.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in keyword}
+    return call

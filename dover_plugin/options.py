@@ -1,0 +1,77 @@
+"""The settings of a Scorer as one typed dictionary, shared by every surface."""
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+if TYPE_CHECKING:
+    from dover_plugin.calibration import Fusion
+
+# Scores are comparable if these settings are equal. The others (device, engine, decoder) move a
+# raw score by less than 1e-4.
+COMPARABLE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
+
+
+class ModelOptions(TypedDict, total=False):
+    """Which network runs, where, and how its outputs become scores; see Scorer for each option."""
+
+    model: str
+    device: str
+    weights: str | PathLike[str] | None
+    fusion: "Fusion"
+    seed: int | None
+    repeats: int
+    engine: str
+    precision: str
+
+
+class ScorerOptions(ModelOptions, total=False):
+    """All settings of a Scorer: those of the model, and the decoder for files."""
+
+    decoder: str
+
+
+def comparable_settings(**options: Unpack[ModelOptions]) -> dict[str, Any]:
+    """The settings that a Scorer with these options records, of those in COMPARABLE.
+
+    No network is loaded. "weights_sha256" is missing where the weights are not on this machine.
+
+    Raises:
+        SettingsError: unknown model or fusion.
+        WeightsError: the weights file does not exist.
+    """
+    from dover_plugin import __version__, calibration
+    from dover_plugin.weights.load import weights_digest
+
+    model = options.get("model") or default_model()
+    repeats = options.get("repeats") or 1
+    digest = weights_digest(model, options.get("weights"))
+    return {
+        "version": __version__,
+        "model": model,
+        **({"weights_sha256": digest} if digest else {}),
+        "precision": options.get("precision") or "float32",
+        "fusion": calibration.choose(options.get("fusion"), model).name,
+        "repeats": repeats,
+        "seed": recorded_seed(options.get("seed"), repeats),
+    }
+
+
+def recorded_seed(seed: int | None, repeats: int) -> int | None:
+    """The seed that is used and recorded: several draws need one, so None becomes 0."""
+    return 0 if seed is None and repeats > 1 else seed
+
+
+def default_model() -> str:
+    """Name of the model that is used where none is given."""
+    from dover_plugin.weights.registry import DEFAULT_MODEL
+
+    return DEFAULT_MODEL
+
+
+def check_names(options: Mapping[str, object], allowed: type, caller: str) -> None:
+    """Raise TypeError, as Python does, for an option that does not exist."""
+    known = allowed.__optional_keys__ | allowed.__required_keys__  # type: ignore[attr-defined]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(f"{caller}() got an unexpected keyword argument {unknown[0]!r}")
