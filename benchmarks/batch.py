@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
-from clips import dusk, write_clip
+from clips import film, write_clip
 
 from dover_plugin import Scorer
 from dover_plugin.batch.journal import Journal
@@ -87,7 +87,7 @@ def broken(folder: Path, good: bytes) -> None:
 
 def make(folder: Path) -> list[str]:
     for kind, (suffix, codec, pix_fmt, size, count) in enumerate(KINDS):
-        pictures = list(dusk(count + OF_EACH, *size))
+        pictures = list(film(count + OF_EACH, *size))
         for number in range(OF_EACH):  # each begins a frame later, so that no two are alike
             name = f"kind{kind}_{number:02}.{suffix}"
             encode(folder / name, codec, pix_fmt, pictures[number : number + count])

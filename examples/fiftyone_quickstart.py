@@ -1,7 +1,7 @@
 """From a folder to a tagged FiftyOne dataset: ``python examples/fiftyone_quickstart.py [FOLDER]``.
 
-Without a folder it makes clips of falling quality. Further options are those of score_videos:
-``--model dover --weights FILE``. Open the dataset afterwards with ``fiftyone app launch``.
+Without a folder the script encodes a clip at four qualities. Further options are those of
+score_videos: ``--model dover --weights FILE``. Open the dataset with ``fiftyone app launch``.
 """
 
 import argparse
@@ -16,16 +16,16 @@ import fiftyone.operators as foo
 from clips import write_clip
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("folder", nargs="?", help="of videos")
-parser.add_argument("--name", default="dover-quickstart", help="of the dataset")
-parser.add_argument("--model", default="dover-open")
-parser.add_argument("--weights", help="a file in place of the published weights")
+parser.add_argument("folder", nargs="?", help="folder of videos")
+parser.add_argument("--name", default="dover-quickstart", help="name of the dataset")
+parser.add_argument("--model", default="dover-open", help="model that scores")
+parser.add_argument("--weights", help="weights file to use in place of the published weights")
 arguments = parser.parse_args()
 
 folder = Path(arguments.folder or tempfile.mkdtemp())
 if arguments.folder is None:
     for crf in (18, 28, 38, 48):
-        write_clip(folder / f"dusk_crf{crf}.mp4", 60, (270, 480), crf)
+        write_clip(folder / f"bunny_crf{crf}.mp4", 60, (360, 640), crf)
 
 dataset = fo.Dataset.from_dir(
     str(folder), dataset_type=fo.types.VideoDirectory, name=arguments.name, overwrite=True
@@ -38,7 +38,7 @@ print(f"\n{summary.scored} scored, {summary.failed} failed")
 
 tag = foo.get_operator("@dover/quality/tag_low_quality")
 count = tag(dataset, rule="quantile", by="technical", share=0.25)
-print(f"the lowest quarter by technical quality, {count} of them, is tagged 'low_quality'\n")
+print(f"{count} videos, the lowest quarter by technical quality, are tagged 'low_quality'\n")
 
 for sample in dataset.sort_by("dover.overall", reverse=True):
     scores = sample.dover

@@ -1,8 +1,8 @@
-"""Find the seconds of a video that look worst, and draw its quality over time.
+"""Find the worst moments of a video and plot its quality over time.
 
     python examples/find_worst_moments.py [VIDEO]
 
-Without a video it makes one that is bad in the middle.
+Without a video the script makes one whose middle part is badly compressed.
 """
 
 import subprocess
@@ -11,9 +11,8 @@ from pathlib import Path
 
 from clips import write_clip
 
-from dover_plugin import Scorer, Timeline
-from dover_plugin.analysis.segments import cut, time_code
-from dover_plugin.io.open import open_source
+from dover_plugin import Scorer, Timeline, cut, open_source
+from dover_plugin.analysis.segments import time_code
 from dover_plugin.reporting.plots import draw_timeline
 from dover_plugin.reporting.style import save_figure
 
@@ -33,7 +32,7 @@ def main() -> None:
 
 
 def make_video(path: Path) -> Path:
-    """Six seconds that begin well, fall apart, and end well."""
+    """Six seconds; the two in the middle are badly compressed."""
     parts = [
         write_clip(OUT / f"part{i}.mp4", 48, (360, 640), crf=crf)
         for i, crf in enumerate((16, 48, 16))

@@ -1,9 +1,9 @@
-"""Run an exported model with nothing but onnxruntime and NumPy.
+"""Run an exported model with onnxruntime and NumPy only.
 
     dover export onnx --model dover-mobile --output dover-mobile.onnx
     python examples/onnx_alone.py dover-mobile.onnx views.npz
 
-``views.npz`` holds what the networks look at, (clips, 32, 224, 224, 3) uint8 RGB. This writes it:
+``views.npz`` holds the input views, (clips, 32, 224, 224, 3) uint8 RGB. Write it with:
 
     info, (views,) = scorer.read("clip.mp4")
     numpy.savez("views.npz", technical=views.technical, aesthetic=views.aesthetic)

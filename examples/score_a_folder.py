@@ -1,8 +1,8 @@
-"""Score every video of a folder, and write a table and a report, the lowest first.
+"""Score every video of a folder and write a table and a report, the lowest first.
 
     python examples/score_a_folder.py [FOLDER]
 
-Without a folder it makes one with clips of falling quality.
+Without a folder the script makes one with clips of decreasing quality.
 """
 
 import sys
@@ -33,7 +33,7 @@ def make_folder(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for crf in (18, 28, 38, 48):
         write_clip(folder / f"crf{crf}.mp4", 60, (360, 640), crf=crf)
-    (folder / "broken.mp4").write_bytes(b"this is no video")
+    (folder / "broken.mp4").write_bytes(b"not a video")
     return folder
 
 

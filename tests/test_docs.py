@@ -36,7 +36,7 @@ def test_the_reference_of_the_commands_is_that_of_the_code(tmp_path: Path) -> No
 
 
 def test_every_column_is_explained_in_order() -> None:
-    text = (ROOT / "docs/scores.md").read_text().split("## One row")[1]
+    text = (ROOT / "docs/scores.md").read_text().split("## Columns of a result")[1]
     table = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     assert tuple(re.findall(r"`(\w+)`", " ".join(table))) == COLUMNS
 
@@ -65,7 +65,7 @@ def test_the_python_example_runs(
 
 
 def test_the_batch_example_runs(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/scale.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/batch.md").read_text(), re.DOTALL)
     (tmp_path / "mine.py").write_text(
         example + "        print(tally.scored, tally.failed, len(rows))\n"
     )

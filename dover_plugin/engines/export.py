@@ -1,5 +1,6 @@
-"""Networks as ONNX graphs: for other engines, and for other programs."""
+"""Export of networks to ONNX, for other engines and other programs."""
 
+import copy
 import json
 import warnings
 from collections.abc import Mapping
@@ -12,21 +13,21 @@ from torch import Tensor, nn
 import dover_plugin
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
-from dover_plugin.networks.layers import EXPORTING
+from dover_plugin.networks.kernels import ExportKernels, use_kernels
 from dover_plugin.preprocessing.normalise import MEAN, STD
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
 from dover_plugin.weights import load, store
 from dover_plugin.weights.registry import published
 
 OPSET = 20
-TOLERANCE = 1e-4  # of a raw score or a location of a map
-NEEDED = "Writing ONNX needs more packages. Run pip install 'dover-plugin[onnx]'."
+TOLERANCE = 1e-4  # largest allowed difference from torch, in raw scores and in maps
+NEEDED = "ONNX export needs more packages. Run pip install 'dover-plugin[onnx]'."
 INPUTS = ("technical_view", "aesthetic_view")
 OUTPUTS = ("technical", "aesthetic", "technical_map", "aesthetic_map")
 
 
 class _Graph(nn.Module):
-    """Both branches with the raw score of each clip beside its map."""
+    """Both branches, with raw scores and maps of all clips as outputs."""
 
     def __init__(self, network: Dover) -> None:
         super().__init__()
@@ -40,34 +41,33 @@ class _Graph(nn.Module):
 def export_onnx(network: Dover, file: Path, metadata: Mapping[str, str]) -> None:
     """Write a network as one ONNX file.
 
-    Inputs ``technical_view`` and ``aesthetic_view`` are (clips, 3, 32, 224, 224) float32,
-    normalised, each with a number of clips of its own. Outputs ``technical`` and ``aesthetic`` are
+    Inputs ``technical_view`` and ``aesthetic_view`` are (clips, 3, 32, 224, 224) normalised
+    float32. The two numbers of clips are independent. Outputs ``technical`` and ``aesthetic`` are
     (clips,) raw scores; ``technical_map`` and ``aesthetic_map`` are (clips, 16, 7, 7).
 
     Args:
-        network: in evaluation mode, float32, on the CPU.
-        file: where to; replaced if it exists.
-        metadata: names and texts to keep in the file.
+        network: float32 network in evaluation mode on the CPU.
+        file: output file; an existing file is replaced.
+        metadata: metadata properties of the file.
 
     Raises:
-        SettingsError: the packages that write ONNX are not installed.
+        SettingsError: packages that ONNX export needs are not installed.
+        EngineError: the exporter fails.
     """
     if not can_export():
         raise SettingsError(NEEDED)
-    # Equal numbers of clips would be taken for the same, and one for a constant.
+    # The exporter merges dimensions of equal size, and makes those of size 1 constant.
     views = tuple(torch.zeros(clips, 3, CLIP_LEN, VIEW, VIEW) for clips in (3, 2))
-    token = EXPORTING.set(True)
-    try:
-        program = _trace(network, views)
-    finally:
-        EXPORTING.reset(token)
+    traced = copy.deepcopy(network)  # the kernels of ``network`` do not change
+    use_kernels(traced, ExportKernels())
+    program = _trace(traced, views)
     program.model.metadata_props.update(metadata)
     program.save(file, external_data=False)
 
 
 def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter, on its own inside
+        warnings.simplefilter("ignore")  # the exporter warns about its own code
         try:
             program = torch.onnx.export(
                 _Graph(network).eval(),
@@ -79,9 +79,9 @@ def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
                 dynamo=True,
                 verbose=False,
             )
-        except Exception as error:  # the exporter raises whatever it meets
+        except Exception as error:  # the exporter raises errors of many types
             raise EngineError(
-                f"Cannot make a graph of the network ({type(error).__name__}: {error}). Use the "
+                f"Cannot export the network to ONNX ({type(error).__name__}: {error}). Use the "
                 "engine 'torch', or the versions in constraints.txt."
             ) from error
     assert program is not None  # it is None only with dynamo=False
@@ -89,25 +89,25 @@ def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
 
 
 def can_export() -> bool:
-    """Whether the packages that write ONNX are here."""
+    """Whether the packages that ONNX export needs are installed."""
     return all(find_spec(name) for name in ("onnx", "onnxscript"))
 
 
 def write_checked(model: str, weights_file: Path, file: Path) -> float:
-    """Write a model for other programs, with what they need to know in its metadata.
+    """Export a model with metadata for other programs, and compare its outputs with torch.
 
     Args:
-        model: its name.
-        weights_file: of that model.
-        file: an .onnx file in a folder that exists; replaced only by one that passed.
+        model: name of the model.
+        weights_file: weights of that model.
+        file: .onnx file in an existing folder; it is replaced only if the comparison passes.
 
     Returns:
-        The largest difference of any output from torch's, on noise, for one clip and for two.
+        The largest difference of any output from torch, on noise, for one clip and for two.
 
     Raises:
-        SettingsError: a place that cannot be written, or missing packages.
-        WeightsError: weights that do not fit.
-        EngineError: a difference above TOLERANCE.
+        SettingsError: the file cannot be written, or packages are missing.
+        WeightsError: the weights do not fit the model.
+        EngineError: the difference is above TOLERANCE.
     """
     if not can_export() or not find_spec("onnxruntime"):
         raise SettingsError(NEEDED)

@@ -1,4 +1,4 @@
-"""PyTorch on the CPU, a CUDA device, or an Apple one."""
+"""PyTorch on a CPU, a CUDA device or an Apple GPU."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
+from dover_plugin.networks.cpu_kernels import CpuKernels, InferenceKernels, has_onednn
+from dover_plugin.networks.kernels import Kernels, use_kernels
 from dover_plugin.preprocessing.normalise import normalise
 from dover_plugin.preprocessing.views import Picture, Views
 from dover_plugin.scores import Maps
@@ -20,24 +22,22 @@ PRECISIONS = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
-
-
 _CUDA_SWITCHES = threading.Lock()
 
 
 class TorchEngine:
-    """Runs a network video by video, so that a score does not depend on what is scored beside it.
+    """Runs a network on one video at a time, so that scores do not depend on the other videos.
 
-    On the CPU each clip goes alone, since its activations then stay nearer to the cache; elsewhere
-    all clips of a view go at once.
+    On a CPU each clip is a batch of its own, because smaller activations make better use of the
+    cache. On other devices all clips of a view are one batch.
 
     Args:
-        network: in evaluation mode; it is moved to the device.
-        device: that is here; see find_device.
-        precision: "float32", or on CUDA "float16" or "bfloat16".
+        network: network in evaluation mode; it is moved to the device and gets its kernels.
+        device: available device; see find_device.
+        precision: "float32"; also "float16" or "bfloat16" on other devices than the CPU.
 
     Raises:
-        SettingsError: a precision that this device does not have.
+        SettingsError: the device does not support the precision.
     """
 
     name = "torch"
@@ -56,12 +56,13 @@ class TorchEngine:
         self.precision = precision
         self._dtype = PRECISIONS[precision]
         self._network = network.to(self._device, self._dtype)
+        use_kernels(self._network, inference_kernels(self._device))
         self._lock = threading.Lock()
 
     def run(self, views: Views) -> Maps:
         """See engines.Engine."""
         with (
-            self._lock,  # one video at a time: two would share the cores and add up their memory
+            self._lock,  # two videos at once would compete for cores and need twice the memory
             torch.inference_mode(),
             torch.autocast(self._device.type, enabled=False),
             _full_precision(self._device),
@@ -81,7 +82,7 @@ class TorchEngine:
             ]
         except torch.OutOfMemoryError:
             raise EngineError(
-                f"Device {self.device} ran out of memory. Free some, or use another device."
+                f"Device {self.device} ran out of memory. Free memory or use another device."
             ) from None
         except RuntimeError as error:
             raise EngineError(f"PyTorch failed on device {self.device}: {error}") from None
@@ -89,11 +90,18 @@ class TorchEngine:
         return result
 
 
+def inference_kernels(device: torch.device) -> Kernels:
+    """The fastest kernels for inference on ``device``; they are not for training."""
+    if device.type != "cpu":
+        return InferenceKernels()
+    return CpuKernels(onednn=has_onednn())
+
+
 @contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
-    """No TF32 and no nondeterministic kernels on CUDA, whatever the host chose, which is restored.
+    """Disable TF32 and nondeterministic kernels on CUDA, and restore the host's settings after.
 
-    These switches are the process's, so engines take turns.
+    The settings are global to the process, so only one engine runs at a time.
     """
     if device.type != "cuda":
         yield
@@ -114,10 +122,10 @@ def _full_precision(device: torch.device) -> Iterator[None]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that ``name`` means.
+    """The device that ``name`` selects; "auto" selects CUDA if it is available, else the CPU.
 
     Raises:
-        SettingsError: it does not exist here.
+        SettingsError: the device is unknown, unsupported or not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -135,7 +143,7 @@ def find_device(name: str) -> torch.device:
                 "'nvidia-smi' and 'dover doctor'."
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise SettingsError(f"Device {name!r} is not here: it is of Apple's chips. Use 'cpu'.")
+        raise SettingsError(f"Device {name!r} needs an Apple GPU. Use 'cpu'.")
     elif device.type not in ("cpu", "mps"):
         raise SettingsError(
             f"Device {name!r} is not supported. Use 'auto', 'cpu', 'cuda' or 'mps'."

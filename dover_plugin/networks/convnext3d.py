@@ -1,7 +1,7 @@
 """ConvNeXt (V1 and V2), inflated to three dimensions.
 
-Source: DOVER's aesthetic branch and both branches of DOVER-Mobile. A kernel's extent in time
-follows the pattern 1, 3, 1 inside each stage.
+Source: DOVER's aesthetic branch and both branches of DOVER-Mobile. The temporal kernel sizes of
+the blocks of a stage follow the pattern 1, 3, 1.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dover_plugin.networks.layers import (
-    conv3d_channels_last,
-    depthwise_conv3d,
-    mlp,
-    plain_form,
-)
+from dover_plugin.networks.kernels import KernelModule
+from dover_plugin.networks.layers import conv3d_channels_last
 
 STEM_PATCH = (2, 4, 4)
 SPATIAL_KERNEL = 7
@@ -30,7 +26,7 @@ class ConvNeXtConfig:
     Attributes:
         depths: blocks per stage.
         widths: channels per stage.
-        response_norm: V2 (global response normalisation) rather than V1 (layer scale).
+        global_response_norm: V2 (global response normalisation) instead of V1 (layer scale).
     """
 
     depths: tuple[int, ...]
@@ -43,11 +39,12 @@ class ConvNeXtConfig:
         return self.widths[-1]
 
 
-class GlobalResponseNorm(nn.Module):
+class GlobalResponseNorm(KernelModule):
     """Global response normalisation of ConvNeXt V2.
 
-    The norm is taken over time and height but not width: an oversight of the reference that its
-    released weights were trained with, so it is part of the model.
+    Each channel is scaled by its share of the response, which is an L2 norm. The norm is taken
+    over time and height but not over width. This is an oversight of the reference, but the
+    released weights were trained with it, so it is part of the model.
     """
 
     def __init__(self, channels: int) -> None:
@@ -56,18 +53,11 @@ class GlobalResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, 1, 1, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, T, H, W, C) -> the same shape; without gradients in the memory of ``x``."""
-        if plain_form() or x.device.type != "cpu":
-            energy = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)  # (N, 1, 1, W, C)
-        else:  # frame by frame, whose squares stay in the cache; in float32, where halves overflow
-            frames = (frame.float().square().sum(dim=1) for frame in x.unbind(1))
-            energy = torch.stack(list(frames)).sum(dim=0).sqrt_()[:, None, None].to(x.dtype)
-        share = energy / (energy.mean(dim=-1, keepdim=True) + NORM_EPS)
-        gain = self.gamma * share + 1  # gamma * (x * share) + beta + x, as gain * x + beta
-        return x * gain + self.beta if plain_form() else x.mul_(gain).add_(self.beta)
+        """(N, T, H, W, C) -> the same shape; kernels for inference overwrite ``x``."""
+        return self.kernels.global_response_norm(x, self.gamma, self.beta, NORM_EPS)
 
 
-class ConvNeXtBlock(nn.Module):
+class ConvNeXtBlock(KernelModule):
     """Depthwise convolution, LayerNorm, and an inverted bottleneck around a residual."""
 
     def __init__(self, channels: int, temporal_kernel: int, global_response_norm: bool) -> None:
@@ -82,13 +72,13 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, H, W, C) -> the same shape."""
-        y = self.norm(depthwise_conv3d(x, self.dwconv.weight, self.dwconv.bias))
-        y = mlp(y, self.pwconv1, self.pwconv2, self.grn)
+        y = self.norm(self.kernels.depthwise_conv3d(x, self.dwconv.weight, self.dwconv.bias))
+        y = self.kernels.mlp(y, self.pwconv1, self.pwconv2, self.grn)
         return x + y if self.gamma is None else torch.addcmul(x, self.gamma, y)
 
 
 class ConvNeXt3d(nn.Module):
-    """A video clip to a feature map."""
+    """Maps video clips to feature maps."""
 
     def __init__(self, config: ConvNeXtConfig) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Untrained weights that anyone can regenerate, for tests, benchmarks and demonstrations.
+"""Reproducible untrained weights for tests, benchmarks and demonstrations.
 
-Every tensor is drawn from a generator seeded with its own name, so golden numbers made with these
-weights hold on every machine.
+Every tensor comes from a random generator that is seeded with the tensor's name, so golden values
+computed with these weights hold on every machine.
 """
 
 import math
@@ -15,14 +15,14 @@ from dover_plugin.networks.dover import Dover, DoverConfig
 
 
 def seeded_state_dict(config: DoverConfig) -> dict[str, Tensor]:
-    """A full state dict of untrained weights for ``config``; float32, integer buffers computed."""
+    """Untrained float32 weights for ``config``: a complete state dict, buffers included."""
     return {
-        key: _draw(key, tensor) if tensor.is_floating_point() else tensor
+        key: _sample(key, tensor) if tensor.is_floating_point() else tensor
         for key, tensor in Dover(config).state_dict().items()
     }
 
 
-def _draw(key: str, like: Tensor) -> Tensor:
+def _sample(key: str, like: Tensor) -> Tensor:
     shape = tuple(like.shape)
     noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
     name = key.rsplit(".", 1)[-1]
@@ -32,7 +32,7 @@ def _draw(key: str, like: Tensor) -> Tensor:
         values = 0.1 * noise
     elif len(shape) == 1:  # weights of norms, layer scale
         values = 1 + 0.1 * noise
-    elif name == "gamma":  # response norm
+    elif name == "gamma":  # global response norm
         values = 0.1 * noise
     else:
         values = noise / math.sqrt(math.prod(shape[1:]))

@@ -87,6 +87,6 @@ def test_the_quickstart(fo: Any, weights: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "4 scored, 0 failed" in done.stdout
-    assert len(re.findall(r"^dusk_crf\d\d\.mp4 +[01]\.\d", done.stdout, re.MULTILINE)) == 4
+    assert len(re.findall(r"^bunny_crf\d\d\.mp4 +[01]\.\d", done.stdout, re.MULTILINE)) == 4
     assert fo.load_dataset("dover-quickstart").count_sample_tags() == {"low_quality": 1}
     fo.delete_dataset("dover-quickstart")

@@ -1,0 +1,16 @@
+"""The command ``dover`` with the small model and the short clips of the training tests."""
+
+from functools import partial
+
+from train_helpers import MODEL, TINY
+
+from dover_plugin.cli import main
+from dover_plugin.networks import CONFIGS
+from dover_plugin.preprocessing.sampling import draw
+from dover_plugin.training import dataset
+
+CONFIGS[MODEL] = TINY
+dataset.draw = partial(draw, clip_len=2)
+
+if __name__ == "__main__":
+    main()
