@@ -6,7 +6,7 @@ Public names are imported on first use, so that ``import dover_plugin`` does not
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from dover_plugin.analysis.change import Change

@@ -3,35 +3,44 @@
 from pathlib import Path
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.files import find_videos
+from dover_plugin.io.files import search_folder
 
 
 def match_folders(before: Path, after: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """Videos of two folders that have the same name but for the suffix.
+    """Pair the videos of two folders whose relative paths are equal except for the suffix.
 
     Returns:
-        The pairs, sorted, and what has no counterpart.
+        The pairs, sorted, and the videos without a counterpart.
 
     Raises:
-        SettingsError: two videos of one name in a folder, or no pair at all.
+        SettingsError: two videos of a folder have one name, a folder cannot be read, or no video
+            has a counterpart.
     """
-    named: list[dict[str, Path]] = []
-    for folder in (before, after):
-        names: dict[str, Path] = {}
-        for file in map(Path, find_videos([str(folder)])):
-            if not file.is_file():
-                continue
-            key = file.relative_to(folder).with_suffix("").as_posix()
-            if key in names:
-                raise SettingsError(
-                    f"'{folder}' holds two videos named '{key}': '{names[key].name}' and "
-                    f"'{file.name}'. Rename one."
-                )
-            names[key] = file
-        named.append(names)
-    old, new = named
-    if not old.keys() & new.keys():
-        raise SettingsError(f"No video in '{before}' has the name of one in '{after}'.")
-    pairs = [(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
-    alone = [(old | new)[key] for key in sorted(old.keys() ^ new.keys())]
+    sources, transcodes = _videos_by_name(before), _videos_by_name(after)
+    names = sources.keys() & transcodes.keys()
+    if not names:
+        raise SettingsError(
+            f"No video in '{before}' has the name of a video in '{after}' (suffixes may differ)."
+        )
+    pairs = [(sources[name], transcodes[name]) for name in sorted(names)]
+    alone = [(sources | transcodes)[name] for name in sorted(sources.keys() ^ transcodes.keys())]
     return pairs, alone
+
+
+def _videos_by_name(folder: Path) -> dict[str, Path]:
+    """Videos below a folder by their relative path without a suffix."""
+    found = search_folder(str(folder))
+    if found.unreadable:
+        raise SettingsError(
+            f"Cannot list the folder '{found.unreadable[0]}'. Check its permissions."
+        )
+    videos: dict[str, Path] = {}
+    for file in map(Path, found.videos):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in videos:
+            raise SettingsError(
+                f"'{folder}' holds two videos named '{name}': '{videos[name].name}' and "
+                f"'{file.name}'. Rename one."
+            )
+        videos[name] = file
+    return videos

@@ -1,23 +1,18 @@
 """Labelled clips, and a small model with short clips in place of a published one."""
 
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from clips import write_clip
 from torch import Tensor
-from train_helpers import MODEL, TINY
+from train_helpers import MODEL, TINY, publish
 
 from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.preprocessing.sampling import draw
 from dover_plugin.training import dataset
-from dover_plugin.weights import registry, store
-from dover_plugin.weights.download import sha256_of
 
 VIDEOS = 16
 
@@ -46,14 +41,3 @@ def initial(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     state["technical_backbone.downsample_layers.0.0.bias"][0] = -0.0  # averaging would lose it
     publish(monkeypatch, state)
     return state
-
-
-def publish(monkeypatch: pytest.MonkeyPatch, state: dict[str, Tensor]) -> Path:
-    """Write weights to the cache, and their hash to the registry."""
-    file = store.cached(MODEL)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, file)
-    row = replace(registry.published(MODEL), sha256=sha256_of(file))
-    others = tuple(each for each in registry.PUBLISHED if each.model != MODEL)
-    monkeypatch.setattr(registry, "PUBLISHED", (*others, row))
-    return file

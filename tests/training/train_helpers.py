@@ -2,15 +2,20 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
+from torch import Tensor
 
 from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.networks.convnext3d import ConvNeXtConfig
 from dover_plugin.networks.dover import DoverConfig
 from dover_plugin.training.settings import TrainSettings
 from dover_plugin.training.trainer import TrainingResult, train
+from dover_plugin.weights import registry, store
+from dover_plugin.weights.download import sha256_of
 
 CPU = torch.device("cpu")
 MODEL = "dover-mobile"
@@ -20,9 +25,17 @@ SETTINGS = TrainSettings(
     model=MODEL, init=MODEL, trainable="all", epochs=2, batch_size=4, backbone_rate=1.0,
     warmup_epochs=0.5, seed=1, cached_samples=0,
 )  # fmt: skip
-HEADS = TrainSettings(
-    model=MODEL, init=MODEL, epochs=3, batch_size=4, seed=1, cached_samples=2
-)
+HEADS = TrainSettings(model=MODEL, init=MODEL, epochs=3, batch_size=4, seed=1, cached_samples=2)
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, state: dict[str, Tensor]) -> None:
+    """Write weights of MODEL to the cache, and their hash to the registry."""
+    file = store.cached(MODEL)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, file)
+    row = replace(registry.published(MODEL), sha256=sha256_of(file))
+    rows = tuple(row if each.model == MODEL else each for each in registry.registry())
+    monkeypatch.setattr(registry, "registry", lambda: rows)
 
 
 def run(
