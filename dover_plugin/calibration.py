@@ -1,39 +1,45 @@
-"""From raw outputs to [0, 1]: the constants of the fusion.
+"""Map raw network outputs to scores in [0, 1].
 
-A raw output has no scale of its own. A calibration holds the mean and standard deviation of each
-branch over some set of videos; a calibrated score is the sigmoid of the z-score, and the overall
-score the sigmoid of the branches' weighted z-scores.
+Raw outputs have no fixed scale. A calibration holds the mean and standard deviation of each
+branch's raw output over a set of videos. A branch score is the sigmoid of its z-score. The overall
+score is the sigmoid of the weighted sum of both z-scores.
 """
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.io.json_object import check_name, check_number, read_json_object
 from dover_plugin.io.write import write_text
 from dover_plugin.weights.registry import facts
 
 TECHNICAL_WEIGHT, AESTHETIC_WEIGHT = 0.6104, 0.3896  # fuse_results of the reference
-MIN_VIDEOS = 10  # fewer give no usable standard deviation
+MIN_VIDEOS = 10  # fewer videos give no usable standard deviation
+MIN_STD, MAX_NUMBER = 1e-12, 1e12  # z-scores of float32 outputs then stay finite
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Constants of one fusion.
+    """Constants that map raw outputs to scores.
+
+    The weights need not add up to 1.
 
     Attributes:
-        name: recorded with every score.
-        technical_mean: of raw technical outputs.
-        technical_std: likewise, above 0.
-        aesthetic_mean: of raw aesthetic outputs.
-        aesthetic_std: likewise, above 0.
-        technical_weight: of the technical z-score in the overall one.
-        aesthetic_weight: of the aesthetic z-score.
+        name: name that is stored with every score.
+        technical_mean: mean of the raw technical outputs.
+        technical_std: standard deviation of the raw technical outputs, above 0.
+        aesthetic_mean: mean of the raw aesthetic outputs.
+        aesthetic_std: standard deviation of the raw aesthetic outputs, above 0.
+        technical_weight: weight of the technical z-score in the overall score.
+        aesthetic_weight: weight of the aesthetic z-score in the overall score.
+
+    Raises:
+        SettingsError: a constant is not a finite number or out of range, or the name is not a
+            line of text.
     """
 
     name: str
@@ -45,17 +51,25 @@ class Calibration:
     aesthetic_weight: float = AESTHETIC_WEIGHT
 
     def __post_init__(self) -> None:
-        numbers = [getattr(self, f.name) for f in fields(self) if f.name != "name"]
-        if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
-            raise SettingsError(f"Calibration {self.name!r} holds what is not a number: {numbers}.")
-        if self.technical_std <= 0 or self.aesthetic_std <= 0:
+        try:
+            check_name(self.name, "name")
+            for field in fields(self)[1:]:
+                number = check_number(getattr(self, field.name), field.name)
+                if abs(number) > MAX_NUMBER:
+                    raise ValueError(f"its {field.name} is {number:g}, beyond {MAX_NUMBER:g}")
+        except ValueError as error:
             raise SettingsError(
-                f"Calibration {self.name!r} has a standard deviation that is not above 0. Fit it "
-                "again on videos that differ."
+                f"The calibration is invalid: {error}. Fit it again with 'dover calibrate'."
+            ) from None
+        if min(self.technical_std, self.aesthetic_std) < MIN_STD:
+            raise SettingsError(
+                f"Calibration {self.name!r} has the standard deviations {self.technical_std:g} and "
+                f"{self.aesthetic_std:g}; both must be at least {MIN_STD:g}. Fit it again on "
+                "videos that differ."
             )
 
     def apply(self, technical_raw: float, aesthetic_raw: float) -> tuple[float, float, float]:
-        """Raw outputs -> (technical, aesthetic, overall), each in [0, 1]."""
+        """Map raw outputs to (technical, aesthetic, overall) scores in [0, 1]."""
         technical = (technical_raw - self.technical_mean) / self.technical_std
         aesthetic = (aesthetic_raw - self.aesthetic_mean) / self.aesthetic_std
         overall = technical * self.technical_weight + aesthetic * self.aesthetic_weight
@@ -65,21 +79,21 @@ class Calibration:
     def fit(
         cls, name: str, technical_raw: Sequence[float], aesthetic_raw: Sequence[float]
     ) -> "Calibration":
-        """Constants of a set of videos scored with one model.
+        """Fit a calibration to videos that one model has scored.
 
         Args:
-            name: recorded with every score.
-            technical_raw: raw technical outputs, one a video.
-            aesthetic_raw: raw aesthetic outputs, likewise.
+            name: name that is stored with every score.
+            technical_raw: raw technical outputs, one per video.
+            aesthetic_raw: raw aesthetic outputs, one per video.
 
         Raises:
-            SettingsError: too few, or all equal.
+            SettingsError: there are fewer than MIN_VIDEOS videos, or all outputs are equal.
         """
         count = len(technical_raw)
         if count < MIN_VIDEOS or count != len(aesthetic_raw):
             raise SettingsError(
-                f"A calibration needs two raw scores of at least {MIN_VIDEOS} videos, got {count} "
-                f"and {len(aesthetic_raw)}."
+                f"A calibration needs raw outputs of both branches for at least {MIN_VIDEOS} "
+                f"videos, got {count} and {len(aesthetic_raw)}. Score more videos."
             )
         technical, aesthetic = np.asarray(technical_raw), np.asarray(aesthetic_raw)
         return cls(
@@ -91,38 +105,45 @@ class Calibration:
         )
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write as JSON."""
+        """Write the calibration as JSON."""
         write_text(path, json.dumps(asdict(self), indent=2))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Calibration":
-        """Read what ``save`` wrote.
+        """Read a file that ``save`` wrote.
 
         Raises:
-            SettingsError: no such file, or something else in it.
+            SettingsError: the file is missing or holds no valid calibration.
         """
+        names = [field.name for field in fields(cls)]
         try:
-            loaded = cls(**json.loads(Path(path).read_text()))
+            found = read_json_object(path)
+            if unknown := [name for name in found if name not in names]:
+                raise ValueError(f"{unknown[0][:40]!r} is not one of its fields")
+            if missing := [name for name in names[:5] if name not in found]:
+                raise ValueError(f"it lacks {missing[0]!r}")
+            loaded = cls(**found)
         except FileNotFoundError:
             raise SettingsError(
                 f"There is no calibration file '{path}'. Name a file, 'matched' or 'reference'."
             ) from None
-        except (OSError, ValueError, TypeError) as error:
+        except SettingsError as error:
+            raise SettingsError(f"Cannot use the calibration file '{path}': {error}") from None
+        except (OSError, ValueError) as error:
             raise SettingsError(
-                f"'{path}' is not a calibration file ({error}). It should hold "
-                f"{', '.join(f.name for f in fields(cls))}."
+                f"'{path}' is not a calibration file ({error}). It must hold {', '.join(names)}."
             ) from None
         if loaded.name in ("matched", "reference"):
             raise SettingsError(
-                f"The calibration in '{path}' is named {loaded.name!r}, which would pass for the "
-                "published one. Give it another name."
+                f"The calibration in '{path}' has the reserved name {loaded.name!r}. Change its "
+                "name."
             )
         return loaded
 
 
-# Mean and standard deviation of DOVER's raw outputs on LIVE-VQC, each given to its own branch.
+# Mean and standard deviation of DOVER's raw outputs on LIVE-VQC, assigned to the right branches.
 MATCHED = Calibration("matched", -0.0827, 0.0377, 0.1105, 0.0735)
-# What the reference computes: the same pairs, given to the other branch.
+# The reference implementation assigns these pairs to the opposite branches.
 REFERENCE = Calibration("reference", 0.1107, 0.07355, -0.08285, 0.03774)
 
 _MATCHED = {"dover": MATCHED, "dover++": MATCHED}
@@ -132,21 +153,22 @@ type Fusion = str | PathLike[str] | Calibration | None
 
 
 def matched(model: str) -> Calibration | None:
-    """The constants measured for a model's own raw outputs; None where there are none."""
+    """The calibration measured on a model's own raw outputs; None if there is none."""
     if model == "dover-open":
         return Calibration(**facts(model)["calibration"])
     return _MATCHED.get(model)
 
 
 def choose(fusion: Fusion, model: str) -> Calibration:
-    """The calibration that a user's ``fusion`` means for ``model``.
+    """The calibration that ``fusion`` selects for ``model``.
 
     Args:
-        fusion: "matched", "reference", a file, a Calibration, or None for the model's default.
-        model: a name of the table of weights.
+        fusion: "matched", "reference", a calibration file, a Calibration, or None for the
+            default of the model.
+        model: name of a model in the weights registry.
 
     Raises:
-        SettingsError: constants that the model does not have, or a file that is none.
+        SettingsError: the model has no such calibration, or the file holds none.
     """
     if fusion is None:
         return matched(model) or REFERENCE
@@ -155,28 +177,29 @@ def choose(fusion: Fusion, model: str) -> Calibration:
     if fusion == REFERENCE.name:
         if model == "dover-open":
             raise SettingsError(
-                "The reference knows no dover-open, and its constants do not suit it. "
-                "Use 'matched'."
+                "The model 'dover-open' has no 'reference' fusion, because the reference "
+                "implementation does not include it. Use 'matched'."
             )
         return REFERENCE
     if fusion == MATCHED.name:
         constants = matched(model)
         if constants is None:
             raise SettingsError(
-                f"Nobody has published the distribution of {model}'s raw outputs, so it has no "
-                "'matched' fusion. Use 'reference', or fit a calibration on your own videos."
+                f"The model {model!r} has no 'matched' fusion, because the distribution of its raw "
+                "outputs is not published. Use 'reference', or fit a calibration with 'dover "
+                "calibrate'."
             )
         return constants
     return Calibration.load(fusion)
 
 
 def warning(calibration: Calibration, model: str) -> str | None:
-    """A sentence where the constants were not measured on the model itself."""
+    """A warning if the calibration was not measured on the model itself, else None."""
     if model in _CALIBRATED_MODELS or calibration not in (MATCHED, REFERENCE):
         return None
     return (
         f"{model} is uncalibrated: its scores use constants measured on dover, so compare them "
-        "with each other, not with another model's; fit a calibration on your own videos"
+        "only with scores of the same model; fit a calibration on your own videos"
     )
 
 

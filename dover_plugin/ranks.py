@@ -1,31 +1,31 @@
-"""Where a video stands among the videos of a known set."""
+"""Rank raw outputs among those of a reference set of videos."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.io.json_object import check_name, check_number, read_json_object
 from dover_plugin.io.write import write_text
 from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 
-LEVELS = np.linspace(0, 100, 201)  # percent, of the stored quantiles
+LEVELS = np.linspace(0, 100, 201)  # percent levels of the stored quantiles
 MIN_VIDEOS = 10
+REMAKE = "Make the reference set again with ReferenceSet.of(...)."
 
 
 @dataclass(frozen=True)
 class Rank:
-    """A raw score among those of a set.
+    """The rank of one raw output in a reference set.
 
     Attributes:
-        percentile: share of the set's videos below, in percent.
-        z: distance from the set's mean in its standard deviations.
+        percentile: share of the videos of the set with a lower output, in percent.
+        z: difference from the mean of the set, in standard deviations of the set.
     """
 
     percentile: float
@@ -34,12 +34,15 @@ class Rank:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Raw outputs of one branch over a set.
+    """Distribution of the raw outputs of one branch over a set of videos.
 
     Attributes:
-        mean: of the outputs.
-        std: likewise.
-        quantiles: at 0, 0.5, 1, ... 100 percent; 201 ascending values.
+        mean: mean of the outputs.
+        std: standard deviation of the outputs.
+        quantiles: quantiles at 0, 0.5, 1, ... 100 percent; 201 ascending values.
+
+    Raises:
+        SettingsError: the quantiles are incomplete or descend, or a value is not a finite number.
     """
 
     mean: float
@@ -47,23 +50,29 @@ class Distribution:
     quantiles: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        values = np.asarray((self.mean, self.std, *self.quantiles), np.float64)
-        if len(self.quantiles) != len(LEVELS) or not np.isfinite(values).all():
+        try:
+            check_number(self.mean, "mean")
+            if check_number(self.std, "std") < 0:
+                raise ValueError(f"its std is {self.std:g}, below 0")
+            quantiles = [check_number(quantile, "quantile") for quantile in self.quantiles]
+        except ValueError as error:
+            raise SettingsError(f"The distribution is invalid: {error}. {REMAKE}") from None
+        if len(quantiles) != len(LEVELS):
             raise SettingsError(
-                f"A distribution needs {len(LEVELS)} quantiles, all of them numbers."
+                f"A distribution needs {len(LEVELS)} quantiles, got {len(quantiles)}. {REMAKE}"
             )
-        if (np.diff(values[2:]) < 0).any():
-            raise SettingsError("The quantiles of a distribution must not fall.")
+        if (np.diff(quantiles) < 0).any():
+            raise SettingsError(f"The quantiles of a distribution must not descend. {REMAKE}")
 
     @classmethod
     def of(cls, raw: Sequence[float]) -> "Distribution":
-        """Measure one."""
+        """Measure the distribution of raw outputs."""
         values = np.asarray(raw, np.float64)
         quantiles = tuple(float(q) for q in np.percentile(values, LEVELS))
         return cls(float(values.mean()), float(values.std()), quantiles)
 
     def rank(self, raw: float) -> Rank:
-        """Place one raw output."""
+        """Rank one raw output."""
         return Rank(
             percentile=float(np.interp(raw, self.quantiles, LEVELS)),
             z=(raw - self.mean) / self.std if self.std else 0.0,
@@ -72,14 +81,17 @@ class Distribution:
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """A set of videos scored with one model.
+    """Distributions of the raw outputs of one model over a set of videos.
 
     Attributes:
-        name: of the set.
-        model: that scored it; ranks of another model's outputs mean nothing.
-        videos: how many.
-        technical: distribution of raw technical outputs.
-        aesthetic: likewise.
+        name: name of the set.
+        model: model that scored the set; outputs of other models have no rank in it.
+        videos: number of videos.
+        technical: distribution of the raw technical outputs.
+        aesthetic: distribution of the raw aesthetic outputs.
+
+    Raises:
+        SettingsError: a name is not a line of text, or the number of videos is not positive.
     """
 
     name: str
@@ -88,19 +100,28 @@ class ReferenceSet:
     technical: Distribution
     aesthetic: Distribution
 
+    def __post_init__(self) -> None:
+        try:
+            check_name(self.name, "name")
+            check_name(self.model, "model")
+            if check_number(self.videos, "number of videos") < 1:
+                raise ValueError(f"its number of videos is {self.videos}")
+        except ValueError as error:
+            raise SettingsError(f"The reference set is invalid: {error}. {REMAKE}") from None
+
     @classmethod
     def of(
         cls, name: str, model: str, technical_raw: Sequence[float], aesthetic_raw: Sequence[float]
     ) -> "ReferenceSet":
-        """Make one of your own scored videos.
+        """Make a reference set from videos that ``model`` has scored.
 
         Raises:
-            SettingsError: too few, or not two numbers per video.
+            SettingsError: there are fewer than MIN_VIDEOS videos, or the outputs are not pairs.
         """
         if len(technical_raw) != len(aesthetic_raw) or len(technical_raw) < MIN_VIDEOS:
             raise SettingsError(
-                f"A reference set needs two raw scores of at least {MIN_VIDEOS} videos, got "
-                f"{len(technical_raw)} and {len(aesthetic_raw)}."
+                f"A reference set needs raw outputs of both branches for at least {MIN_VIDEOS} "
+                f"videos, got {len(technical_raw)} and {len(aesthetic_raw)}. Score more videos."
             )
         return cls(
             name,
@@ -111,51 +132,63 @@ class ReferenceSet:
         )
 
     def ranks(self, technical_raw: float, aesthetic_raw: float) -> dict[Branch, Rank]:
-        """Place one video."""
+        """Rank the raw outputs of one video."""
         return {
             "technical": self.technical.rank(technical_raw),
             "aesthetic": self.aesthetic.rank(aesthetic_raw),
         }
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write as JSON."""
+        """Write the reference set as JSON."""
         write_text(path, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "ReferenceSet":
-        """Read what ``save`` wrote.
+        """Read a file that ``save`` wrote.
 
         Raises:
-            SettingsError: no such file, or something else in it.
+            SettingsError: the file is missing or holds no valid reference set.
         """
         try:
-            data: dict[str, Any] = json.loads(Path(path).read_text())
-            branches = {
-                branch: Distribution(
-                    data[branch]["mean"], data[branch]["std"], tuple(data[branch]["quantiles"])
-                )
-                for branch in BRANCHES
-            }
+            data = read_json_object(path)
+            branches = {branch: _distribution(data[branch]) for branch in BRANCHES}
             return cls(data["name"], data["model"], data["videos"], **branches)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except FileNotFoundError:
+            raise SettingsError(f"There is no reference set '{path}'. Check the path.") from None
+        except SettingsError as error:
+            raise SettingsError(f"Cannot use the reference set '{path}': {error}") from None
+        except KeyError as error:
             raise SettingsError(
-                f"'{path}' is not a reference set ({error}). Make one with ReferenceSet.of(...)."
+                f"'{path}' is not a reference set (it lacks {error}). {REMAKE}"
             ) from None
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"'{path}' is not a reference set ({error}). {REMAKE}") from None
+
+
+def _distribution(data: object) -> Distribution:
+    """A distribution from its JSON object.
+
+    Raises:
+        KeyError: a field is missing.
+        ValueError: ``data`` is not such an object.
+        SettingsError: see Distribution.
+    """
+    if not isinstance(data, Mapping) or not isinstance(data["quantiles"], list):
+        raise ValueError("a branch must hold a mean, a std and a list of quantiles")
+    return Distribution(data["mean"], data["std"], tuple(data["quantiles"]))
 
 
 @cache
 def published_sets() -> tuple[ReferenceSet, ...]:
-    """The sets that DOVER's authors published the predictions of, scored with dover."""
+    """The sets for which DOVER's authors published predictions, scored with dover."""
     text = files("dover_plugin").joinpath("data/reference_scores.json").read_text()
     return tuple(
         ReferenceSet(
             name,
             "dover",
             data["videos"],
-            *(
-                Distribution(b["mean"], b["std"], tuple(b["quantiles"]))
-                for b in (data["technical"], data["aesthetic"])
-            ),
+            _distribution(data["technical"]),
+            _distribution(data["aesthetic"]),
         )
         for name, data in json.loads(text)["datasets"].items()
     )
@@ -167,13 +200,13 @@ def ranks(
     aesthetic_raw: float,
     against: Sequence[ReferenceSet] | None = None,
 ) -> dict[str, dict[Branch, Rank]]:
-    """Ranks of one video in each set: {set: {branch: Rank}}.
+    """Rank one video in each reference set: {set: {branch: Rank}}.
 
     Args:
-        model: that gave the raw scores.
-        technical_raw: raw technical output.
-        aesthetic_raw: raw aesthetic output.
-        against: sets to rank in; the published ones by default.
+        model: model that scored the video.
+        technical_raw: raw technical output of the video.
+        aesthetic_raw: raw aesthetic output of the video.
+        against: reference sets; by default the published ones.
 
     Raises:
         SettingsError: a set was scored with another model.
@@ -183,7 +216,7 @@ def ranks(
         if reference.model != model:
             raise SettingsError(
                 f"{reference.name} was scored with {reference.model}, so outputs of {model} have "
-                "no rank in it. Make a set of your own with ReferenceSet.of(...), or score with "
-                f"{reference.model}."
+                f"no rank in it. Score with {reference.model}, or make a reference set with "
+                "ReferenceSet.of(...)."
             )
     return {reference.name: reference.ranks(technical_raw, aesthetic_raw) for reference in sets}

@@ -16,7 +16,7 @@ from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
-from dover_plugin.io.open import DECODERS, open_source
+from dover_plugin.io.open import DECODERS
 from dover_plugin.io.source import Video, VideoInfo
 from dover_plugin.options import recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
@@ -46,6 +46,10 @@ class Scorer:
             where it is installed, else torch; $DOVER_ENGINE says otherwise.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
         decoder: "auto", "decord" or "pyav".
+        stream: index of the video stream in each file; None chooses the one with the most pixels
+            per frame.
+        deinterlace: deinterlace interlaced frames of files with FFmpeg's bwdif.
+        allow_damaged: score files that are cut off or damaged, with a warning.
 
     Raises:
         SettingsError: a name that does not exist, or what this machine does not have.
@@ -65,12 +69,18 @@ class Scorer:
         engine: str = "auto",
         precision: str = "float32",
         decoder: str = "auto",
+        stream: int | None = None,
+        deinterlace: bool = False,
+        allow_damaged: bool = False,
     ) -> None:
         _check_settings(seed, repeats, decoder)
         self.calibration = calibration.choose(fusion, published(model).model)
         network, sha256 = load.load_network(model, store.find(model, weights))
         self.engine: Engine = make_engine(engine, network, device, precision, sha256)
         self.decoder = decoder
+        self.read_options = ReadOptions(
+            decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged
+        )
         self.settings = Settings(
             version=__version__,
             model=model,
@@ -80,7 +90,7 @@ class Scorer:
             precision=self.engine.precision,
             fusion=self.calibration.name,
             repeats=repeats,
-            seed=recorded_seed(seed, repeats),
+            seed=self.read_options.seed,
         )
 
     def score(self, video: Video) -> Scores:
@@ -114,7 +124,7 @@ class Scorer:
         Raises:
             EngineError: the network could not be run.
         """
-        with readers(self._read_options(), workers, limits) as submit:
+        with readers(self.read_options, workers, limits) as submit:
             queue: deque[tuple[Video, Future[VideoViews]]] = deque()
             for video in videos:
                 queue.append((video, submit(video)))
@@ -147,7 +157,7 @@ class Scorer:
                 path = pending.pop(future)
                 yield path, self._finish(path, future)
 
-        with readers(self._read_options(), workers, limits) as submit:
+        with readers(self.read_options, workers, limits) as submit:
             for path in videos:
                 pending[submit(path)] = path
                 if len(pending) > max(READ_AHEAD, 2 * workers):
@@ -179,7 +189,7 @@ class Scorer:
             SettingsError: no such length, or a video without a frame rate.
             EngineError: the network could not be run.
         """
-        source = open_source(video, self.decoder)
+        source = self.read_options.open(video)
         chosen = by_seconds(source.info, seconds) if segments is None else segments
         infos = [replace(source.info, num_frames=s.end - s.start) for s in chosen]
         choices = [(s.start, self._draws(i)) for s, i in zip(chosen, infos, strict=True)]
@@ -190,7 +200,7 @@ class Scorer:
                 views = reading.result()
                 if number < len(chosen):
                     reading = pool.submit(next, made)
-                yield SegmentScores.of(segment, self.score_views(info, views))
+                yield SegmentScores.of(segment, self.score_views(info, views), source.info)
 
     def read(self, video: Video) -> VideoViews:
         """The first half of ``score``: what the networks are to look at, one Views per draw.
@@ -198,7 +208,7 @@ class Scorer:
         Raises:
             VideoError: the video cannot be read.
         """
-        return read(video, self._read_options())
+        return read(video, self.read_options)
 
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         """The second half of ``score``.
@@ -236,9 +246,6 @@ class Scorer:
         seed, repeats = self.settings.seed, self.settings.repeats
         return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
-    def _read_options(self) -> ReadOptions:
-        return ReadOptions(self.decoder, self.settings.seed, self.settings.repeats)
-
     def _finish(self, video: Video, reading: Future[VideoViews]) -> Result:
         try:
             return self.score_views(*reading.result())
@@ -256,7 +263,8 @@ class Scorer:
         if uncalibrated:
             yield uncalibrated
         if info.num_frames < CLIP_LEN:
-            yield f"only {info.num_frames} frames, which the model sees repeatedly"
+            frames = "1 frame" if info.num_frames == 1 else f"{info.num_frames} frames"
+            yield f"only {frames}, which the model sees repeatedly"
         if min(info.height, info.width) < VIEW:
             yield (
                 f"frames of {info.width}x{info.height} are enlarged to a short side of {VIEW} "

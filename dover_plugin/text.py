@@ -1,25 +1,39 @@
-"""One-line text for names, paths and settings."""
+"""One-line text for names, paths, counts and settings."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dover_plugin.scores import Settings
+if TYPE_CHECKING:
+    from dover_plugin.scores import Settings
 
 
 def printable(path: str) -> str:
-    """A path on one line, whatever bytes it holds."""
+    """A path on one line; characters and bytes that cannot be printed are escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)
 
 
 def name_of(path: str | None) -> str:
-    """Of a file, without its folder, on one line."""
+    """The name of a file without its folder, on one line; "frames" for frames in memory."""
     return printable(Path(path).name) if path else "frames"
 
 
-def settings_line(settings: Settings) -> str:
-    """What spoke, on one line."""
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, such as "1 video" or "2 videos"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(choices: Sequence[str]) -> str:
+    """Choices as a sentence lists them, such as ".png, .svg or .pdf"."""
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def settings_line(settings: "Settings") -> str:
+    """The model and the settings of a score, on one line."""
     s = settings
-    draw = "centred" if s.seed is None else f"seed {s.seed}, {s.repeats} draws"
+    sampling = "centred" if s.seed is None else f"seed {s.seed}, {counted(s.repeats, 'sample')}"
     return (
-        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {draw}, "
+        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {sampling}, "
         f"{s.engine} {s.precision} on {s.device}"
     )

@@ -1,6 +1,5 @@
 """Pairs of a video and its transcode, and what each lost."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from dover_plugin.io.files import find_videos
 from dover_plugin.options import COMPARABLE
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import is_scores
+from fiftyone_plugin.name_pattern import NamePattern
 from fiftyone_plugin.scoring import videos
 
 BEFORE, AFTER = "before", "after"
@@ -130,13 +130,13 @@ def pairs_by_name(samples: SampleCollection, before: str, after: str) -> tuple[l
     Raises:
         SettingsError: a pattern without one {key}.
     """
-    patterns = [_pattern(text) for text in (before, after)]
+    patterns = [NamePattern(text) for text in (before, after)]
     sides: tuple[list[tuple[Any, str]], list[tuple[Any, str]]] = ([], [])
     for sample_id, path in zip(*samples.values(["id", "filepath"]), strict=True):
         name = PurePath(path).name
         for side in (1, 0):
-            if match := patterns[side].fullmatch(name):
-                sides[side].append((match["key"], sample_id))
+            if key := patterns[side].key_of(name):
+                sides[side].append((key, sample_id))
                 break
     return _match(*sides)
 
@@ -259,13 +259,6 @@ def _match(before: list[tuple[Any, str]], after: list[tuple[Any, str]]) -> tuple
     pairs = [Pair(sources[key], sample_id) for key, sample_id in after if key in sources]
     used = {pair.before for pair in pairs}
     return pairs, len(after) - len(pairs) + len(sources) - len(used)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    if text.count("{key}") != 1:
-        raise SettingsError(f"The pattern {text!r} needs {{key}} once, as in '{{key}}_x264.mp4'.")
-    expression = re.escape(text).replace(r"\{key\}", "(?P<key>.+?)").replace(r"\*", ".*")
-    return re.compile(expression)
 
 
 def _declare(dataset: fo.Dataset, name: str) -> None:

@@ -18,12 +18,10 @@ from dover_plugin.analysis.segments import (
     Segment,
     SegmentScores,
     common_segments,
-    frame_rate,
     time_code,
 )
 from dover_plugin.analysis.timeline import Timeline, segment_row
 from dover_plugin.errors import DoverError, EngineError
-from dover_plugin.io.open import open_source
 from dover_plugin.io.source import FrameSource
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import SCORES
@@ -33,8 +31,7 @@ if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
 
 SECONDS = 5.0  # of a segment
-SAME_LENGTH = 0.5  # seconds by which durations may differ without a word
-MAX_DRIFT = 0.25  # seconds by which times may be wrong without a word
+SAME_LENGTH = 0.5  # seconds; durations that differ by more give a warning
 RUNGS = 3  # of a ladder with a knee
 
 type Progress = Callable[[str, int, int], None]  # whose segments, how many are done, of how many
@@ -187,9 +184,10 @@ def compare(
 
     Raises:
         VideoError: a file cannot be read.
-        SettingsError: a file without a frame rate, too short, or with fewer frames than segments.
+        SettingsError: a file has no frame rate or is too short.
     """
-    return _compare(open_source(before, scorer.decoder), after, scorer, seconds, progress, {})
+    source = scorer.read_options.open(before)
+    return _compare(source, after, scorer, seconds, progress, {})
 
 
 def compare_many(
@@ -208,7 +206,7 @@ def compare_many(
     Raises:
         VideoError: the source cannot be read.
     """
-    source = open_source(before, scorer.decoder)
+    source = scorer.read_options.open(before)
     known: dict[tuple[Segment, ...], Timeline] = {}
     for after in afters:
         try:
@@ -217,6 +215,8 @@ def compare_many(
             raise
         except DoverError as error:
             yield NotCompared(fspath(after), str(error))
+        except MemoryError:
+            yield NotCompared(fspath(after), f"{fspath(after)!r} needs more memory than there is.")
 
 
 def _compare(
@@ -228,7 +228,7 @@ def _compare(
     known: dict[tuple[Segment, ...], Timeline],
 ) -> Comparison:
     """One transcode; ``known`` holds the source's timelines by their segments."""
-    transcode = open_source(after, scorer.decoder)
+    transcode = scorer.read_options.open(after)
     cuts = common_segments(source.info, transcode.info, seconds)
 
     def timeline(video: FrameSource, segments: Sequence[Segment]) -> Timeline:
@@ -271,15 +271,9 @@ def knee(found: Sequence[Comparison]) -> Comparison | None:
 
 def _comparison(before: Timeline, after: Timeline) -> Comparison:
     info = after.info
-    seconds = [t.info.num_frames / frame_rate(t.info) for t in (before, after)]
+    seconds = [t.info.duration for t in (before, after)]
     warnings = [
         f"{name_of(t.info.path)}: {warning}" for t in (before, after) for warning in t.warnings()
-    ]
-    warnings += [
-        f"{name_of(t.info.path)}: the frame rate varies, so that times are wrong by up to "
-        f"{t.info.drift:.1f} s"
-        for t in (before, after)
-        if t.info.drift > MAX_DRIFT
     ]
     if abs(seconds[0] - seconds[1]) > SAME_LENGTH:
         warnings.append(

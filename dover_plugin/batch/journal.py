@@ -11,19 +11,26 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.io.write import check_regular
 from dover_plugin.options import COMPARABLE
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import Result
 
-ROW_START = b'{"path"'  # by which a row that a kill cut off is told from another kind of file
+ROW_START = b'{"path"'  # tells a truncated row from a file of another kind
 
 type Row = dict[str, Any]
 type Stamp = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a file's row without holding it."""
+class RowIndex:
+    """Position of a video's last row in the journal, and what tells whether it is still valid.
+
+    Attributes:
+        stamp: size and time of change of the video when it was scored.
+        failed: whether the row holds an error.
+        offset: position of the row in bytes.
+    """
 
     stamp: Stamp
     failed: bool
@@ -31,15 +38,15 @@ class Known:
 
 
 class Journal:
-    """Scores as JSON lines, added to one by one, never truncated but for a line that was cut off.
+    """Scores as JSON lines. Rows are only appended; a truncated last line is removed.
 
     Args:
-        path: made if need be.
-        scorer: whose scores they are.
-        retry_failed: do not count failed rows as done.
+        path: file of the journal; it is created if it does not exist.
+        scorer: scorer of all rows.
+        retry_failed: whether failed rows count as missing.
 
     Raises:
-        SettingsError: the file holds scores of other settings, or something else, or cannot be
+        SettingsError: the file is not a journal, holds scores of other settings, or cannot be
             written.
     """
 
@@ -47,12 +54,13 @@ class Journal:
         self._path = path
         self._scorer = scorer
         self._retry_failed = retry_failed
-        self._known: dict[str, Known] = {}
+        self._index: dict[str, RowIndex] = {}
+        check_regular(path)
         with ExitStack() as opened:
             try:
                 self._stream = opened.enter_context(path.open("ab", buffering=0))
                 lock(self._stream, path)
-                self._reader = opened.enter_context(path.open("rb"))  # the same file, if renamed
+                self._reader = opened.enter_context(path.open("rb"))  # works after a rename, too
                 self._read()
             except OSError as error:
                 raise SettingsError(f"Cannot write '{path}': {error.strerror}.") from None
@@ -65,27 +73,27 @@ class Journal:
         self._opened.close()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._index)
 
     def has(self, path: str) -> bool:
-        """Whether the file, as it is now, has its row."""
-        known = self._known.get(path)
-        if known is None or (known.failed and self._retry_failed):
+        """Whether the journal holds a row of the file in its present state."""
+        row = self._index.get(path)
+        if row is None or (row.failed and self._retry_failed):
             return False
-        return known.stamp == stamp_of(path)
+        return row.stamp == stamp_of(path)
 
     def add(self, path: str, result: Result, stamp: Stamp) -> Row:
         """Write a row, all of it or nothing.
 
         Args:
-            path: of the file.
-            result: of it.
-            stamp: of the file, before it was read.
+            path: path of the video.
+            result: its scores or its error.
+            stamp: stamp of the video before it was read.
 
         Raises:
             SettingsError: the disk is full, or the journal was removed.
         """
-        self._check_that_it_is_there()
+        self._check_not_moved()
         size, modified = stamp
         row = {**result.to_dict(), "path": path, "size": size, "modified": modified}
         line = json.dumps(row).encode(errors="surrogateescape") + b"\n"
@@ -98,47 +106,48 @@ class Journal:
             with suppress(OSError):
                 self._stream.truncate(offset)
             raise SettingsError(
-                f"Cannot write '{self._path}': {error.strerror}. Make room, and run it again: it "
-                "goes on from there."
+                f"Cannot write '{self._path}': {error.strerror}. Free disk space, then run the "
+                "same command again to resume."
             ) from None
-        self._known[path] = Known(stamp, result.error is not None, offset)
+        self._index[path] = RowIndex(stamp, result.error is not None, offset)
         return row
 
     def row(self, path: str) -> Row:
-        """The last row of a file."""
-        return self._row_at(self._known[path].offset)
+        """The last row of a video."""
+        return self._row_at(self._index[path].offset)
 
     def rows_of(self, paths: Iterable[str]) -> Iterator[Row]:
-        """The last row of each of these files, each once, in their order."""
+        """The last row of each of these videos, each once, in their order."""
         for path in dict.fromkeys(paths):
-            if path in self._known:
+            if path in self._index:
                 yield self.row(path)
 
     def rows(self) -> Iterator[Row]:
-        """The last row of each file, in the order in which they were written first."""
-        for known in self._known.values():
-            yield self._row_at(known.offset)
+        """The last row of each video, in the order of their first rows."""
+        for row in self._index.values():
+            yield self._row_at(row.offset)
 
     def _row_at(self, offset: int) -> Row:
         self._reader.seek(offset)
         return _parse(self._reader.readline())
 
-    def _check_that_it_is_there(self) -> None:
+    def _check_not_moved(self) -> None:
+        """Raise SettingsError if the file was removed or renamed, so that rows would be lost."""
         try:
-            there = os.path.samestat(os.fstat(self._stream.fileno()), self._path.stat())
+            unmoved = os.path.samestat(os.fstat(self._stream.fileno()), self._path.stat())
         except OSError:
-            there = False
-        if not there:
+            unmoved = False
+        if not unmoved:
             raise SettingsError(
-                f"'{self._path}' was removed or renamed while it was written to. Run it again: "
-                "what it held is done anew."
+                f"'{self._path}' was removed or renamed during the run. Move it back and run the "
+                "same command again to resume, or run it again to score all videos."
             )
 
     def _read(self) -> None:
         offset = 0
         for number, line in enumerate(self._reader, start=1):
             if not line.endswith(b"\n"):
-                self._cut(line, offset)
+                self._remove_truncated(line, offset)
                 return
             self._check(line, number, offset)
             offset += len(line)
@@ -148,46 +157,52 @@ class Journal:
             row = _parse(line)
             other = settings_mismatch(row, self._scorer)
             stamp = row["size"], row["modified"]
-            self._known[row["path"]] = Known(stamp, row["error"] is not None, offset)
+            self._index[row["path"]] = RowIndex(stamp, row["error"] is not None, offset)
         except (ValueError, KeyError, TypeError):
             raise SettingsError(
-                f"Line {number} of '{self._path}' is no score. Name another file, or delete it."
+                f"Line {number} of '{self._path}' is not a row of scores. Choose another file "
+                "name, or delete the file."
             ) from None
         if other:
             raise SettingsError(
-                f"'{self._path}' holds scores with {other}. Name another file, or start it anew "
-                "with --restart."
+                f"'{self._path}' holds scores with {other}. Choose another file name, or start a "
+                "new table with --restart."
             )
 
-    def _cut(self, torn: bytes, offset: int) -> None:
-        """Take away a last line that a kill cut off."""
-        text = torn.rstrip(b"\0")  # which a loss of power leaves
+    def _remove_truncated(self, line: bytes, offset: int) -> None:
+        """Remove a truncated last line, which a killed process left."""
+        text = line.rstrip(b"\0")  # a loss of power leaves null bytes
         if not text.startswith(ROW_START[: len(text)]):
             raise SettingsError(
-                f"The end of '{self._path}' is no score. Name another file, or delete it."
+                f"The end of '{self._path}' is not a row of scores. Choose another file name, or "
+                "delete the file."
             )
         self._stream.truncate(offset)
 
 
 def settings_mismatch(row: Row, scorer: Scorer) -> str | None:
-    """What keeps a row's scores from standing beside the scorer's; None if nothing does.
+    """The first setting in which a row differs from the scorer; None if they are comparable.
 
     Raises:
-        KeyError: the row is none of scores.
+        KeyError: the row is not a row of scores.
     """
     for name in COMPARABLE:
         wanted = getattr(scorer.settings, name)
         if row[name] != wanted:
             return f"{name} {row[name]!r}, not {wanted!r}"
-    if row["error"] is None:  # the name of a fusion alone may mislead
-        found = scorer.calibration.apply(row["technical_raw"], row["aesthetic_raw"])
-        if not isclose(found[-1], row["overall"], abs_tol=1e-9):
+    if row["error"] is None:  # two calibrations may share a name
+        scores = scorer.calibration.apply(row["technical_raw"], row["aesthetic_raw"])
+        if not isclose(scores[-1], row["overall"], abs_tol=1e-9):
             return f"other constants of the fusion {row['fusion']!r}"
     return None
 
 
 def lock(stream: IO[bytes], path: Path) -> None:
-    """Raise SettingsError if another process writes to the file, where the system can tell."""
+    """Lock a file for writing where the system supports it.
+
+    Raises:
+        SettingsError: another process holds the lock.
+    """
     try:
         import fcntl
     except ImportError:
@@ -196,9 +211,9 @@ def lock(stream: IO[bytes], path: Path) -> None:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise SettingsError(
-            f"Another process is writing to '{path}'. Wait for it, or name another file."
+            f"Another process is writing to '{path}'. Wait for it, or choose another file name."
         ) from None
-    except OSError:  # some network disks have no locks
+    except OSError:  # some network file systems have no locks
         return
 
 
@@ -208,9 +223,9 @@ def _parse(line: bytes) -> Row:
 
 
 def stamp_of(path: str) -> Stamp:
-    """Size in bytes and time of change in nanoseconds; None for a file that is not there."""
+    """Size in bytes and time of change in nanoseconds; None if the file does not exist."""
     try:
-        seen = os.stat(path)  # noqa: PTH116, paths stay as they are given
+        status = os.stat(path)  # noqa: PTH116, paths stay as they are named
     except (OSError, ValueError):
         return None, None
-    return seen.st_size, seen.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Many videos in one call: ``score_many``, and ``to_frame`` for what it gives."""
+"""Score many videos in one call, and convert the results to a table."""
 
 from collections.abc import Iterable, Iterator
 from os import PathLike, fspath
@@ -21,23 +21,23 @@ def score_many(
     limits: Limits | None = None,
     **options: Unpack[ScorerOptions],
 ) -> Iterator[Result]:
-    """Score files, what is below folders, and what patterns match.
+    """Score files, the videos in folders, and the files that patterns match.
 
-    To keep scores as they come and go on after a stop, see dover_plugin.batch.
+    Use Journal and score_batch to write each score at once and to resume after a stop.
 
     Args:
-        videos: paths, folders, or patterns as "clips/**/*.mp4".
-        workers: threads that read videos.
-        limits: read in processes instead, each of which may take so much for one video; call it
-            below ``if __name__ == "__main__":`` then.
+        videos: paths, folders, or patterns such as "clips/**/*.mp4".
+        workers: number of threads, or with ``limits`` of processes, that read videos.
+        limits: time and memory that a reader process may use for one video; None reads in threads.
+            Scripts that use processes need ``if __name__ == "__main__":``.
         options: settings of Scorer, such as ``model`` and ``device``.
 
     Yields:
-        Scores, or a Failure for a video that has none; one per video, in order.
+        Scores, or a Failure for a video that cannot be scored; one per video, in order.
 
     Raises:
-        SettingsError: settings that make no sense.
-        WeightsError: weights that are missing or wrong.
+        SettingsError: settings that do not work.
+        WeightsError: weights that are missing or damaged.
     """
     scorer = Scorer(**options)
     paths = expand(fspath(video) for video in videos)
@@ -45,7 +45,7 @@ def score_many(
 
 
 def to_frame(results: Iterable[Result]) -> "pd.DataFrame":
-    """A row per result, columns as in the tables of ``dover score``."""
+    """A table with one row per result and the columns of ``dover score``."""
     import pandas as pd
 
     return pd.DataFrame([result.to_dict() for result in results], columns=list(COLUMNS))

@@ -15,17 +15,17 @@ from dover_plugin.scorer import Scorer
 
 @dataclass
 class Tally:
-    """What a run did.
+    """Counts of a run.
 
     Attributes:
-        taken_over: files whose rows were there.
-        scored: files that got scores.
-        failed: files that got an error.
-        stopped: whether Ctrl-C ended it early.
-        kinds: how often each kind of error.
+        resumed: videos whose rows were in the journal.
+        scored: videos that were scored.
+        failed: videos that failed.
+        stopped: whether Ctrl-C ended the run early.
+        kinds: number of errors of each kind.
     """
 
-    taken_over: int = 0
+    resumed: int = 0
     scored: int = 0
     failed: int = 0
     stopped: bool = False
@@ -42,23 +42,23 @@ def score_batch(
     stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
-    """Score what the journal does not hold.
+    """Score the videos that the journal does not hold.
 
     Args:
-        scorer: scores them.
-        videos: paths; one that comes twice is scored once.
-        journal: where rows are kept.
-        workers: threads, or with ``limits`` processes, that read videos.
-        limits: of a process that reads; None reads in threads.
-        stopping: asked after each video; what is in hand is finished first.
-        progress: told after each video.
+        scorer: scorer of the videos.
+        videos: paths; a path that occurs twice is scored once.
+        journal: receives the rows.
+        workers: number of threads, or with ``limits`` of processes, that read videos.
+        limits: time and memory that a process may use for one video; None reads in threads.
+        stopping: called after each video; if it returns True, videos in progress are finished.
+        progress: called with the counts after each video.
 
     Raises:
         SettingsError: the disk is full.
     """
     tally = Tally()
     missing = [path for path in dict.fromkeys(videos) if not journal.has(path)]
-    tally.taken_over = len(dict.fromkeys(videos)) - len(missing)
+    tally.resumed = len(dict.fromkeys(videos)) - len(missing)
     stamps: dict[str, Stamp] = {}
 
     def until_stopped() -> Iterator[str]:
@@ -81,25 +81,27 @@ def score_batch(
     return tally
 
 
-def score_kept(
-    scorer: Scorer, videos: Sequence[str | PathLike[str]], kept: Path, *, workers: int = 1
+def score_resumed(
+    scorer: Scorer, videos: Sequence[str | PathLike[str]], file: Path, *, workers: int = 1
 ) -> Iterator[Row]:
-    """Score videos, taking over what ``kept`` holds of them; failed ones are tried again.
+    """Score the videos that a journal does not hold, and yield the rows of all.
+
+    Failed videos are scored again.
 
     Args:
-        scorer: scores them.
+        scorer: scorer of the videos.
         videos: paths.
-        kept: a journal.
-        workers: threads that read videos.
+        file: file of the journal.
+        workers: number of threads that read videos.
 
     Yields:
         One row per video, in order; see Scores.to_dict.
 
     Raises:
-        SettingsError: the file holds scores of other settings, or something else.
+        SettingsError: the file is not a journal, or holds scores of other settings.
     """
     paths = [os.fspath(video) for video in videos]
-    with Journal(kept, scorer, retry_failed=True) as journal:
+    with Journal(file, scorer, retry_failed=True) as journal:
         missing = [path for path in dict.fromkeys(paths) if not journal.has(path)]
         stamps: dict[str, Stamp] = {path: stamp_of(path) for path in missing}
         results = scorer.score_many(missing, workers=workers)
@@ -111,5 +113,5 @@ def score_kept(
 
 
 def kind_of(error: str) -> str:
-    """An error without what is particular to its file."""
+    """An error message without names and numbers, so that equal errors can be counted."""
     return re.sub(r"""'[^']*'|"[^"]*"|\d[\d.,x]*""", "…", error).split(". ")[0][:80]

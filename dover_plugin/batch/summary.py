@@ -1,4 +1,4 @@
-"""What many scores sum up to: how many, what failed and why, how they are spread, the lowest."""
+"""Summary of a table of scores: counts, errors, quantiles, lowest scores."""
 
 import heapq
 from collections import Counter
@@ -12,21 +12,21 @@ from dover_plugin.batch.run import kind_of
 from dover_plugin.scores import SCORES
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-LOWEST = 10
+NUM_LOWEST = 10
 
 type Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """Of one table of scores.
+    """Summary of one table of scores.
 
     Attributes:
-        scored: videos with scores.
-        failed: videos without.
-        kinds: how often each kind of error, the most frequent first.
-        quantiles: {score: {share: value}} of QUANTILES; empty where nothing was scored.
-        lowest: (path, overall) of those that score lowest.
+        scored: number of videos with scores.
+        failed: number of videos with an error.
+        kinds: number of errors of each kind, the most frequent first.
+        quantiles: {score: {share: value}} for QUANTILES; empty if no video was scored.
+        lowest: (path, overall) of the NUM_LOWEST videos with the lowest scores.
     """
 
     scored: int
@@ -37,7 +37,7 @@ class BatchSummary:
 
 
 def summarise(rows: Iterable[Row]) -> BatchSummary:
-    """Of rows as a journal holds them; only three numbers a row are kept."""
+    """Summarise rows of a journal. Memory holds three numbers per row."""
     values: list[tuple[float, ...]] = []
     kinds: Counter[str] = Counter()
     lowest: list[tuple[float, str]] = []
@@ -47,7 +47,7 @@ def summarise(rows: Iterable[Row]) -> BatchSummary:
             continue
         values.append(tuple(row[score] for score in SCORES))
         entry = (-row["overall"], row["path"])
-        (heapq.heappush if len(lowest) < LOWEST else heapq.heappushpop)(lowest, entry)
+        (heapq.heappush if len(lowest) < NUM_LOWEST else heapq.heappushpop)(lowest, entry)
     spread = np.quantile(np.array(values), QUANTILES, axis=0) if values else []
     return BatchSummary(
         scored=len(values),

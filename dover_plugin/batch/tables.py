@@ -1,22 +1,25 @@
-"""A journal of scores as the table that a user asked for, and what it sums up to."""
+"""Tables of scores: output files of a batch, and reading them back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dover_plugin.batch.journal import Journal, lock
 from dover_plugin.errors import SettingsError
+from dover_plugin.io.csv_cells import restore_cell, safe_cell, safe_row
+from dover_plugin.io.parquet import load_pyarrow
+from dover_plugin.io.write import check_regular, check_suffix, replacing
 from dover_plugin.scores import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = (".jsonl", ".csv", ".parquet")
-NEEDED = ("technical_raw", "aesthetic_raw", "overall")  # numbers of a table of scores
-ROWS = 10_000  # that are held at once
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+REQUIRED_NUMBERS = ("technical_raw", "aesthetic_raw", "overall")
+ROWS_IN_MEMORY = 10_000  # written to Parquet at once
 ALL_COLUMNS = (*COLUMNS, "size", "modified")
-WHOLE = ("repeats", "seed", "num_frames", "width", "height", "size", "modified")
+INTEGERS = ("repeats", "seed", "num_frames", "width", "height", "size", "modified")
 NUMBERS = (
     "technical", "aesthetic", "overall", "technical_raw", "aesthetic_raw", "technical_std",
     "aesthetic_std", "fps",
@@ -24,35 +27,39 @@ NUMBERS = (
 
 
 def journal_of(output: Path) -> Path:
-    """Where rows are kept for an output: it itself, or beside a .csv or .parquet.
+    """The journal of an output: a .jsonl file itself, or a .jsonl beside a .csv or .parquet.
 
     Raises:
-        SettingsError: another kind of file.
+        SettingsError: another type of file.
     """
-    if output.suffix not in KINDS:
-        raise SettingsError(f"'{output}' is none of {', '.join(KINDS)}. Name such a file.")
-    return output if output.suffix == ".jsonl" else output.with_name(output.name + ".jsonl")
+    check_suffix(output, SUFFIXES)
+    return output if _suffix(output) == ".jsonl" else output.with_name(output.name + ".jsonl")
 
 
 def check_output(output: Path, *, restart: bool) -> None:
-    """Raise SettingsError unless rows can be kept for this output, before hours are spent."""
-    kept = journal_of(output)
+    """Raise SettingsError unless scores can be written to this output.
+
+    The command calls it before hours of work are spent.
+    """
+    journal = journal_of(output)
     if not output.absolute().parent.is_dir():
-        raise SettingsError(f"'{output}' lies in a folder that is not there. Make it first.")
-    if output.suffix == ".parquet":
-        _pyarrow()
-    if output != kept and output.exists() and not kept.exists() and not restart:
+        raise SettingsError(f"Directory '{output.parent}' does not exist. Create it first.")
+    check_regular(output)
+    check_regular(journal)
+    if _suffix(output) == ".parquet":
+        load_pyarrow()
+    if output != journal and output.exists() and not journal.exists() and not restart:
         raise SettingsError(
-            f"'{output}' exists, and '{kept}', which would hold its rows, does not. Name another "
-            "file, or put it aside with --restart."
+            f"'{output}' exists, but its journal '{journal}' does not. Choose another file name, "
+            "or rename the existing file with --restart."
         )
 
 
-def put_aside(output: Path) -> None:
-    """Rename an output and its journal, so that all begins anew and nothing is lost.
+def back_up(output: Path) -> None:
+    """Rename an output and its journal to a free name such as ``scores.csv.old1``.
 
     Raises:
-        SettingsError: it cannot be renamed, or another process writes to it.
+        SettingsError: a file cannot be renamed, or another process writes to it.
     """
     for file in {output, journal_of(output)}:
         if not file.exists():
@@ -65,27 +72,24 @@ def put_aside(output: Path) -> None:
                 lock(stream, file)
             file.rename(old)
         except OSError as error:
-            raise SettingsError(f"Cannot put '{file}' aside: {error.strerror}.") from None
+            raise SettingsError(f"Cannot rename '{file}': {error.strerror}.") from None
 
 
 def write_output(journal: Journal, output: Path) -> None:
     """Write the table, all of it or nothing; a .jsonl is the journal itself.
 
     Raises:
-        SettingsError: it cannot be written, or pyarrow is missing.
+        SettingsError: the file cannot be written, or pyarrow is not installed.
     """
-    if output.suffix == ".jsonl":
+    if _suffix(output) == ".jsonl":
         return
-    part = output.with_name(output.name + ".part")
-    try:
-        if output.suffix == ".csv":
-            _write_csv(journal, part)
-        else:
-            _write_parquet(journal, part)
-        part.replace(output)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SettingsError(f"Cannot write '{output}': {error.strerror or error}.") from None
+    write = _write_csv if _suffix(output) == ".csv" else _write_parquet
+    with replacing(output) as part:
+        write(journal, part)
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _write_csv(journal: Journal, path: Path) -> None:
@@ -95,58 +99,46 @@ def _write_csv(journal: Journal, path: Path) -> None:
         writer = csv.DictWriter(file, ALL_COLUMNS)
         writer.writeheader()
         for row in journal.rows():
-            writer.writerow({**row, "warnings": "; ".join(row["warnings"])})
+            writer.writerow(safe_row({**row, "warnings": "; ".join(row["warnings"])}))
 
 
 def _write_parquet(journal: Journal, path: Path) -> None:
-    _, pq = _pyarrow()
+    _, pq = load_pyarrow()
     with pq.ParquetWriter(path, _schema()) as writer:
         for rows in _chunks(journal.rows()):
             writer.write_table(rows_to_arrow(rows))
 
 
 def rows_to_arrow(rows: list[dict[str, Any]]) -> Any:
-    """A pyarrow.Table of ALL_COLUMNS, of rows as a journal holds them."""
-    pa, _ = _pyarrow()
+    """A pyarrow.Table with ALL_COLUMNS, from rows of a journal."""
+    pa, _ = load_pyarrow()
     return pa.Table.from_pylist([_storable_row(row) for row in rows], _schema())
 
 
 def _schema() -> Any:
-    pa, _ = _pyarrow()
-    kinds = {
+    pa, _ = load_pyarrow()
+    types = {
         **dict.fromkeys(ALL_COLUMNS, pa.string()),
-        **dict.fromkeys(WHOLE, pa.int64()),
+        **dict.fromkeys(INTEGERS, pa.int64()),
         **dict.fromkeys(NUMBERS, pa.float64()),
         "warnings": pa.list_(pa.string()),
     }
-    return pa.schema([(name, kinds[name]) for name in ALL_COLUMNS])
+    return pa.schema([(name, types[name]) for name in ALL_COLUMNS])
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     chunk: list[dict[str, Any]] = []
     for row in rows:
         chunk.append(row)
-        if len(chunk) == ROWS:
+        if len(chunk) == ROWS_IN_MEMORY:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
 
 
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise SettingsError(
-            "Parquet needs pyarrow. Run: pip install 'dover-plugin[parquet]', or name a .csv or "
-            ".jsonl."
-        ) from None
-    return pyarrow, pyarrow.parquet
-
-
 def storable(text: str) -> str:
-    """Replace bytes of a file name that are not text, which Parquet cannot hold."""
+    """Replace the bytes of a file name that are not UTF-8, which Parquet cannot hold."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
@@ -157,94 +149,120 @@ def _storable_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_scores(path: Path) -> "pd.DataFrame":
-    """Scored videos of a .jsonl, .csv or .parquet table, or of a folder of shards.
+    """Read the scored videos of a .jsonl, .csv or .parquet table, or of a folder of shards.
 
-    Failed rows are left out; of a video that was done again, the last row counts.
+    Failed rows are left out. If a video has several rows, the last one counts.
 
     Raises:
-        SettingsError: it cannot be read, is of another kind, or holds scores of several models.
+        SettingsError: the table cannot be read, has another type, or holds scores of several
+            models.
     """
     import pandas as pd
 
-    readers = {
-        ".jsonl": lambda: _read_lines(path),
-        ".csv": lambda: _read_csv(path),
-        ".parquet": lambda: pd.read_parquet(path),
-        "/": lambda: _read_shards(path),
-    }
-    kind = "/" if path.is_dir() else path.suffix
-    if kind not in readers:
-        raise SettingsError(f"'{path}' is none of {', '.join(KINDS)}. Name such a table.")
     try:
-        table = readers[kind]()
-    except (OSError, ValueError, ImportError) as error:
+        table = _read_any(path)
+    except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SettingsError(f"Cannot read '{path}': {reason}.") from None
-    missing = {"path", "model", *NEEDED, "error"} - {*table.columns}
+    missing = {"path", "model", *REQUIRED_NUMBERS, "error"} - {*table.columns}
     if missing:
-        raise SettingsError(f"'{path}' holds no scores: it has no column '{sorted(missing)[0]}'.")
-    wrong = [name for name in NEEDED if not pd.api.types.is_numeric_dtype(table[name])]
+        raise SettingsError(
+            f"'{path}' is not a table of scores: it has no column '{sorted(missing)[0]}'. Pass a "
+            "table that 'dover score' wrote."
+        )
+    wrong = [name for name in REQUIRED_NUMBERS if not pd.api.types.is_numeric_dtype(table[name])]
     if wrong and len(table):
-        raise SettingsError(f"Column '{wrong[0]}' of '{path}' holds more than numbers.")
+        raise SettingsError(
+            f"Column '{wrong[0]}' of '{path}' holds values that are not numbers. Correct the table."
+        )
     table = table.drop_duplicates("path", keep="last")
     good = table[table["error"].isna() & table["technical_raw"].notna()].reset_index(drop=True)
     models = good["model"].unique()
     if len(models) > 1:
         raise SettingsError(
-            f"'{path}' holds scores of {' and '.join(map(str, models))}, which are not to be "
-            "compared. Split it."
+            f"'{path}' holds scores of {' and '.join(map(str, models))}, which cannot be compared. "
+            "Split the table by model."
         )
     return good
 
 
+def _read_any(path: Path) -> "pd.DataFrame":
+    """Read a table by its suffix; a folder holds shards."""
+    if path.is_dir():
+        return _read_shards(path)
+    check_suffix(path, SUFFIXES, "table")
+    check_regular(path)
+    readers = {".jsonl": _read_lines, ".csv": _read_csv, ".parquet": _read_parquet}
+    return readers[_suffix(path)](path)
+
+
 def _read_lines(path: Path) -> "pd.DataFrame":
-    """As they are: pandas would take ``modified`` for a date, and a name of digits for a number."""
+    """Read JSON lines; pandas' own reader would turn ``modified`` into dates."""
     import pandas as pd
 
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         table = pd.DataFrame([json.loads(line) for line in file if line.strip()])
-    return table.astype({name: float for name in NEEDED if name in table.columns})
+    return table.astype({name: float for name in REQUIRED_NUMBERS if name in table.columns})
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    load_pyarrow()
+    import pandas as pd
+
+    return pd.read_parquet(path)
 
 
 def _read_shards(path: Path) -> "pd.DataFrame":
-    """The oldest first; other files, as one that a kill cut off, are passed over."""
+    """Read all shards, the oldest first; files with another suffix are ignored."""
     import pandas as pd
 
-    shards = sorted(path.glob("*.parquet"), key=lambda shard: shard.stat().st_mtime_ns)
-    if not shards:
-        raise ValueError("the folder holds no .parquet")
-    return pd.concat([pd.read_parquet(shard) for shard in shards], ignore_index=True)
+    files = [file for file in path.glob("*.parquet") if file.is_file()]
+    if not files:
+        raise ValueError("the folder holds no .parquet file")
+    files.sort(key=lambda file: file.stat().st_mtime_ns)
+    return pd.concat([_read_parquet(file) for file in files], ignore_index=True)
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    kinds: Any = {"path": str, "model": str, "error": str, "size": "Int64", "modified": "Int64"}
-    return pd.read_csv(
+    types: Any = {"path": str, "model": str, "error": str, "size": "Int64", "modified": "Int64"}
+    table = pd.read_csv(
         path,
-        dtype=kinds,
+        dtype=types,
         keep_default_na=False,
         na_values=[""],
         encoding_errors="surrogateescape",
     )
+    return _map_text(table, restore_cell)
 
 
 def write_frame(table: "pd.DataFrame", output: Path) -> None:
-    """Write a .csv or .parquet, all of it or nothing.
+    """Write a .csv or .parquet table, all of it or nothing.
 
     Raises:
-        SettingsError: another kind of file, or it cannot be written.
+        SettingsError: another type of file, or it cannot be written.
     """
-    writers = {
-        ".csv": lambda path: table.to_csv(path, index=False, errors="surrogateescape"),
-        ".parquet": lambda path: table.to_parquet(path, index=False),
-    }
-    if output.suffix not in writers:
-        raise SettingsError(f"'{output}' is none of {', '.join(writers)}. Name such a file.")
-    part = output.with_name(output.name + ".part")
+    check_suffix(output, (".csv", ".parquet"))
+    is_csv = _suffix(output) == ".csv"
+    if not is_csv:
+        load_pyarrow()
     try:
-        writers[output.suffix](part)
-        part.replace(output)
-    except (OSError, ValueError, ImportError) as error:
-        part.unlink(missing_ok=True)
+        with replacing(output) as part:
+            if is_csv:
+                safe_frame(table).to_csv(part, index=False, errors="surrogateescape")
+            else:
+                table.to_parquet(part, index=False)
+    except ValueError as error:
         raise SettingsError(f"Cannot write '{output}': {error}.") from None
+
+
+def safe_frame(table: "pd.DataFrame") -> "pd.DataFrame":
+    """A table for CSV; see io/csv_cells.py for cells that spreadsheets would run as formulas."""
+    return _map_text(table, safe_cell).rename(columns=safe_cell)
+
+
+def _map_text(table: "pd.DataFrame", change: Callable[[Any], Any]) -> "pd.DataFrame":
+    """A table with ``change`` applied to the cells of its text columns."""
+    text = table.select_dtypes(exclude="number").columns
+    return table.assign(**{name: table[name].map(change, na_action="ignore") for name in text})

@@ -1,5 +1,7 @@
-"""The command ``dover``. Each command is thin: it makes a Scorer and hands it videos."""
+"""The command line ``dover``. Each command creates a Scorer and passes videos to it."""
 
+import logging
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -24,6 +26,7 @@ from dover_plugin.cli import (
 )
 from dover_plugin.cli.common import INTERRUPTED, USAGE
 from dover_plugin.errors import DoverError
+from dover_plugin.interrupt import Terminated, ending_signals_raise
 
 app = typer.Typer(
     name="dover",
@@ -33,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="No-reference video quality: technical, aesthetic and overall scores.",
     epilog="Exit codes: 0 success, 1 a video failed, 2 usage error or missing weights, "
-    "3 a transcode is below --fail-below, 130 interrupted by Ctrl-C.",
+    "3 a transcode is below --fail-below, 130 interrupted by Ctrl-C, 143 terminated by SIGTERM.",
 )
 SCORE, ANALYSE, TABLES = "Score", "Analyse", "Tables of scores"
 TRAINING, SETUP = "Training and evaluation", "Setup"
@@ -55,11 +58,13 @@ app.add_typer(fiftyone.app, name="fiftyone", rich_help_panel=SETUP)
 
 def main() -> None:
     """Run the command line; an error is one line on standard error."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes
+    _prepare_streams()
     try:
-        app()
+        with ending_signals_raise():
+            app()
+    except Terminated as ending:
+        print(f"dover: terminated by {ending.name}.", file=sys.stderr)  # noqa: T201
+        raise
     except DoverError as error:
         from dover_plugin.text import printable
 
@@ -67,6 +72,25 @@ def main() -> None:
         sys.exit(USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _prepare_streams() -> None:
+    """Make the standard streams usable whatever the caller did with them.
+
+    A closed stream, as after ``>&-``, becomes the null device. File names may hold any bytes. Log
+    messages of the package go to standard error.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest free number is that of the stream
+            os.set_inheritable(null, True)
+            setattr(sys, name, os.fdopen(null, "r" if name == "stdin" else "w"))
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("dover: %(message)s"))
+    logging.getLogger("dover_plugin").addHandler(handler)
 
 
 def _version(show: bool) -> None:

@@ -1,12 +1,16 @@
-"""``dover score --output``: many videos, kept as they come, with a bar and a summary."""
+"""``dover score --output``: score many videos into a table, with a progress bar and a summary."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from dover_plugin.cli.common import INTERRUPTED, OK, SOME_FAILED
+from dover_plugin.cli.common import OK, SOME_FAILED
+from dover_plugin.interrupt import Terminated
+from dover_plugin.text import counted
 
 if TYPE_CHECKING:
     from dover_plugin.batch.run import Tally
@@ -25,18 +29,23 @@ def score_into(
     restart: bool,
     retry_failed: bool,
 ) -> int:
-    """Score what ``output`` does not hold yet; returns the exit code."""
+    """Score the videos that ``output`` does not hold yet.
+
+    Returns:
+        The exit code.
+    """
     from dover_plugin.batch.journal import Journal
     from dover_plugin.batch.run import score_batch
     from dover_plugin.batch.summary import summarise
-    from dover_plugin.batch.tables import journal_of, put_aside, write_output
+    from dover_plugin.batch.tables import back_up, journal_of, write_output
     from dover_plugin.interrupt import first_interrupt_waits
 
-    kept = journal_of(output)
+    file = journal_of(output)
     if restart:
-        put_aside(output)
+        back_up(output)
     with (
-        Journal(kept, scorer, retry_failed=retry_failed) as journal,
+        _hint_to_resume(file),
+        Journal(file, scorer, retry_failed=retry_failed) as journal,
         first_interrupt_waits() as stopping,
         _Bar(len(dict.fromkeys(videos))) as show,
     ):
@@ -50,21 +59,30 @@ def score_into(
             progress=show,
         )
         if tally.stopped:
-            left = len(dict.fromkeys(videos)) - tally.taken_over - tally.scored - tally.failed
-            typer.echo(
-                f"dover: stopped; {left} videos are left, and '{kept}' holds the rest. Run the "
-                "same command again to go on.",
-                err=True,
-            )
-            return INTERRUPTED
+            left = len(dict.fromkeys(videos)) - tally.resumed - tally.scored - tally.failed
+            typer.echo(f"dover: interrupted; {counted(left, 'video')} not scored.", err=True)
+            raise KeyboardInterrupt
         write_output(journal, output)
         found = summarise(journal.rows_of(videos))
-    print_summary(found, tally.taken_over, str(output))
+    print_summary(found, tally.resumed, str(output))
     return SOME_FAILED if found.failed else OK
 
 
+@contextmanager
+def _hint_to_resume(file: Path) -> Iterator[None]:
+    """Say where the finished rows are if the block is interrupted or terminated."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        typer.echo(
+            f"dover: '{file}' holds the finished rows. Run the same command again to resume.",
+            err=True,
+        )
+        raise
+
+
 class _Bar:
-    """Videos done, per second, failures, time left; nothing without a terminal."""
+    """Number of finished videos, rate, failures and remaining time; hidden without a terminal."""
 
     def __init__(self, total: int) -> None:
         from rich.console import Console
@@ -98,12 +116,18 @@ class _Bar:
         rate = fresh / max(1e-9, time.monotonic() - self._began)
         told = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
         self._bars.update(
-            self._task, completed=tally.taken_over + fresh, rate=told, failed=tally.failed
+            self._task, completed=tally.resumed + fresh, rate=told, failed=tally.failed
         )
 
 
-def print_summary(found: "BatchSummary", taken_over: int, output: str) -> None:
-    """Say how many, what failed, how scores are spread, and which are the lowest."""
+def print_summary(found: "BatchSummary", resumed: int, output: str) -> None:
+    """Print the number of videos, the errors, the quantiles of the scores and the lowest scores.
+
+    Args:
+        found: summary of the table.
+        resumed: number of videos that an earlier run had scored.
+        output: name of the table.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -111,7 +135,7 @@ def print_summary(found: "BatchSummary", taken_over: int, output: str) -> None:
     from dover_plugin.text import printable
 
     console = Console(highlight=False)
-    before = f", {taken_over} of them before" if taken_over else ""
+    before = f" ({resumed} in an earlier run)" if resumed else ""
     failed = f", {found.failed} failed" if found.failed else ""
     console.print(Text(f"{output}: {found.scored} scored{failed}{before}"), soft_wrap=True)
     for kind, count in found.kinds:

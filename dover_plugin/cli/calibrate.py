@@ -6,14 +6,20 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli.common import OK, check_new
-from dover_plugin.cli.options import ScoresTable
+from dover_plugin.cli.options import OUTPUT, ScoresTable
+from dover_plugin.text import counted
 
 
 def calibrate(
     scores: ScoresTable,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Calibration file to write (.json), for --fusion."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Calibration file to write (.json), for --fusion.",
+            rich_help_panel=OUTPUT,
+        ),
     ],
 ) -> None:
     """Fit a calibration to your own scored videos: a score of 0.5 becomes their mean."""
@@ -32,6 +38,7 @@ def calibrate(
     )
     found.save(output)
     typer.echo(
-        f"{output}: calibration fitted to {len(table)} videos; use it with --fusion {output}"
+        f"{output}: calibration fitted to {counted(len(table), 'video')}; "
+        f"use it with --fusion {output}"
     )
     raise typer.Exit(OK)

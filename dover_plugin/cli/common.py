@@ -25,11 +25,12 @@ def check_new(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     Commands call it before hours of work are spent.
     """
     from dover_plugin.errors import SettingsError
+    from dover_plugin.io.write import check_suffix
 
     if path is None:
         return
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise SettingsError(f"Unsupported output type '{path}'; use {' or '.join(suffixes)}.")
+    if suffixes:
+        check_suffix(path, suffixes)
     if path.exists():
         raise SettingsError(f"'{path}' exists. Choose another file name, or delete the file.")
     if not path.absolute().parent.is_dir():

@@ -6,27 +6,43 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli.common import OK, PICTURES, check_new
-from dover_plugin.cli.options import ScoresTable
+from dover_plugin.cli.options import OUTPUT, ScoresTable
+from dover_plugin.text import printable
+
+PLOT = "Plot"
 
 
 def divergence(
     scores: ScoresTable,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Plot to write: .png, .svg or .pdf.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Plot to write: .png, .svg or .pdf.",
+            rich_help_panel=OUTPUT,
+        ),
     ],
     pairs: Annotated[
-        Path | None, typer.Option(help="Write the extreme pairs to this .csv file.")
+        Path | None,
+        typer.Option(help="Write the extreme pairs to this .csv file.", rich_help_panel=OUTPUT),
     ] = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="Draw frames of the pairs: .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(
+            help="Draw frames of the pairs into a .png, .svg or .pdf file.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of pairs per branch.")] = 5,
+    count: Annotated[
+        int, typer.Option(min=1, help="Number of pairs per branch.", rich_help_panel=PLOT)
+    ] = 5,
     colour: Annotated[
-        str, typer.Option(help="Column that sets the colour of the points.")
+        str,
+        typer.Option(help="Column that sets the colour of the points.", rich_help_panel=PLOT),
     ] = "overall",
 ) -> None:
     """Plot videos on which both branches disagree, and list extreme pairs."""
-    check_new(output, PICTURES)  # before what follows, which needs matplotlib
+    check_new(output, PICTURES)  # before the imports below, which need matplotlib
     check_new(pairs, (".csv",))
     check_new(pictures, PICTURES)
     from dover_plugin.analysis.divergence import extreme_pairs
@@ -46,6 +62,6 @@ def divergence(
     for pair in found:
         typer.echo(
             f"equal {pair.equal} rank ({100 * pair.level:.0f} %), {100 * pair.apart:.0f} % apart "
-            f"in the other branch: {pair.better} above {pair.worse}"
+            f"in the other branch: {printable(pair.better)} above {printable(pair.worse)}"
         )
     raise typer.Exit(OK)

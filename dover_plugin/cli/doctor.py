@@ -17,7 +17,7 @@ def doctor() -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     broken = False
     with progress_bars() as bar:
-        for check in bar.track(examine(), description="examining"):
+        for check in bar.track(examine(), description="checking"):
             broken |= check.state == "broken"
             remedy = Text(f"-> {check.remedy}" if check.remedy else "", style="dim")
             detail = Text(check.detail) + Text(" ") + remedy

@@ -12,6 +12,7 @@ from dover_plugin.cli.common import (
     progress_bars,
 )
 from dover_plugin.cli.options import INPUT, OUTPUT, ModelOptions, expand_options
+from dover_plugin.text import counted
 
 if TYPE_CHECKING:
     from dover_plugin.evaluation.results import EvaluationResult
@@ -24,7 +25,7 @@ def evaluate(
         Path, typer.Option(help="Folder that contains the videos.", rich_help_panel=INPUT)
     ],
     model: ModelOptions,
-    of: Annotated[
+    data_set: Annotated[
         str | None,
         typer.Option(
             "--set",
@@ -58,14 +59,14 @@ def evaluate(
 ) -> None:
     """Correlate scores with mean opinion scores: SROCC, PLCC, KROCC, RMSE."""
     need_extra("train", ["scipy", *(["matplotlib"] if plot else [])])
-    from dover_plugin.batch.run import score_kept
+    from dover_plugin.batch.run import score_resumed
     from dover_plugin.evaluation.datasets import preset
     from dover_plugin.evaluation.label_table import read_labels
     from dover_plugin.evaluation.labels import check_videos, of_split
-    from dover_plugin.evaluation.results import accuracy
+    from dover_plugin.evaluation.results import evaluate_scores
     from dover_plugin.reporting.evaluation_plots import scatter
 
-    chosen = preset(of) if of else None
+    chosen = preset(data_set) if data_set else None
     rows = read_labels(
         labels,
         videos,
@@ -74,13 +75,17 @@ def evaluate(
     )
     unlabelled = check_videos(rows, videos)
     if unlabelled:
-        typer.echo(f"{len(unlabelled)} videos of '{videos}' have no label.", err=True)
+        typer.echo(
+            f"Ignored {counted(len(unlabelled), 'video')} in '{videos}' without a label, for "
+            f"example '{unlabelled[0]}'.",
+            err=True,
+        )
     if split:
         rows = of_split(rows, split, labels)
-    kept = scores or Path(f"{labels.stem}.{model.model}.jsonl")
+    journal = scores or Path(f"{labels.stem}.{model.model}.jsonl")
     with progress_bars() as bar:
         scorer = model.load_scorer(bar)
-        done = score_kept(scorer, [row.file for row in rows], kept)
+        done = score_resumed(scorer, [row.file for row in rows], journal)
         results = list(bar.track(done, len(rows), description="scoring"))
     failed = [row for row in results if row["error"]]
     good = [
@@ -88,8 +93,8 @@ def evaluate(
     ]
     for row in failed:
         typer.echo(f"dover: {row['error']}", err=True)
-    scored, mos = [row for row, _ in good], [opinion for _, opinion in good]
-    found = accuracy(scored, mos, chosen.technical_weight if chosen else None)
+    scored, mos = [row for row, _ in good], [label for _, label in good]
+    found = evaluate_scores(scored, mos, chosen.technical_weight if chosen else None)
     if plot:
         scatter(
             scored,
@@ -110,7 +115,7 @@ def _print(found: "list[EvaluationResult]", output_format: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(f"{found[0].videos} videos", box=None, header_style="bold", pad_edge=False)
+    table = Table(counted(found[0].videos, "video"), box=None, header_style="bold", pad_edge=False)
     for name in found[0].values:
         table.add_column(name.upper().replace("_", " "), justify="right")
     for row in found:

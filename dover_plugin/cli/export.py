@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dover_plugin.cli.common import consent, download_bar, progress_bars
-from dover_plugin.cli.options import Accept, Model, WeightsFile
+from dover_plugin.cli.options import OUTPUT, Accept, Model, WeightsFile
 from dover_plugin.weights.registry import DEFAULT_MODEL
 
 app = typer.Typer(no_args_is_help=True, help="Export networks for other runtimes.")
@@ -14,7 +14,10 @@ app = typer.Typer(no_args_is_help=True, help="Export networks for other runtimes
 
 @app.command("onnx")
 def export_onnx(
-    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="ONNX file to write.", rich_help_panel=OUTPUT),
+    ],
     model: Model = DEFAULT_MODEL,
     weights: WeightsFile = None,
     accept_license: Accept = False,

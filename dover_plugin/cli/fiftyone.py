@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dover_plugin.cli.options import OUTPUT
+
 app = typer.Typer(no_args_is_help=True, help="Install the FiftyOne plugin.")
 
 
@@ -15,6 +17,7 @@ def install_fiftyone_plugin(
         typer.Option(
             help="Directory that FiftyOne searches for plugins.",
             show_default="FiftyOne's plugins_dir",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
 ) -> None:

@@ -19,6 +19,7 @@ from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from dover_plugin.io.source import FrameSource
     from dover_plugin.options import ScorerOptions
     from dover_plugin.readers.reading import Limits
     from dover_plugin.scorer import Scorer
@@ -62,7 +63,7 @@ ScoresTable = Annotated[
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which network runs and where, and the decoder for files."""
+    """Which network runs and where, and how files are read."""
 
     model: Model = DEFAULT_MODEL
     weights: WeightsFile = None
@@ -86,6 +87,31 @@ class NetworkOptions:
     decoder: Annotated[
         str, typer.Option(help="Video decoder: auto, decord or pyav.", rich_help_panel=INPUT)
     ] = "auto"
+    stream: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Index of the video stream in a file, as ffprobe shows it.",
+            show_default="the stream with the most pixels per frame",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    deinterlace: Annotated[
+        bool,
+        typer.Option(
+            "--deinterlace",
+            help="Deinterlace interlaced frames with FFmpeg's bwdif.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False
+    allow_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--allow-damaged",
+            help="Score files that are cut off or damaged, with a warning.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False
     accept_license: Accept = False
 
     def scorer_options(self) -> "ScorerOptions":
@@ -95,6 +121,23 @@ class NetworkOptions:
             for field in fields(self)
             if field.name != "accept_license"
         }  # type: ignore[return-value]
+
+    def open_video(self, path: Path) -> "FrameSource":
+        """Open one video with these options.
+
+        Raises:
+            SettingsError: a decoder that is not installed or lacks an option.
+            VideoError: the file cannot be read.
+        """
+        from dover_plugin.io.open import open_source
+
+        return open_source(
+            path,
+            self.decoder,
+            stream=self.stream,
+            deinterlace=self.deinterlace,
+            allow_damaged=self.allow_damaged,
+        )
 
     def load_scorer(self, bars: "Progress") -> "Scorer":
         """A scorer; a missing weights file is downloaded after consent, with a progress bar.

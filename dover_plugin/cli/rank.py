@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dover_plugin.cli.common import OK, check_new
-from dover_plugin.cli.options import OUTPUT, ScoresTable
+from dover_plugin.cli.common import OK, check_new, open_output
+from dover_plugin.cli.options import INPUT, OUTPUT, ScoresTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,7 @@ def rank(
             help="Reference: a published data set (dover only), a reference-set file, or another "
             "table of scores.",
             show_default="the table itself",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     output: Annotated[
@@ -40,18 +41,23 @@ def rank(
     ] = None,
 ) -> None:
     """Rank each video by percentile in a reference set, per branch."""
-    import sys
-
-    from dover_plugin.batch.tables import read_scores, write_frame
+    from dover_plugin.batch.tables import read_scores, safe_frame, write_frame
+    from dover_plugin.io.write import check_suffix
     from dover_plugin.preprocessing.sampling import BRANCHES
 
     check_new(output)
     check_new(save)
+    if output:
+        check_suffix(output, (".csv", ".parquet"))
+    if save:
+        check_suffix(save, (".json",))
     table = read_scores(scores)
     reference = _reference(against, table, scores)
     for branch in BRANCHES:
-        places = getattr(reference, branch)
-        table[f"{branch}_rank"] = [places.rank(raw).percentile for raw in table[f"{branch}_raw"]]
+        distribution = getattr(reference, branch)
+        table[f"{branch}_rank"] = [
+            distribution.rank(raw).percentile for raw in table[f"{branch}_raw"]
+        ]
     table["rank_set"] = reference.name
     if save:
         reference.save(save)
@@ -59,24 +65,31 @@ def rank(
         write_frame(table, output)
     else:
         columns = ["path", "technical_rank", "aesthetic_rank", "overall"]
-        table[columns].to_csv(sys.stdout, index=False)
+        with open_output(None) as stream:
+            safe_frame(table[columns]).to_csv(stream, index=False)
     raise typer.Exit(OK)
 
 
 def _reference(against: str | None, table: "pd.DataFrame", scores: Path) -> "ReferenceSet":
+    """The reference set that ``--against`` names, or that of the table itself.
+
+    Raises:
+        SettingsError: the set does not exist, or was scored with another model.
+    """
     from dover_plugin.batch.tables import read_scores
     from dover_plugin.errors import SettingsError
     from dover_plugin.ranks import ReferenceSet, published_sets
+    from dover_plugin.text import listed
 
     model = str(table["model"].iloc[0]) if len(table) else ""
-    named = {each.name.lower(): each for each in published_sets()}
-    if against and against.lower() in named:
-        reference = named[against.lower()]
+    published = {each.name.lower(): each for each in published_sets()}
+    if against and against.lower() in published:
+        reference = published[against.lower()]
     elif against and Path(against).suffix == ".json":
         reference = ReferenceSet.load(against)
     elif against and not Path(against).exists():
-        names = ", ".join(each.name for each in published_sets())
-        raise SettingsError(f"'{against}' is neither a file nor one of {names}.")
+        names = [each.name for each in published.values()]
+        raise SettingsError(f"Unknown reference '{against}'; use {listed(names)}, or a file.")
     else:
         other = read_scores(Path(against)) if against else table
         reference = ReferenceSet.of(
@@ -87,7 +100,7 @@ def _reference(against: str | None, table: "pd.DataFrame", scores: Path) -> "Ref
         )
     if reference.model != model:
         raise SettingsError(
-            f"{reference.name} was scored with {reference.model}, so scores of {model} have no "
-            "rank in it. Score both with one model."
+            f"The videos of {reference.name} were scored with {reference.model}, those of "
+            f"'{scores}' with {model or 'no model'}. Score both with one model."
         )
     return reference

@@ -65,24 +65,20 @@ def timeline(
     """Score a video segment by segment."""
     from dover_plugin.analysis.segments import cut
     from dover_plugin.analysis.timeline import Timeline
-    from dover_plugin.io.open import open_source
     from dover_plugin.reporting.timeline_tables import write_rows, write_timeline
 
     check_new(output)
     check_new(plot, PICTURES)
     check_new(html, (".html",))
-    source = open_source(video, model.decoder)
+    source = model.open_video(video)
     with progress_bars() as bars:
         scorer = model.load_scorer(bars)
         finding = bars.add_task("finding scenes", total=None, visible=segments == "scenes")
         cuts = cut(source, segments, overlap)
         bars.remove_task(finding)
-        parts = scorer.timeline(source, segments=cuts)
-        found = Timeline(
-            source.info,
-            scorer.settings,
-            list(bars.track(parts, len(cuts), description="scoring segments")),
-        )
+        scored = scorer.timeline(source, segments=cuts)
+        parts = list(bars.track(scored, len(cuts), description="scoring segments"))
+    found = Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
     with open_output(output) as stream:
         if output_format == "json":
             write_timeline(found, stream)

@@ -21,7 +21,7 @@ def list_weights() -> None:
     from dover_plugin.weights.registry import registry
     from dover_plugin.weights.store import cached
 
-    table = Table("model", "here", "size", "what", "licence", box=None, pad_edge=False)
+    table = Table("model", "installed", "size", "description", "license", box=None, pad_edge=False)
     for row in registry():
         here = "yes" if cached(row.model).exists() else "no"
         table.add_row(row.model, here, f"{row.size / 1e6:.0f} MB", row.note, row.licence)
@@ -32,7 +32,7 @@ def list_weights() -> None:
 def download_weights(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Model names, as 'dover weights list' shows them."),
+        typer.Argument(metavar="MODEL", help="Model names, as 'dover weights list' shows them."),
     ],
     accept_license: Accept = False,
 ) -> None:
@@ -53,7 +53,7 @@ def verify_weights(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...",
+            metavar="MODEL",
             help="Model names, as 'dover weights list' shows them.",
             show_default="all on this machine",
         ),

@@ -1,26 +1,27 @@
-"""Public video quality data sets that ``dover evaluate`` knows."""
+"""Presets of public video quality data sets for ``dover evaluate``."""
 
 import difflib
 from dataclasses import dataclass
 
 from dover_plugin.calibration import TECHNICAL_WEIGHT
 from dover_plugin.errors import SettingsError
+from dover_plugin.text import listed
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A public set of videos with opinions.
+    """A public data set of videos with MOS.
 
     Attributes:
-        name: users give it.
-        title: as papers call it, and how many videos.
-        videos: where they are to be had.
-        labels: which of the reference's files (examplar_data_labels) names the videos so.
-        pattern: how a name without suffix becomes a file's.
-        branches: whether a file without headers tells aesthetic and technical opinions. The
-            reference's others hold length and frame rate in these places, or -1.
-        technical_weight: of the technical z-score in the fusion that agrees best on the set
-            (measured on DOVER's published predictions).
+        name: name for ``--set``.
+        title: name in publications and number of videos.
+        videos: source of the videos.
+        labels: label file of the reference implementation, in its folder examplar_data_labels.
+        pattern: converts a name without a suffix to a file name.
+        branches: whether a label file without headers holds aesthetic and technical MOS. The other
+            files hold length and frame rate, or -1, in these columns.
+        technical_weight: weight of the technical z-score in the fusion that correlates best with
+            the MOS of the data set (measured on DOVER's published predictions).
     """
 
     name: str
@@ -93,10 +94,10 @@ PRESETS = (
 
 
 def preset(name: str) -> Preset:
-    """The preset of that name.
+    """The preset with this name.
 
     Raises:
-        SettingsError: no such set; it suggests the nearest.
+        SettingsError: no preset has this name; the message suggests the most similar name.
     """
     for row in PRESETS:
         if row.name == name.lower():
@@ -104,4 +105,4 @@ def preset(name: str) -> Preset:
     names = [row.name for row in PRESETS]
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise SettingsError(f"No set is named {name!r}.{hint} Choose from {', '.join(names)}.")
+    raise SettingsError(f"Unknown data set {name!r}.{hint} Use {listed(names)}.")

@@ -1,4 +1,4 @@
-"""How well scores agree with mean opinion scores."""
+"""Correlation of scores with mean opinion scores (MOS)."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.text import counted
 
 MIN_VIDEOS = 3
 CONFIDENCE = 0.95
@@ -18,14 +19,14 @@ RESAMPLES = 1000  # of the bootstrap
 
 @dataclass(frozen=True)
 class Correlations:
-    """Scores against opinions.
+    """Correlation of scores with MOS.
 
     Attributes:
-        videos: how many had both.
+        videos: number of videos.
         srocc: Spearman's rank correlation, in [-1, 1].
         plcc: Pearson's linear correlation, in [-1, 1].
         krocc: Kendall's tau-b, in [-1, 1].
-        rmse: root mean squared error after ``rescale``, in the unit of the opinions.
+        rmse: root mean squared error after ``rescale``, in the unit of the MOS.
     """
 
     videos: int
@@ -35,23 +36,23 @@ class Correlations:
     rmse: float
 
 
-def agreement(scores: Sequence[float], mos: Sequence[float]) -> Correlations:
-    """Compare scores with opinions, as the reference does.
+def correlations(scores: Sequence[float], mos: Sequence[float]) -> Correlations:
+    """Correlate scores with MOS as the reference implementation does.
 
     Args:
-        scores: one a video, in any unit.
-        mos: likewise.
+        scores: one score per video, in any unit.
+        mos: one MOS per video, in any unit.
 
     Raises:
-        SettingsError: too few, not one each, or all alike.
+        SettingsError: too few videos, different numbers of scores and MOS, or constant values.
     """
-    predicted, opinions = _check(scores, mos)
-    error = rescale(predicted, opinions) - opinions
+    predicted, labels = _check(scores, mos)
+    error = rescale(predicted, labels) - labels
     return Correlations(
-        videos=len(opinions),
-        srocc=float(stats.spearmanr(predicted, opinions).statistic),
-        plcc=float(stats.pearsonr(predicted, opinions).statistic),
-        krocc=float(stats.kendalltau(predicted, opinions).statistic),
+        videos=len(labels),
+        srocc=float(stats.spearmanr(predicted, labels).statistic),
+        plcc=float(stats.pearsonr(predicted, labels).statistic),
+        krocc=float(stats.kendalltau(predicted, labels).statistic),
         rmse=float(np.sqrt(np.mean(error**2))),
     )
 
@@ -59,27 +60,27 @@ def agreement(scores: Sequence[float], mos: Sequence[float]) -> Correlations:
 def intervals(
     scores: Sequence[float], mos: Sequence[float], seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Where each measure lies in 95 % of RESAMPLES bootstrap samples of the videos.
+    """95 % confidence interval of each measure, from RESAMPLES bootstrap samples of the videos.
 
     Args:
-        scores: one a video, in any unit.
-        mos: likewise.
-        seed: of the resampling.
+        scores: one score per video, in any unit.
+        mos: one MOS per video, in any unit.
+        seed: random seed of the resampling.
 
     Returns:
-        {"srocc": (low, high), ...} with the measures of Agreement.
+        {"srocc": (low, high), ...} for the measures of Correlations.
 
     Raises:
-        SettingsError: as ``agreement``.
+        SettingsError: as in ``correlations``.
     """
-    predicted, opinions = _check(scores, mos)
+    predicted, labels = _check(scores, mos)
     rng = np.random.default_rng(seed)
     found: list[dict[str, float]] = []
     while len(found) < RESAMPLES:
-        chosen = rng.integers(0, len(opinions), len(opinions))
-        part, wanted = predicted[chosen], opinions[chosen]
-        if np.ptp(part) and np.ptp(wanted):  # few videos may all be the same one
-            found.append(asdict(agreement(part.tolist(), wanted.tolist())))
+        chosen = rng.integers(0, len(labels), len(labels))
+        part, wanted = predicted[chosen], labels[chosen]
+        if np.ptp(part) and np.ptp(wanted):  # a sample of few videos may hold one video only
+            found.append(asdict(correlations(part.tolist(), wanted.tolist())))
     levels = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     return {
         name: (float(low), float(high))
@@ -91,25 +92,28 @@ def intervals(
 def logistic_fit(
     scores: Sequence[float], mos: Sequence[float], at: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Scores brought to the opinions' scale by the logistic function of four parameters.
+    """Map scores to the scale of the MOS with a logistic function of four parameters.
 
-    (b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2, fitted by least squares, as is usual before the
-    linear correlation of a metric is reported (VQEG; ITU-T P.1401). Where no fit is found, it is
-    worse than a line, or there are no more videos than parameters, it is the line.
+    The function is (b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2, fitted by least squares, which is
+    customary before the linear correlation of a metric is reported (VQEG; ITU-T P.1401). A line
+    replaces it if the fit fails or is worse than a line, or if there are at most PARAMETERS videos.
 
     Args:
-        scores: one a video, in any unit.
-        mos: likewise.
-        at: scores that are brought there in place of those that it is fitted to, as for a plot.
+        scores: one score per video, in any unit.
+        mos: one MOS per video, in any unit.
+        at: scores to map; None maps ``scores``.
+
+    Returns:
+        The mapped scores, in the unit of the MOS.
 
     Raises:
-        SettingsError: as ``agreement``.
+        SettingsError: as in ``correlations``.
     """
-    predicted, opinions = _check(scores, mos)
+    predicted, labels = _check(scores, mos)
     wanted = predicted if at is None else at
-    slope, offset = np.polyfit(predicted, opinions, 1)
+    slope, offset = np.polyfit(predicted, labels, 1)
     line: NDArray[np.float64] = slope * wanted + offset
-    if len(opinions) <= PARAMETERS:
+    if len(labels) <= PARAMETERS:
         return line
 
     def curve(x: NDArray[np.float64], *b: float) -> NDArray[np.float64]:
@@ -117,24 +121,24 @@ def logistic_fit(
         value: NDArray[np.float64] = (top - bottom) * special.expit((x - middle) / abs(width))
         return value + bottom
 
-    begin = (opinions.max(), opinions.min(), predicted.mean(), predicted.std() / 4)
+    begin = (labels.max(), labels.min(), predicted.mean(), predicted.std() / 4)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optimize.OptimizeWarning)
-            found, _ = optimize.curve_fit(curve, predicted, opinions, begin, maxfev=10_000)
+            found, _ = optimize.curve_fit(curve, predicted, labels, begin, maxfev=10_000)
     except RuntimeError:  # no fit
         return line
-    error, of_line = (
-        np.square(fitted - opinions).sum()
+    curve_error, line_error = (
+        np.square(fitted - labels).sum()
         for fitted in (curve(predicted, *found), slope * predicted + offset)
     )
-    return curve(wanted, *found) if error <= of_line else line
+    return curve(wanted, *found) if curve_error <= line_error else line
 
 
 def rescale(
     scores: Sequence[float] | NDArray[np.float64], mos: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Scores with the mean and standard deviation of the opinions, and so in their unit."""
+    """Scores with the mean and the standard deviation of the MOS."""
     predicted = np.asarray(scores, np.float64)
     return (predicted - predicted.mean()) / predicted.std() * mos.std() + mos.mean()
 
@@ -142,15 +146,20 @@ def rescale(
 def _check(
     scores: Sequence[float], mos: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    predicted, opinions = np.asarray(scores, np.float64), np.asarray(mos, np.float64)
-    if len(predicted) != len(opinions) or len(predicted) < MIN_VIDEOS:
+    predicted, labels = np.asarray(scores, np.float64), np.asarray(mos, np.float64)
+    if len(predicted) != len(labels) or len(predicted) < MIN_VIDEOS:
         raise SettingsError(
-            f"Agreement needs a score and an opinion of at least {MIN_VIDEOS} videos, got "
-            f"{len(predicted)} scores and {len(opinions)} opinions."
+            f"Correlations need scores and MOS of at least {MIN_VIDEOS} videos, got "
+            f"{counted(len(predicted), 'score')} and {len(labels)} MOS. Add videos."
         )
-    for name, values in (("scores", predicted), ("opinions", opinions)):
-        if not np.isfinite(values).all() or not np.ptp(values):
+    for name, values in (("scores", predicted), ("MOS", labels)):
+        if not np.isfinite(values).all():
+            raise SettingsError(f"The {name} contain NaN or infinite values. Remove these videos.")
+        if not np.ptp(values):
             raise SettingsError(
-                f"The {name} must be numbers that differ, got {values.min()} to {values.max()}."
+                f"All {name} are {values[0]:g}, so no correlation exists. Add videos that differ."
             )
-    return predicted, opinions
+    return predicted, labels
+
+
+agreement = correlations  # former name

@@ -8,24 +8,25 @@ import numpy as np
 
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.errors import SettingsError
-from dover_plugin.evaluation.metrics import agreement, intervals, logistic_fit
+from dover_plugin.evaluation.metrics import correlations, intervals, logistic_fit
 from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.text import counted
 
 MEASURES = ("srocc", "plcc", "plcc_fitted", "krocc", "rmse")
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """How well one score agrees with the opinions.
+    """Correlation of one score with MOS.
 
     Attributes:
-        score: "technical", "aesthetic", "overall" (as users get it), or "z-scores": both branches,
-            each brought to zero mean and unit deviation over this set, and weighted as the set's
-            preset says.
-        videos: how many.
-        values: of MEASURES. plcc_fitted is after the logistic fit, plcc before; rmse is in the
-            unit of the opinions, of scores with their mean and deviation.
-        intervals: 95 % of the bootstrap, without plcc_fitted.
+        score: "technical", "aesthetic", "overall" (the fused score), or "z-scores": the weighted
+            sum of both branches after normalisation over this data set; the preset of the data
+            set gives the weights.
+        videos: number of videos.
+        values: one value per name in MEASURES. plcc is before the logistic fit, plcc_fitted after
+            it. rmse is in the unit of the MOS.
+        intervals: 95 % bootstrap intervals of all measures except plcc_fitted.
     """
 
     score: str
@@ -34,23 +35,25 @@ class EvaluationResult:
     intervals: dict[str, tuple[float, float]]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """A dictionary for JSON."""
         return asdict(self)
 
 
-def accuracy(
+def evaluate_scores(
     rows: Sequence[dict[str, Any]], mos: Sequence[float], technical_weight: float | None = None
 ) -> list[EvaluationResult]:
-    """Agreement of each branch and of both fused.
+    """Correlate the score of each branch and the fused scores with MOS.
+
+    A score that is equal for all videos, for example a saturated one, is left out.
 
     Args:
-        rows: of scored videos; see Scores.to_dict.
-        mos: opinions of the same videos.
-        technical_weight: of the z-scores; None takes the reference's weights.
+        rows: rows of scored videos; see Scores.to_dict.
+        mos: MOS of the same videos.
+        technical_weight: weight of the technical z-score; None uses the weights of the reference
+            implementation.
 
     Raises:
-        SettingsError: too few videos, or values that do not differ. A score that alone is the same
-            for all, as a saturated one, is left out.
+        SettingsError: too few videos, or all scores are constant.
     """
     weights = (technical_weight, 1 - technical_weight) if technical_weight else None
     technical, aesthetic = weights or (TECHNICAL_WEIGHT, AESTHETIC_WEIGHT)
@@ -63,18 +66,17 @@ def accuracy(
         "z-scores": technical * z["technical"] + aesthetic * z["aesthetic"],
     }
     values = {name: np.asarray(each) for name, each in scores.items()}
-    alike = [name for name, each in values.items() if not np.ptp(each)]
-    if len(alike) == len(values):
+    constant = [name for name, each in values.items() if not np.ptp(each)]
+    if len(constant) == len(values):
         raise SettingsError(
-            f"All {len(rows)} videos got the same score: nothing agrees with it or does not."
+            f"All scores of {counted(len(rows), 'video')} are equal, so no correlation exists. "
+            "Add videos that differ."
         )
-    return [_accuracy(name, each, mos) for name, each in values.items() if name not in alike]
+    return [_evaluate(name, each, mos) for name, each in values.items() if name not in constant]
 
 
-
-
-def _accuracy(name: str, scores: np.ndarray, mos: Sequence[float]) -> EvaluationResult:
-    found = agreement(scores.tolist(), mos)
+def _evaluate(name: str, scores: np.ndarray, mos: Sequence[float]) -> EvaluationResult:
+    found = correlations(scores.tolist(), mos)
     fitted = np.corrcoef(logistic_fit(scores.tolist(), mos), mos)[0, 1]
     values = {**asdict(found), "plcc_fitted": float(fitted)}
     return EvaluationResult(

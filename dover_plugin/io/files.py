@@ -109,8 +109,10 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     """Whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
-    except OSError:  # what the link points to is out of reach
+    except PermissionError:  # the target of the link is out of reach
         return not has_video_suffix(entry.name)
+    except OSError:  # a link to itself
+        return False
 
 
 def find_videos(paths: Iterable[str]) -> Iterator[str]:

@@ -1,16 +1,17 @@
 """Video metadata, and the protocol by which every surface hands over frames."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dover_plugin.errors import VideoError
+from dover_plugin.errors import SettingsError, VideoError
 
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
+INTERLACED = "interlaced frames are scored without deinterlacing"
 
 type Frame = NDArray[np.uint8]
 type Video = str | PathLike[str] | NDArray[np.uint8] | FrameSource
@@ -18,18 +19,20 @@ type Video = str | PathLike[str] | NDArray[np.uint8] | FrameSource
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known of a video before its pixels are read.
+    """What is known about a video.
 
     Attributes:
-        path: where it lies; None for frames in memory.
-        num_frames: frames that can be asked for, at least 1.
-        height: in pixels, after rotation.
-        width: likewise.
-        fps: average frames per second; None where the container does not say.
+        path: path of the file; None for frames in memory.
+        num_frames: number of frames, at least 1.
+        height: height in pixels, after rotation.
+        width: width in pixels, after rotation.
+        fps: frames per second, as a label; None if the file does not say. Times come from
+            ``times``.
         decoder: "decord", "pyav", or "array".
-        warnings: sentences on what may surprise, for example HDR.
-        drift: seconds by which a frame's time may differ from its number / ``fps``, where the frame
-            rate varies.
+        warnings: conditions that affect the scores, for example HDR; one sentence each.
+        times: (num_frames + 1,) seconds from the start of the first frame to the start of each
+            frame, and to the end of the last frame; None if the file has no timestamps.
+        stream: index of the video stream in the file; None for frames in memory.
     """
 
     path: str | None
@@ -39,7 +42,33 @@ class VideoInfo:
     fps: float | None
     decoder: str
     warnings: tuple[str, ...] = ()
-    drift: float = 0.0
+    times: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    stream: int | None = field(default=None, compare=False)
+
+    @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """``times``, or times at a constant frame rate.
+
+        Raises:
+            SettingsError: the video has neither timestamps nor a frame rate.
+        """
+        if self.times is not None:
+            return self.times
+        if not self.fps:
+            raise SettingsError(
+                f"{self.path!r} has no frame rate, so it cannot be cut by seconds. Name a length "
+                "in frames, such as 240f."
+            )
+        return np.arange(self.num_frames + 1) / self.fps
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds.
+
+        Raises:
+            SettingsError: the video has neither timestamps nor a frame rate.
+        """
+        return float(self.frame_times[-1])
 
 
 @runtime_checkable
@@ -48,17 +77,17 @@ class FrameSource(Protocol):
 
     @property
     def info(self) -> VideoInfo:
-        """What is known before reading."""
+        """What is known about the video; reading frames may add warnings."""
         ...
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Yield (index, frame) for every index asked for.
+        """Yield (index, frame) for each requested index.
 
         Args:
             indices: ascending, without repetition, in [0, num_frames).
 
         Yields:
-            Frames (H, W, 3) uint8 RGB, valid until the next one is asked for.
+            Frames (H, W, 3) uint8 RGB, valid until the next one is requested.
 
         Raises:
             VideoError: a frame cannot be decoded.
@@ -81,7 +110,7 @@ class ArraySource:
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
             raise VideoError(
                 f"An array of frames must be (T, H, W, 3) uint8 RGB, got {frames.shape} "
-                f"{frames.dtype}. Convert it first."
+                f"{frames.dtype}. {_conversion(frames)}"
             )
         if 0 in frames.shape:
             raise VideoError(f"An array of frames must hold pixels, got shape {frames.shape}.")
@@ -93,3 +122,27 @@ class ArraySource:
         """See FrameSource."""
         for index in indices:
             yield index, self._frames[index]
+
+
+def _conversion(frames: NDArray[np.generic]) -> str:
+    """The line of code that converts an array to the expected shape and type."""
+    code = "frames"
+    if frames.ndim == 4 and frames.shape[-1] != 3 and frames.shape[1] == 3:
+        code = "frames.transpose(0, 2, 3, 1)"
+    elif frames.ndim == 4 and frames.shape[-1] == 4:
+        code = "frames[..., :3]"
+    elif frames.ndim == 4 and frames.shape[-1] == 1:
+        code = "frames.repeat(3, axis=-1)"
+    elif frames.ndim == 3 and frames.shape[-1] == 3:
+        code = "frames[None]"
+    elif frames.ndim == 3:
+        code = "frames[..., None].repeat(3, axis=-1)"
+    elif frames.ndim != 4 or frames.shape[-1] != 3:
+        return "Stack RGB frames with 'np.stack(frames)'."
+    if np.issubdtype(frames.dtype, np.floating):
+        return f"Convert values in [0, 1] with '({code} * 255).round().astype(np.uint8)'."
+    if frames.dtype == np.uint16:
+        return f"Convert 16-bit values with '({code} // 257).astype(np.uint8)'."
+    if frames.dtype != np.uint8:
+        return f"Convert values in [0, 255] with '{code}.astype(np.uint8)'."
+    return f"Convert it with '{code}'."

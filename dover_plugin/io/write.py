@@ -1,13 +1,14 @@
-"""Atomic writes, and the rule that results go to regular files only."""
+"""Atomic writes, and the rules for output files: known types, regular files."""
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike, fspath
 from pathlib import Path
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.text import listed
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -16,6 +17,21 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
+
+
+def check_suffix(path: str | PathLike[str], suffixes: Sequence[str], use: str = "output") -> None:
+    """Raise SettingsError unless the suffix of ``path`` is one of ``suffixes``.
+
+    Args:
+        path: path of the file.
+        suffixes: allowed suffixes in lower case.
+        use: what the file is, for the message.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in suffixes:
+        raise SettingsError(
+            f"Unsupported {use} type '{file.suffix or file.name}'; use {listed(suffixes)}."
+        )
 
 
 def check_regular(path: str | PathLike[str]) -> None:

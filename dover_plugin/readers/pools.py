@@ -11,22 +11,30 @@ from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 
 
 class Submit(Protocol):
-    """Takes a video; its reading comes later, or the error of it."""
+    """Starts to read a video."""
 
     def __call__(self, video: Video) -> Future[VideoViews]:
-        """Begin to read."""
+        """Return a future of the views, or of the error."""
         ...
 
 
 @contextmanager
 def readers(options: ReadOptions, workers: int, limits: Limits | None) -> Iterator[Submit]:
-    """Threads, or with ``limits`` processes, which a broken file cannot harm.
+    """Start reader threads or, with ``limits``, reader processes, and end them after the block.
+
+    Args:
+        options: options for reading a video.
+        workers: number of threads or processes.
+        limits: time and memory that a process may use for one video; None reads in threads.
+
+    Yields:
+        A function that starts to read a video.
 
     Raises:
-        SettingsError: fewer than one of them.
+        SettingsError: fewer than one worker.
     """
     if workers < 1:
-        raise SettingsError(f"Videos need a reader, got {workers} workers.")
+        raise SettingsError(f"The number of workers must be at least 1, got {workers}.")
     if limits:
         from dover_plugin.readers.process_pool import ProcessPool
 

@@ -1,14 +1,15 @@
-"""Processes that read videos, so that a decoder that crashes, hangs or eats memory ends alone.
+"""Reader processes, which confine a decoder that crashes, hangs or exhausts memory.
 
-Each process has a pipe and a thread of its own here: nothing is shared that a dying process could
-leave locked.
+Each process has its own pipe and its own thread in the parent process, so that a process that dies
+leaves no shared lock behind.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from os import PathLike, fspath
 from queue import SimpleQueue
@@ -18,9 +19,9 @@ from dover_plugin.errors import DoverError, SettingsError, VideoError
 from dover_plugin.io.source import Video
 from dover_plugin.readers.reading import GIGABYTE, Limits, ReadOptions, VideoViews, read
 
-START_SECONDS = 300.0  # in which a process must be ready
-END_SECONDS = 10.0
-GRACE_SECONDS = 60.0  # beyond its time, after which a process that nobody ended ends itself
+START_SECONDS = 300.0  # limit for the start of a process
+END_SECONDS = 10.0  # limit for the end of a process that was killed
+GRACE_SECONDS = 60.0  # beyond the time limit of a video, after which a process ends itself
 
 type Job = tuple[Future[VideoViews], str]
 type ReadVideo = Callable[[str, ReadOptions], VideoViews]
@@ -29,14 +30,14 @@ type ReadVideo = Callable[[str, ReadOptions], VideoViews]
 class ProcessPool:
     """A pool of reader processes. Videos must be paths.
 
-    A file whose process died is read once more in a new process, since the machine may have been
+    If a process dies, its file is read once more in a new process, since the machine may have been
     the cause.
 
     Args:
-        options: how videos are read.
+        options: options for reading a video.
         workers: number of processes.
-        limits: what a process may use for one video.
-        read_video: reads one file inside a process; it must be importable there.
+        limits: time and memory that a process may use for one video.
+        read_video: function that reads one file inside a process; it must be importable there.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class ProcessPool:
         ]
 
     def __enter__(self) -> Self:
-        if hasattr(signal, "pthread_sigmask"):  # starting it later would let Ctrl-C through again
+        if hasattr(signal, "pthread_sigmask"):  # a later start would unblock Ctrl-C in a thread
             resource_tracker.ensure_running()
         for thread in self._threads:
             thread.start()
@@ -67,22 +68,25 @@ class ProcessPool:
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
-            thread.join(END_SECONDS)  # of a process that cannot be killed nobody waits for the end
+            thread.join(END_SECONDS)  # a process that cannot be killed is not waited for
 
     def submit(self, video: Video) -> Future[VideoViews]:
-        """Begin to read a file.
+        """Start to read a file.
 
         Raises:
-            SettingsError: it is no path.
+            SettingsError: the video is not a path.
         """
         if not isinstance(video, str | PathLike):
-            raise SettingsError("Only files can be read in processes of their own.")
+            raise SettingsError(
+                f"Reader processes read files only, got {type(video).__name__}. Omit the limits, "
+                "or pass a path."
+            )
         future: Future[VideoViews] = Future()
         self._jobs.put((future, fspath(video)))
         return future
 
     def _serve(self, child: "_Child") -> None:
-        if hasattr(signal, "pthread_sigmask"):  # processes inherit it: Ctrl-C is not for them
+        if hasattr(signal, "pthread_sigmask"):  # processes inherit it, so Ctrl-C skips them
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         while job := self._jobs.get():
             future, path = job
@@ -98,7 +102,7 @@ class ProcessPool:
     def _read(self, child: "_Child", path: str) -> VideoViews:
         try:
             return child.read(path)
-        except _DiedError:  # of what the process read before, or had no memory left for
+        except _DiedError:  # an earlier file or a shortage of memory may be the cause
             pass
         try:
             return child.read(path)
@@ -109,15 +113,15 @@ class ProcessPool:
 
 
 class _DiedError(Exception):
-    """A process ended without an answer; its text says so for the file."""
+    """A process ended without an answer; the message names the file."""
 
 
 class _UnreadyError(_DiedError):
-    """A process did not even start, which no file is to blame for."""
+    """A process did not start; the cause is not the file."""
 
 
 class _Child:
-    """One process, started on first use."""
+    """A reader process, started at the first file."""
 
     def __init__(self, options: ReadOptions, limits: Limits, read_video: ReadVideo) -> None:
         self._options = options
@@ -125,15 +129,15 @@ class _Child:
         self._read_video = read_video
         self._process: Any = None
         self._pipe: Connection | None = None
-        self._lock = threading.Lock()  # of ending it, which two threads do
+        self._lock = threading.Lock()  # two threads may end the process
         self.closed = False
 
     def read(self, path: str) -> VideoViews:
-        """What the process answers.
+        """Read a file in the process.
 
         Raises:
             VideoError: the file cannot be read within the limits.
-            _DiedError: the process did.
+            _DiedError: the process died.
         """
         pipe = self._pipe or self._start()
         try:
@@ -142,20 +146,20 @@ class _Child:
                 self._end()
                 raise VideoError(
                     f"Reading {path!r} took more than {self._limits.seconds:g} s and was stopped. "
-                    "Raise --timeout if it is long, or see what is wrong with it."
+                    "Raise --timeout if the video is long; otherwise the file may be damaged."
                 )
             answer = pipe.recv()
         except (EOFError, OSError):
             self._end()
             raise _DiedError(
-                f"The process that read {path!r} died twice. The file crashes its decoder: see "
-                "what is wrong with it, or try another --decoder."
+                f"The process that read {path!r} died twice. The file crashes its decoder; it may "
+                "be damaged. Try another --decoder."
             ) from None
         except BaseException:
-            self._end()  # an answer that is still in the pipe would be taken for the next file's
+            self._end()  # else the next file would receive the answer in the pipe
             raise
         if isinstance(answer, MemoryError):
-            self._end()  # what it holds is not to be trusted
+            self._end()  # its state is unreliable now
             raise _DiedError(
                 f"Reading {path!r} took more than {self._limits.memory / GIGABYTE:.1f} GiB of "
                 "memory. Raise --memory, or scale the video down."
@@ -165,7 +169,7 @@ class _Child:
         return VideoViews(*answer)
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End the process, whatever it is doing."""
         self.closed = True
         self._end()
 
@@ -177,14 +181,14 @@ class _Child:
             args=(theirs, self._options, self._limits, self._read_video),
             daemon=True,
         )
-        reason = "it ended at once"
+        reason = "it ended immediately"
         try:
             with self._lock:
                 if self.closed:
                     raise _UnreadyError("Reading was stopped.")
                 process.start()
                 self._process = process
-            theirs.close()  # so that its end is seen here
+            theirs.close()  # so that the end of the process closes the pipe
             ready = pipe.poll(START_SECONDS) and pipe.recv() == "ready"
         except EOFError:
             ready = False
@@ -193,8 +197,8 @@ class _Child:
         if not ready:
             self._end()
             raise _UnreadyError(
-                f"No process that reads videos could be started ({reason}). See what the machine "
-                "lacks; a script that starts them needs 'if __name__ == \"__main__\":'."
+                f"No reader process could be started ({reason}). Check free memory and process "
+                "limits; a script that starts them needs 'if __name__ == \"__main__\":'."
             )
         self._pipe = pipe
         return pipe
@@ -204,12 +208,13 @@ class _Child:
             process, self._process, self._pipe = self._process, None, None
         if process is not None:
             process.kill()
-            process.join(END_SECONDS)  # one that waits for a dead disk outlives even that
+            process.join(END_SECONDS)  # a process that waits for a dead disk outlives even a kill
 
 
 def _serve(pipe: Connection, options: ReadOptions, limits: Limits, read_video: ReadVideo) -> None:
     """Run in the process: read each requested file until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="dover-parent").start()
     _limit_memory(int(limits.memory))
     pipe.send("ready")
     while True:
@@ -228,10 +233,18 @@ def _serve(pipe: Connection, options: ReadOptions, limits: Limits, read_video: R
             signal.alarm(0)
 
 
+def _end_with_parent() -> None:
+    """End this process as soon as its parent process is gone, even in the middle of a file."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _answer(path: str, options: ReadOptions, read_video: ReadVideo) -> tuple[Any, ...] | Exception:
     try:
         return tuple(read_video(path, options))
-    except SettingsError as error:  # of all files, not of this one
+    except SettingsError as error:  # concerns all files
         return SettingsError(str(error))
     except DoverError as error:
         return VideoError(str(error))

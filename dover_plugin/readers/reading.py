@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.open import open_source
-from dover_plugin.io.source import Video, VideoInfo
+from dover_plugin.io.source import FrameSource, Video, VideoInfo
 from dover_plugin.preprocessing.sampling import draws
 from dover_plugin.preprocessing.views import Views, build_views
 
@@ -14,11 +14,11 @@ LONGEST = 1e6  # seconds
 
 
 class VideoViews(NamedTuple):
-    """What the networks are to look at.
+    """The input of the networks.
 
     Attributes:
-        info: of the video.
-        views: one per draw.
+        info: metadata of the video.
+        views: the views of each sample.
     """
 
     info: VideoInfo
@@ -31,22 +31,43 @@ class ReadOptions:
 
     Attributes:
         decoder: "auto", "decord" or "pyav".
-        seed: of random draws; None for the centred one.
-        repeats: draws.
+        seed: seed of random samples; None for the centred sample.
+        repeats: number of samples.
+        stream: see open.open_source.
+        deinterlace: see open.open_source.
+        allow_damaged: see open.open_source.
     """
 
     decoder: str
     seed: int | None
     repeats: int
+    stream: int | None = None
+    deinterlace: bool = False
+    allow_damaged: bool = False
+
+    def open(self, video: Video) -> FrameSource:
+        """Open a video with these options.
+
+        Raises:
+            SettingsError: a decoder that is not installed or lacks an option.
+            VideoError: the video cannot be read.
+        """
+        return open_source(
+            video,
+            self.decoder,
+            stream=self.stream,
+            deinterlace=self.deinterlace,
+            allow_damaged=self.allow_damaged,
+        )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a process may take for one video.
+    """What a process may use for one video.
 
     Attributes:
-        seconds: after which it is ended.
-        memory: bytes beyond what it holds when it starts; not limited on Windows and macOS.
+        seconds: time after which the process is killed.
+        memory: bytes beyond those it holds at its start; not limited on Windows and macOS.
     """
 
     seconds: float = 600.0
@@ -64,11 +85,12 @@ def read(video: Video, options: ReadOptions) -> VideoViews:
     """Read one video.
 
     Raises:
-        VideoError: it cannot be read.
+        VideoError: the video cannot be read.
     """
-    source = open_source(video, options.decoder)
+    source = options.open(video)
     info = source.info
     chosen = draws(
         info.num_frames, info.height, info.width, seed=options.seed, repeats=options.repeats
     )
-    return VideoViews(info, build_views(source, chosen))
+    views = build_views(source, chosen)
+    return VideoViews(source.info, views)  # reading may have added warnings

@@ -1,4 +1,4 @@
-"""Comparisons as a table for people, and as JSON or CSV for programs."""
+"""Write comparisons as a terminal table, JSON or CSV."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ type Outcome = Comparison | NotCompared
 
 
 def write_json(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:
-    """One JSON object."""
+    """Write all comparisons as one JSON object."""
     found = compared(outcomes)
     bend = knee(found)
     result = {
@@ -39,7 +39,7 @@ def write_json(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) 
 
 
 def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
-    """A row for each segment of each transcode, and one for each that has none."""
+    """Write one CSV row per segment of each transcode, and one row per failure."""
     found = compared(outcomes)
     names = list(dict.fromkeys(name for each in found for name in each.metrics))
     rows = [_segment(each, number, names) for each in found for number in range(len(each.pairs))]
@@ -54,7 +54,7 @@ def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
 
 
 def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:
-    """A table in the order of quality, a sentence each, and what to know about them."""
+    """Write a table sorted by quality loss, a summary line per transcode, and the notes."""
     console = Console(file=stream, highlight=False)
     ordered = by_loss(compared(outcomes))
     metrics = list(dict.fromkeys(name for each in ordered for name in each.metrics))
@@ -65,7 +65,9 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO)
     bend = knee(ordered)
     if bend:
         name = name_of(bend.after.info.path)
-        console.print(Text(f"knee: {name}; more bits bring little"), soft_wrap=True)
+        console.print(
+            Text(f"knee: {name}; a higher bitrate improves quality little"), soft_wrap=True
+        )
     for failed in outcomes:
         if isinstance(failed, NotCompared):
             console.print(Text(f"error: {printable(failed.error)}", "red"), soft_wrap=True)
@@ -74,8 +76,8 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO)
     if any(each.overall.low is not None for each in ordered):
         console.print(Text(f"intervals: {INTERVAL}", "dim"), soft_wrap=True)
     elif ordered:
-        told = f"no intervals: fewer than {FEWEST} segments; --seconds makes shorter ones"
-        console.print(Text(told, "dim"), soft_wrap=True)
+        note = f"no intervals: they need {FEWEST} segments; --seconds sets the segment length"
+        console.print(Text(note, "dim"), soft_wrap=True)
     console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
 
 
@@ -83,7 +85,7 @@ WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 
 
 def compared(outcomes: Sequence[Outcome]) -> list[Comparison]:
-    """Without those that could not be."""
+    """The comparisons that succeeded."""
     return [each for each in outcomes if isinstance(each, Comparison)]
 
 

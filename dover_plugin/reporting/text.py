@@ -1,4 +1,4 @@
-"""Scores as a terminal table, JSON lines or CSV."""
+"""Write scores as a terminal table, JSON lines or CSV."""
 
 import csv
 import json
@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dover_plugin.io.csv_cells import safe_row
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import published_sets
 from dover_plugin.scores import COLUMNS, Failure, Result, Scores
 from dover_plugin.text import printable, settings_line
 
-LOW, HIGH = 1 / 3, 2 / 3  # thirds of the scale, for colour only
+LOW, HIGH = 1 / 3, 2 / 3  # thirds of the scale, used for colours only
 
 
 def write_json(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
-    """One JSON object per line, at once as each result comes."""
+    """Write one JSON object per line, each as soon as its result arrives."""
     for result in results:
         row = result.to_dict()
         if ranks:
@@ -28,7 +29,7 @@ def write_json(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
 
 
 def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
-    """A header and one line per result; ranks become columns such as LIVE-VQC_technical."""
+    """Write a header and one row per result; ranks are columns such as LIVE-VQC_technical."""
     names = [f"{s.name}_{b}" for s in published_sets() for b in BRANCHES]
     writer = csv.DictWriter(stream, [*COLUMNS, *(names if ranks else ())])
     writer.writeheader()
@@ -39,12 +40,12 @@ def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
             for name, branches in (_rank_rows(result) or {}).items():
                 for branch, rank in branches.items():
                     row[f"{name}_{branch}"] = rank["percentile"]
-        writer.writerow(row)
+        writer.writerow(safe_row(row))
         stream.flush()
 
 
 def write_table(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
-    """A table of all results, what they were made with, and what to know about them."""
+    """Write a table of all results, their errors and warnings, and the settings."""
     console = Console(file=stream, highlight=False)
     done = list(results)
     table = Table("video", box=None, header_style="bold", pad_edge=False)
@@ -70,7 +71,7 @@ WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 
 
 def colour(value: float) -> str:
-    """Of a score of [0, 1] on a terminal."""
+    """Terminal colour of a score in [0, 1]."""
     return "red" if value < LOW else "yellow" if value < HIGH else "green"
 
 
@@ -101,10 +102,11 @@ def _rank_rows(result: Result) -> dict[str, Any] | None:
 
 
 def _rank_table(result: Scores) -> Table:
-    table = Table(f"{printable(result.path or 'frames')} is better than", box=None, pad_edge=False)
+    name = printable(result.path or "frames")
+    table = Table(f"percentiles of {name}", box=None, pad_edge=False)
     table.add_column("technical", justify="right")
     table.add_column("aesthetic", justify="right")
     for name, branches in result.ranks().items():
-        cells = [f"{branches[b].percentile:.0f} %" for b in BRANCHES]
-        table.add_row(f"of {name}", *cells)
+        cells = [f"{branches[b].percentile:.0f}" for b in BRANCHES]
+        table.add_row(name, *cells)
     return table

@@ -1,4 +1,4 @@
-"""A timeline as CSV or JSON."""
+"""Write a timeline as CSV or JSON."""
 
 import csv
 import json
@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from dover_plugin.analysis.timeline import Timeline
+from dover_plugin.io.csv_cells import safe_row
 
 
 def write_rows(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
-    """As CSV with a header."""
+    """Write rows as CSV with a header."""
     rows = list(rows)
     writer = csv.DictWriter(stream, list(rows[0]))
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(safe_row(row) for row in rows)
 
 
 def write_timeline(found: Timeline, stream: TextIO) -> None:
-    """As one JSON object."""
+    """Write a timeline as one JSON object."""
     stream.write(json.dumps(found.to_dict()) + "\n")

@@ -1,7 +1,7 @@
 """DOVER as a remote source of FiftyOne's model zoo.
 
-FiftyOne copies this folder into its own and runs this file from there, so it stands alone: what it
-needs is installed with dover-plugin.
+FiftyOne copies this folder and imports the copy, so this file imports nothing from beside it. Its
+imports come from the installed package dover-plugin.
 """
 
 from pathlib import Path
@@ -9,11 +9,17 @@ from typing import Any
 
 
 def download_model(model_name: str, model_path: str) -> None:
-    """Bring the weights, once their licence is accepted (DOVER_ACCEPT_LICENSE=1).
+    """Copy the weights of a model to FiftyOne's folder, and download them if necessary.
+
+    A download needs consent to the license: set DOVER_ACCEPT_LICENSE=1.
 
     Args:
-        model_name: of the manifest, as "dover/dover-mobile".
-        model_path: where FiftyOne wants them.
+        model_name: name in the manifest, for example "dover/dover-mobile".
+        model_path: path where FiftyOne expects the weights.
+
+    Raises:
+        LicenceError: the license was not accepted.
+        WeightsError: the download failed or the file is damaged.
     """
     from shutil import copyfile
 
@@ -24,12 +30,15 @@ def download_model(model_name: str, model_path: str) -> None:
 
 
 def load_model(model_name: str, model_path: str, **kwargs: Any) -> Any:
-    """Make the model.
+    """Load a model for ``apply_model``.
 
     Args:
-        model_name: of the manifest.
-        model_path: of the weights.
-        kwargs: of dover_plugin.Scorer: device, fusion, seed, repeats, engine, precision, decoder.
+        model_name: name in the manifest, for example "dover/dover-mobile".
+        model_path: path of the weights.
+        kwargs: options of dover_plugin.Scorer, for example device, fusion, seed and repeats.
+
+    Returns:
+        A fiftyone_plugin.model.DoverModel.
     """
     from dover_plugin.scorer import Scorer
     from fiftyone_plugin.model import DoverModel
@@ -38,15 +47,20 @@ def load_model(model_name: str, model_path: str, **kwargs: Any) -> Any:
 
 
 def resolve_input(model_name: str, ctx: Any) -> Any:
-    """The form in which the App asks for ``load_model``'s arguments."""
+    """The form of the App for the arguments of ``load_model``."""
     del model_name, ctx
     import fiftyone.operators.types as types
 
     inputs = types.Object()
-    inputs.str("device", label="Device", default="auto", description="auto, cpu, cuda, cuda:1, ...")
-    inputs.int("repeats", label="Repeats", default=1, description="Average random draws")
+    inputs.str(
+        "device", label="Device", default="auto", description="auto, cpu, cuda, cuda:1 or mps"
+    )
+    inputs.int(
+        "repeats", label="Repeats", default=1, description="Number of random samples to average"
+    )
     return types.Property(inputs)
 
 
 def _model(model_name: str) -> str:
+    """The name of the model in dover_plugin."""
     return model_name.rsplit("/", 1)[-1]

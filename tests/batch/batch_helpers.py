@@ -1,4 +1,4 @@
-"""What tests of many videos share."""
+"""Helpers for tests of batches."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A folder of clips, and what a batch that nothing stops says of it."""
+"""A folder of clips, and the rows of a batch that is not interrupted."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def scorer() -> Scorer:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips of a few frames, and broken ones among them."""
+    """Clips of a few frames, some of which are broken."""
     folder = tmp_path_factory.mktemp("many")
     for i in range(CLIPS):
         write_clip(folder / f"{i:02}.mp4", 8, (64, 64 + 16 * i))
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(scorer: Scorer, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """The rows of a run that nothing stopped."""
+    """The rows of a run that was not interrupted."""
     file = tmp_path_factory.mktemp("whole") / "scores.jsonl"
     with Journal(file, scorer) as journal:
         score_batch(scorer, videos(folder), journal)

@@ -1,6 +1,7 @@
-"""Many videos: what is named, what comes out, a row for each."""
+"""Batches of videos: inputs, output files, a row for every file."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +11,13 @@ import pandas as pd
 import psutil
 import pytest
 from batch_helpers import BROKEN, CLIPS, rows, run, videos
-from typer.testing import CliRunner
 
 from dover_plugin import Scorer, score_many, to_frame
 from dover_plugin.batch.journal import Journal
 from dover_plugin.batch.run import score_batch
 from dover_plugin.batch.summary import summarise
-from dover_plugin.batch.tables import journal_of, put_aside, write_output
-from dover_plugin.cli import app
-from dover_plugin.errors import SettingsError
-from dover_plugin.io.inputs import expand, read_from
+from dover_plugin.batch.tables import back_up, journal_of, read_scores, write_output
+from dover_plugin.io.inputs import read_from
 
 
 def test_every_file_has_a_row(folder: Path, whole: list[Any]) -> None:
@@ -63,28 +61,13 @@ def test_the_summary(whole: list[Any]) -> None:
     assert summarise([]).quantiles == {}
 
 
-def test_what_users_name(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clips = [str(folder / f"{i:02}.mp4") for i in range(CLIPS)]
-    assert list(expand([str(folder / "0*.mp4")])) == clips
-    assert list(expand([str(folder / "**/00.mp4")])) == clips[:1]
-    assert list(expand([str(folder / "none*.mp4")])) == [str(folder / "none*.mp4")]
-    odd = tmp_path / "[a].mp4"
-    odd.write_bytes(b"x")
-    assert list(expand([str(odd)])) == [str(odd)], "a file is no pattern"
-    (tmp_path / "notes.txt").write_text("x")
-    assert list(expand([str(tmp_path / "*")])) == [str(odd)]
-    table = tmp_path / "table.csv"
-    table.write_text(f"name,clip\na,{clips[0]}\nb,{clips[1]}\n")
-    assert read_from(table, "clip") == clips[:2]
-    pd.read_csv(table).to_parquet(tmp_path / "table.parquet")
-    assert read_from(tmp_path / "table.parquet", "clip") == clips[:2]
-    with pytest.raises(SettingsError, match="no column 'path'; it has name, clip"):
-        read_from(table, "path")
+def test_a_list_on_standard_input(folder: Path) -> None:
+    clips = [str(folder / f"{i:02}.mp4") for i in range(2)]
     command = [sys.executable, "-m", "dover_plugin", "score", "-", "-f", "csv", "--device", "cpu"]
     done = subprocess.run(
-        command, input="\n".join(clips[:2]), capture_output=True, text=True, check=False
+        command, input="\n".join(clips), capture_output=True, text=True, check=False
     )
-    assert [row["path"] for row in csv.DictReader(done.stdout.splitlines())] == clips[:2]
+    assert [row["path"] for row in csv.DictReader(done.stdout.splitlines())] == clips
     assert "No video was named" in str(run().exception)
 
 
@@ -98,14 +81,66 @@ def test_from_python(folder: Path, whole: list[Any]) -> None:
     assert list(to_frame([]).columns) == list(table.columns)
 
 
-def test_putting_aside_loses_nothing(tmp_path: Path) -> None:
+def test_backups_lose_nothing(tmp_path: Path) -> None:
     output = tmp_path / "a.csv"
     for number in (1, 2):
         output.write_text(str(number))
         journal_of(output).write_text(str(number))
-        put_aside(output)
+        back_up(output)
     assert (tmp_path / "a.csv.old1").read_text() == "1"
     assert (tmp_path / "a.csv.jsonl.old2").read_text() == "2"
+
+
+@pytest.mark.parametrize("name", ["scores.jsonl", "scores.csv", "scores.csv.jsonl"])
+def test_only_regular_files_are_written(name: str, folder: Path, tmp_path: Path) -> None:
+    """A device may have no end, and a pipe would block the command for ever."""
+    output = tmp_path / name.removesuffix(".csv.jsonl")
+    output = output if output.suffix else tmp_path / "scores.csv"
+    (tmp_path / name).symlink_to("/dev/zero")
+    done = run(folder / "00.mp4", "-o", output)
+    assert f"{name}' is a device, not a regular file" in str(done.exception)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    done = run(folder / "00.mp4", "-o", output)
+    assert f"{name}' is a named pipe, not a regular file" in str(done.exception)
+
+
+def test_names_that_spreadsheets_would_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+1.mp4", "@SUM(A1).mp4", "'=2.mp4", "plain.mp4"]
+    for name in names:
+        (tmp_path / name).write_bytes((folder / "00.mp4").read_bytes())
+    assert run(*names, "-o", "scores.csv").exit_code == 0
+    cells = [row["path"] for row in csv.DictReader((tmp_path / "scores.csv").open())]
+    assert cells == ["'=1+1.mp4", "'@SUM(A1).mp4", "''=2.mp4", "plain.mp4"]
+    assert [row["path"] for row in rows(tmp_path / "scores.csv.jsonl")] == sorted(names)
+    assert read_scores(tmp_path / "scores.csv")["path"].tolist() == names
+    assert read_from(tmp_path / "scores.csv", "path") == names
+
+
+def test_an_unreadable_subfolder_is_a_failed_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may list every folder, so the system call fails by hand."""
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    (tmp_path / "a.mp4").write_bytes((folder / "00.mp4").read_bytes())
+    listing = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path) == str(locked):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    done = run(tmp_path, "-o", tmp_path / "scores.jsonl")
+    assert done.exit_code == 1
+    scored, failed = rows(tmp_path / "scores.jsonl")
+    assert scored["error"] is None
+    assert failed["path"] == str(locked)
+    assert str(locked) in failed["error"]
 
 
 def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
@@ -123,21 +158,3 @@ def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None
         score_batch(scorer, [str(path) for path in many], journal, progress=watch)
         write_output(journal, tmp_path / "scores.csv")
     assert max(held[28:]) < 1.1 * max(held[12:28])
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ("--timeout 0", "Limits must be above 0"),
-        ("--memory 0", "Limits must be above 0"),
-        ("--gpus 1", "are of a cluster"),
-        ("--scorers 2", "are of a cluster"),
-        ("-o out.csv -f json", "--format is of standard output"),
-        ("--restart", "are of what --output holds"),
-        ("-o nowhere/out.csv", "in a folder that is not there"),
-        ("-o out.txt", "none of .jsonl, .csv, .parquet"),
-    ],
-)
-def test_options_that_would_do_nothing(options: str, says: str, folder: Path) -> None:
-    done = CliRunner().invoke(app, ["score", videos(folder)[0], *options.split()])
-    assert says in str(done.exception)

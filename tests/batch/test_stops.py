@@ -1,6 +1,7 @@
-"""A batch that is stopped, killed or disturbed: nothing lost, nothing twice."""
+"""A batch that is interrupted, killed or disturbed loses no row and repeats none."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,20 +19,21 @@ from processes import readers_of
 from dover_plugin import Scorer
 from dover_plugin.batch.journal import Journal, stamp_of
 from dover_plugin.batch.run import score_batch
-from dover_plugin.batch.tables import put_aside
+from dover_plugin.batch.tables import back_up
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import Failure
 
 
 @pytest.mark.timeout(600)
 def test_killed_fifty_times(folder: Path, whole: list[Any], tmp_path: Path) -> None:
-    """By kill -9 at random moments, in one process that forks so that each start is quick."""
+    """Kill -9 at random moments, in one process that forks so that each start is quick."""
     file = tmp_path / "scores.jsonl"
     code = (
         "import os, random, signal, sys, time\n"
         "from pathlib import Path\n"
         "from dover_plugin import Scorer\n"
-        "from dover_plugin.batch import Journal, score_batch\n"
+        "from dover_plugin.batch.journal import Journal\n"
+        "from dover_plugin.batch.run import score_batch\n"
         "import torch; torch.set_num_threads(1)\n"
         "file, *videos = sys.argv[1:]\n"
         "scorer, rng, killed = Scorer('dover-open', 'cpu'), random.Random(7), 0\n"
@@ -44,7 +46,7 @@ def test_killed_fifty_times(folder: Path, whole: list[Any], tmp_path: Path) -> N
         "    time.sleep(rng.uniform(0, 0.25))\n"
         "    os.kill(child, signal.SIGKILL)\n"
         "    killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])\n"
-        "    if not rng.randrange(4):\n"  # it goes on from a part as well as from nothing
+        "    if not rng.randrange(4):\n"  # both partial and missing journals are resumed
         "        Path(file).unlink(missing_ok=True)\n"
         "print(killed)\n"
     )
@@ -78,7 +80,7 @@ def test_only_what_changed_is_done_again(scorer: Scorer, tmp_path: Path) -> None
     def done() -> tuple[int, int, int]:
         with Journal(file, scorer) as journal:
             tally = score_batch(scorer, clips, journal)
-        return tally.taken_over, tally.scored, tally.failed
+        return tally.resumed, tally.scored, tally.failed
 
     assert done() == (0, 3, 0)
     assert done() == (3, 0, 0)
@@ -116,10 +118,11 @@ def test_other_settings_are_refused(scorer: Scorer, folder: Path, tmp_path: Path
     assert (tmp_path / "scores.csv.jsonl.old1").exists()
     (tmp_path / "mine.csv").write_text("a,b\n")
     done = run(folder / "00.mp4", "-o", tmp_path / "mine.csv")
-    assert "does not. Name another" in str(done.exception)
+    assert "does not. Choose another file name" in str(done.exception)
     assert (tmp_path / "mine.csv").read_text() == "a,b\n"
     (tmp_path / "mine.jsonl").write_text('{"a": 1}\n')
-    assert "is no score" in str(run(folder / "00.mp4", "-o", tmp_path / "mine.jsonl").exception)
+    done = run(folder / "00.mp4", "-o", tmp_path / "mine.jsonl")
+    assert "is not a row of scores" in str(done.exception)
 
 
 def test_two_at_once_are_refused(scorer: Scorer, tmp_path: Path) -> None:
@@ -128,15 +131,15 @@ def test_two_at_once_are_refused(scorer: Scorer, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="Another process"):
             Journal(file, scorer)
         with pytest.raises(SettingsError, match="Another process"):
-            put_aside(file)
+            back_up(file)
         assert file.exists()
     file.write_text("no score\n")
     for _ in range(2):  # the first leaves no lock
-        with pytest.raises(SettingsError, match="is no score"):
+        with pytest.raises(SettingsError, match="is not a row of scores"):
             Journal(file, scorer)
 
 
-def test_a_journal_that_is_taken_away_is_said(scorer: Scorer, tmp_path: Path) -> None:
+def test_a_journal_that_is_moved_away_is_an_error(scorer: Scorer, tmp_path: Path) -> None:
     file = tmp_path / "scores.jsonl"
     failure = Failure("a.mp4", "x", scorer.settings)
     with Journal(file, scorer) as journal:
@@ -147,8 +150,8 @@ def test_a_journal_that_is_taken_away_is_said(scorer: Scorer, tmp_path: Path) ->
         assert journal.row("a.mp4")["error"] == "x"
 
 
-def test_a_reader_that_dies_while_it_waits_is_begun_anew(folder: Path, tmp_path: Path) -> None:
-    """In the command, whose pipes once ended it without a word."""
+def test_a_reader_that_dies_while_it_waits_is_restarted(folder: Path, tmp_path: Path) -> None:
+    """In the command, where a broken pipe must not end the run silently."""
     file = tmp_path / "scores.jsonl"
     clips = [str(folder / f"{i:02}.mp4") for i in range(CLIPS)]
     command = [sys.executable, "-m", "dover_plugin", "score", *clips, "-o", str(file)]
@@ -184,7 +187,8 @@ def test_a_full_disk_leaves_whole_lines(scorer: Scorer, folder: Path, tmp_path: 
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from dover_plugin import Scorer\n"
-        "from dover_plugin.batch import Journal, score_batch\n"
+        "from dover_plugin.batch.journal import Journal\n"
+        "from dover_plugin.batch.run import score_batch\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "scorer = Scorer('dover-open', 'cpu')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"
@@ -193,7 +197,7 @@ def test_a_full_disk_leaves_whole_lines(scorer: Scorer, folder: Path, tmp_path: 
     )
     command = [sys.executable, "-c", code, str(file), *videos(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "Make room, and run it again" in done.stderr
+    assert "Free disk space, then run the same command again" in done.stderr
     found = rows(file)
     assert 0 < len(found) < CLIPS
     assert file.read_bytes().endswith(b"\n")
@@ -219,12 +223,13 @@ def running(folder: Path, tmp_path: Path) -> Iterator[Any]:
     process.kill()
 
 
-def test_ctrl_c_once_finishes_what_is_in_hand(running: Any) -> None:
+def test_ctrl_c_once_finishes_videos_in_progress(running: Any) -> None:
     process, file = running
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "Run the same command again to go on" in told
+    assert re.search(r"dover: interrupted; \d+ videos? not scored", told)
+    assert "Run the same command again to resume" in told
     assert "Traceback" not in told
     assert 3 <= len(rows(file)) < 300
 
@@ -238,3 +243,25 @@ def test_ctrl_c_twice_stops(running: Any) -> None:
     assert process.returncode == 130
     assert "Traceback" not in told
     assert len(rows(file)) >= 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_and_its_readers(running: Any, number: int) -> None:
+    process, file = running
+    children = readers_of(psutil.Process(process.pid))
+    process.send_signal(number)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert f"dover: terminated by {signal.Signals(number).name}." in told
+    assert "Run the same command again to resume" in told
+    assert "Traceback" not in told
+    assert len(rows(file)) >= 3
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_a_kill_ends_the_readers(running: Any) -> None:
+    process, _ = running
+    children = readers_of(psutil.Process(process.pid))
+    process.kill()
+    process.wait()
+    assert psutil.wait_procs(children, timeout=30)[1] == []

@@ -1,3 +1,5 @@
+"""The command line in processes of its own: streams, exit codes, messages."""
+
 import csv
 import io
 import json
@@ -38,7 +40,7 @@ def weights(seeded: dict[str, Path]) -> tuple[object, ...]:
 
 
 def one_line(done: subprocess.CompletedProcess[str], *says: str) -> None:
-    """The whole complaint is one line on stderr, with nothing on stdout."""
+    """The error is one line on standard error; standard output is empty."""
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("dover: ")
@@ -71,7 +73,7 @@ def test_table(run: Run, clip: Path, weights: tuple[object, ...], tmp_path: Path
     assert "matched fusion, centred, torch float32 on cpu" in lines[-1]
 
 
-def test_a_table_says_what_to_beware_of(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
+def test_a_table_shows_warnings(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
     done = run("score", clip, "-m", "dover-mobile", "--weights", seeded["dover-mobile"])
     assert "note: dover-mobile is uncalibrated" in done.stdout
 
@@ -95,7 +97,7 @@ def test_ranks(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
 
 def test_ranks_of_another_model(run: Run, clip: Path, weights: tuple[object, ...]) -> None:
     done = run("score", clip, "--ranks", *weights)
-    one_line(done, "no ranks", "--model dover")
+    one_line(done, "Percentile ranks exist for the model dover only", "--model dover")
     assert done.returncode == 2
 
 
@@ -107,10 +109,16 @@ def test_a_folder_is_searched(
     (folder / "deep er" / "b.MKV").symlink_to(clip)
     (folder / "a.mp4").symlink_to(clip)
     (folder / "notes.txt").write_text("no video")
+    (folder / "._a.mp4").write_bytes(b"\0\5\x16\7")  # as macOS writes beside a.mp4
+    (folder / "loop").symlink_to(folder)
     done = run("score", folder, "-f", "json", *weights)
     paths = [json.loads(line)["path"] for line in done.stdout.splitlines()]
     assert paths == [str(folder / "a.mp4"), str(folder / "deep er" / "b.MKV")]
     assert done.returncode == 0
+    assert done.stderr == (
+        f"dover: Left out in '{folder}': 1 without a video suffix (.txt: 1), 1 hidden. "
+        "Name a file to include it.\n"
+    )
 
 
 def test_a_folder_without_videos_is_a_failure(
@@ -152,8 +160,15 @@ def test_a_name_that_is_no_text(
         (["--fusion", "mean"], "no calibration file"),
         (["--decoder", "vlc"], "No decoder is named"),
         (["--weights", "none.pth"], "no weights file"),
-        (["--output", "/none/x.csv"], "in a folder that is not there"),
-        (["--output", "x.json"], "none of .jsonl, .csv, .parquet"),
+        (["--output", "/none/x.csv"], "Directory '/none' does not exist. Create it first."),
+        (
+            ["--output", "x.json"],
+            "Unsupported output type '.json'; use .jsonl, .csv or .parquet.",
+        ),
+        (["--output", "x.csv", "--format", "json"], "--format cannot be used with --output"),
+        (["--restart"], "--restart and --retry-failed require --output"),
+        (["--timeout", "0"], "Limits must be above 0"),
+        (["--memory", "0"], "Limits must be above 0"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -167,8 +182,33 @@ def test_wrong_use_is_one_line(
 def test_nothing_is_overwritten(run: Run, clip: Path, weights: tuple[object, ...]) -> None:
     before = clip.read_bytes()
     done = run("score", clip, "--output", clip, *weights)
-    one_line(done, "none of .jsonl, .csv, .parquet")
+    one_line(done, "Unsupported output type '.mp4'; use .jsonl, .csv or .parquet.")
     assert clip.read_bytes() == before
+
+
+def test_a_video_on_standard_input(clip: Path, weights: tuple[object, ...]) -> None:
+    with clip.open("rb") as video:
+        done = subprocess.run(
+            [DOVER, "score", "-"], stdin=video, capture_output=True, text=True, timeout=120
+        )
+    one_line(done, "Standard input holds binary data, not a list of paths", "as an argument")
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(
+    closed: str, clip: Path, weights: tuple[object, ...], tmp_path: Path
+) -> None:
+    """What would go to a closed stream is dropped; the exit code and the files stay."""
+    output = tmp_path / "out.csv"
+    command = f"{DOVER} score '{clip}' -o '{output}' {' '.join(map(str, weights))} {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (row,) = csv.DictReader(io.StringIO(output.read_text()))
+    assert row["path"] == str(clip)
+    missing = f"{DOVER} score '{tmp_path}/none.mp4' {' '.join(map(str, weights))} >&-"
+    done = subprocess.run(missing, shell=True, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_full_disk_is_one_line(run: Run, clip: Path, weights: tuple[object, ...]) -> None:
@@ -218,7 +258,7 @@ def test_a_terminal_is_asked_for_consent(clip: Path) -> None:
         seen += part
     assert process.wait(30) == 2
     os.close(master)
-    assert b"Accept, and download 43 MB?" in seen
+    assert b"Accept the license and download 43 MB?" in seen
     assert b"not accepted" in seen
 
 

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def table(clips: list[Path], tmp_path: Path) -> Path:
-    """Scores of one model, a failed row and a row that was done again among them."""
+    """Scores of one model, with a failed row and a video that was scored twice."""
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = [
         {
@@ -61,7 +63,7 @@ def test_ranks_within_the_table(table: Path, tmp_path: Path) -> None:
     done = run("rank", table, "-o", out, "--save", kept)
     assert done.exit_code == 0, done.output
     found = pd.read_parquet(out)
-    assert len(found) == VIDEOS, "a video that was done again counts once, a failed one not"
+    assert len(found) == VIDEOS, "a video with two rows counts once, a failed video does not count"
     order = found.sort_values("technical_raw")["technical_rank"]
     assert order.is_monotonic_increasing
     assert (order.iloc[0], order.iloc[-1]) == pytest.approx((0, 100), abs=4)
@@ -80,21 +82,25 @@ def test_ranks_in_a_published_set(table: Path, tmp_path: Path) -> None:
     other = raws(table).assign(model="dover-open")
     other.to_csv(tmp_path / "open.csv", index=False)
     done = run("rank", tmp_path / "open.csv", "--against", "live-vqc")
-    assert "was scored with dover, so scores of dover-open" in str(done.exception)
-    assert "neither a file nor one of" in str(run("rank", table, "--against", "imagenet").exception)
+    assert "were scored with dover, those of" in str(done.exception)
+    assert "Score both with one model" in str(done.exception)
+    done = run("rank", table, "--against", "imagenet")
+    assert re.search(r"Unknown reference 'imagenet'; use .* or .*, or a file", str(done.exception))
 
 
 def test_calibrate(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.json"
     done = run("calibrate", table, "-o", out)
     assert done.exit_code == 0, done.output
-    assert f"constants of {VIDEOS} videos" in done.stdout
+    assert f"calibration fitted to {VIDEOS} videos" in done.stdout
     found, wanted = json.loads(out.read_text()), raws(table)
-    for side in ("technical", "aesthetic"):
-        assert found[f"{side}_mean"] == pytest.approx(wanted[f"{side}_raw"].mean())
-        assert found[f"{side}_std"] == pytest.approx(wanted[f"{side}_raw"].std(ddof=0))
+    for branch in ("technical", "aesthetic"):
+        assert found[f"{branch}_mean"] == pytest.approx(wanted[f"{branch}_raw"].mean())
+        assert found[f"{branch}_std"] == pytest.approx(wanted[f"{branch}_raw"].std(ddof=0))
     done = run("calibrate", table, "-o", out)
-    assert "exists. Name another" in str(done.exception)
+    assert "exists. Choose another file name" in str(done.exception)
+    done = run("calibrate", table, "-o", tmp_path / "matched.json")
+    assert "The name 'matched' is reserved" in str(done.exception)
 
 
 def test_divergence(table: Path, tmp_path: Path) -> None:
@@ -139,14 +145,58 @@ def test_pairs_are_those_of_a_search_by_hand(table: Path) -> None:
         ranks_of(scores.iloc[:5])
 
 
-def test_tables_that_are_none(tmp_path: Path, table: Path) -> None:
+def test_files_that_are_not_tables_of_scores(tmp_path: Path, table: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     assert "has no column" in str(run("rank", tmp_path / "other.csv").exception)
-    assert "none of .jsonl" in str(run("rank", tmp_path / "scores.txt").exception)
+    assert "Unsupported table type '.txt'; use .jsonl, .csv or .parquet." in str(
+        run("rank", tmp_path / "scores.txt").exception
+    )
+    (tmp_path / "endless.jsonl").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("endless.jsonl", "pipe.csv"):
+        assert "not a regular file" in str(run("rank", tmp_path / name).exception)
+    assert "Unsupported output type '.txt'; use .csv or .parquet." in str(
+        run("rank", table, "-o", tmp_path / "ranked.txt").exception
+    )
     mixed = raws(table)
     mixed.loc[3, "model"] = "dover-open"
     mixed.to_csv(tmp_path / "mixed.csv", index=False)
-    assert "Split it" in str(run("rank", tmp_path / "mixed.csv").exception)
+    assert "Split the table" in str(run("rank", tmp_path / "mixed.csv").exception)
+
+
+def test_parquet_without_pyarrow(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scores.parquet").write_text("x")
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "a.parquet").write_text("x")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for arguments in (
+        ["rank", tmp_path / "scores.parquet"],
+        ["rank", tmp_path / "shards"],
+        ["rank", table, "-o", tmp_path / "ranked.parquet"],
+        ["calibrate", tmp_path / "scores.parquet", "-o", tmp_path / "c.json"],
+    ):
+        assert "pip install 'dover-plugin[parquet]'" in str(run(*arguments).exception)
+
+
+def test_names_that_spreadsheets_would_run(table: Path, tmp_path: Path) -> None:
+    rows = raws(table)
+    rows.loc[3, "path"] = "=1+1.mp4"
+    rows.loc[4, "path"] = "-2.mp4"
+    rows.rename(columns={"mos": "@mos"}).to_json(
+        tmp_path / "scores.jsonl", orient="records", lines=True
+    )
+    out = tmp_path / "ranked.csv"
+    assert run("rank", tmp_path / "scores.jsonl", "-o", out).exit_code == 0
+    found = pd.read_csv(out)
+    assert found["path"].tolist()[3:5] == ["'=1+1.mp4", "'-2.mp4"]
+    assert "'@mos" in found.columns
+    assert found["technical_raw"].tolist() == pytest.approx(rows["technical_raw"].tolist())
+    assert "'=1+1.mp4" in run("rank", tmp_path / "scores.jsonl").stdout
+    from dover_plugin.batch.tables import read_scores
+
+    assert read_scores(out)["path"].tolist()[3:5] == ["=1+1.mp4", "-2.mp4"]
 
 
 def test_without_matplotlib(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

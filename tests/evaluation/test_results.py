@@ -1,4 +1,4 @@
-"""Accuracy on labelled videos: measures, intervals, presets, the command, and going on."""
+"""Evaluation on labelled videos: measures, intervals, presets, the command, and resuming."""
 
 import json
 from importlib.resources import files
@@ -12,13 +12,13 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from dover_plugin import Scorer
-from dover_plugin.batch.run import score_kept
+from dover_plugin.batch.run import score_resumed
 from dover_plugin.calibration import Calibration
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation.datasets import PRESETS, preset
-from dover_plugin.evaluation.metrics import agreement, intervals, logistic_fit
-from dover_plugin.evaluation.results import MEASURES, accuracy
+from dover_plugin.evaluation.metrics import correlations, intervals, logistic_fit
+from dover_plugin.evaluation.results import MEASURES, evaluate_scores
 from dover_plugin.reporting.evaluation_plots import scatter
 
 
@@ -37,7 +37,7 @@ def table(count: int = 60) -> tuple[list[dict[str, Any]], list[float]]:
 
 def test_measures_are_scipys() -> None:
     rows, mos = table()
-    found = {each.score: each for each in accuracy(rows, mos)}
+    found = {each.score: each for each in evaluate_scores(rows, mos)}
     assert list(found) == ["overall", "technical", "aesthetic", "z-scores"]
     raw = [row["technical_raw"] for row in rows]
     values = found["technical"].values
@@ -46,7 +46,10 @@ def test_measures_are_scipys() -> None:
     assert values["plcc"] == pytest.approx(stats.pearsonr(raw, mos).statistic)
     assert values["krocc"] == pytest.approx(stats.kendalltau(raw, mos).statistic)
     z = [stats.zscore([row[f"{b}_raw"] for row in rows]) for b in ("technical", "aesthetic")]
-    for weight, each in ((0.6104, accuracy(rows, mos)), (0.54, accuracy(rows, mos, 0.54))):
+    for weight, each in (
+        (0.6104, evaluate_scores(rows, mos)),
+        (0.54, evaluate_scores(rows, mos, 0.54)),
+    ):
         fused = weight * z[0] + (1 - weight) * z[1]
         expected = stats.pearsonr(fused, mos).statistic
         assert each[3].values["plcc"] == pytest.approx(expected)
@@ -64,7 +67,7 @@ def test_the_logistic_fit_straightens_a_curve() -> None:
     between = x[:-1] + 0.01
     drawn = logistic_fit(x.tolist(), mos.tolist(), between)
     np.testing.assert_allclose(drawn, curve(between), atol=1e-3)
-    assert agreement(x.tolist(), mos.tolist()).plcc < 0.97
+    assert correlations(x.tolist(), mos.tolist()).plcc < 0.97
 
 
 def test_the_logistic_fit_is_never_worse_than_a_line() -> None:
@@ -93,10 +96,10 @@ def test_intervals_are_scipys_bootstrap() -> None:
     assert found["plcc"] == pytest.approx((expected.low, expected.high), abs=0.02)
     assert found == intervals(x.tolist(), y.tolist())
     for name, (low, high) in found.items():
-        assert low < getattr(agreement(x.tolist(), y.tolist()), name) < high
+        assert low < getattr(correlations(x.tolist(), y.tolist()), name) < high
 
 
-def test_presets_weigh_as_their_sets_ask() -> None:
+def test_presets_have_the_weights_of_their_data_sets() -> None:
     sets = json.loads((files("dover_plugin") / "data/reference_scores.json").read_text())
     weights = {name.lower(): each["technical_weight"] for name, each in sets["datasets"].items()}
     assert weights.items() <= {row.name: row.technical_weight for row in PRESETS}.items()
@@ -124,7 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_command_goes_on_where_it_stopped(
+def test_the_command_resumes(
     folder: Path, seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = tmp_path / "scores.jsonl"
@@ -140,7 +143,7 @@ def test_the_command_goes_on_where_it_stopped(
     assert "<svg" in (tmp_path / "plot.svg").read_text()[:400]
     lines = kept.read_text().splitlines(keepends=True)
     assert [(row["seed"], row["repeats"]) for row in map(json.loads, lines)] == 4 * [(3, 2)]
-    kept.write_text("".join(lines[:2]) + lines[2][:40])  # as a kill leaves it
+    kept.write_text("".join(lines[:2]) + lines[2][:40])  # as a killed process leaves it
     scored: list[Any] = []
     whole = Scorer.score_many
 
@@ -173,58 +176,58 @@ def test_only_the_rows_of_a_split(folder: Path, seeded: dict[str, Path], tmp_pat
         CliRunner().invoke(app, [*command, "val"], catch_exceptions=False)
 
 
-def test_what_is_kept_must_be_of_the_same_settings(
+def test_the_journal_must_have_the_same_settings(
     folder: Path, mobile: Scorer, seeded: dict[str, Path], tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept.jsonl"
     videos = [folder / "0.mp4", tmp_path / "none.mp4"]
-    first, failed = score_kept(mobile, videos, kept)
+    first, failed = score_resumed(mobile, videos, kept)
     assert first["overall"] == mobile.score(videos[0]).overall
     assert "There is no file" in failed["error"]
     other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], seed=5)
     with pytest.raises(SettingsError, match="seed None, not 5"):
-        list(score_kept(other, videos, kept))
+        list(score_resumed(other, videos, kept))
     own = Calibration("reference", 0.0, 1.0, 0.0, 1.0)
     other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], fusion=own)
     with pytest.raises(SettingsError, match="other constants of the fusion 'reference'"):
-        list(score_kept(other, videos, kept))
+        list(score_resumed(other, videos, kept))
     for foreign in ('{"labels": [1, 2]}', "name,score\na,1\nb,2", "not a score\n"):
         kept.write_text(foreign)
-        with pytest.raises(SettingsError, match="is no score"):
-            list(score_kept(mobile, videos, kept))
-        assert kept.read_text() == foreign, "a file of another kind is left as it is"
+        with pytest.raises(SettingsError, match="is not a row of scores"):
+            list(score_resumed(mobile, videos, kept))
+        assert kept.read_text() == foreign, "a file of another kind is not changed"
     kept.write_text("not a score\n")
-    with pytest.raises(SettingsError, match=r"Line 1 of .* is no score"):
-        list(score_kept(mobile, videos, kept))
+    with pytest.raises(SettingsError, match=r"Line 1 of .* is not a row of scores"):
+        list(score_resumed(mobile, videos, kept))
 
 
 def test_a_changed_file_is_scored_again(mobile: Scorer, tmp_path: Path) -> None:
     video, kept = tmp_path / "a.mp4", tmp_path / "kept.jsonl"
     write_clip(video, 8)
-    (before,) = score_kept(mobile, [video], kept)
+    (before,) = score_resumed(mobile, [video], kept)
     write_clip(video, 9, options={"crf": "45"})
-    after, other, twice = score_kept(mobile, [video, tmp_path / "none.mp4", video], kept)
+    after, other, twice = score_resumed(mobile, [video, tmp_path / "none.mp4", video], kept)
     assert twice == after
     assert other["error"]
     assert after["overall"] != before["overall"]
     assert len(kept.read_text().splitlines()) == 3
-    (again,) = score_kept(mobile, [video], kept)
+    (again,) = score_resumed(mobile, [video], kept)
     assert again == after
 
 
-def test_few_videos_are_fitted_by_a_line() -> None:
+def test_few_videos_are_fitted_with_a_line() -> None:
     fitted = logistic_fit([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
     assert fitted == pytest.approx([2, 4, 6])
 
 
-def test_a_score_that_is_the_same_for_all_is_left_out() -> None:
+def test_a_constant_score_is_left_out() -> None:
     rows, mos = table()
     saturated = [{**row, "overall": 1.0} for row in rows]
-    assert [each.score for each in accuracy(saturated, mos)] == [
+    assert [each.score for each in evaluate_scores(saturated, mos)] == [
         "technical",
         "aesthetic",
         "z-scores",
     ]
-    alike = [{**row, "technical_raw": 0.1, "aesthetic_raw": 0.1, "overall": 0.5} for row in rows]
-    with pytest.raises(SettingsError, match="the same score"):
-        accuracy(alike, mos)
+    constant = [{**row, "technical_raw": 0.1, "aesthetic_raw": 0.1, "overall": 0.5} for row in rows]
+    with pytest.raises(SettingsError, match="All scores of 60 videos are equal"):
+        evaluate_scores(constant, mos)

@@ -1,4 +1,4 @@
-"""Readers in processes of their own: what crashes, hangs or eats memory ends alone."""
+"""Reader processes confine a decoder that crashes, hangs or exhausts memory."""
 
 import os
 import signal
@@ -21,12 +21,12 @@ from dover_plugin.readers.pools import readers
 from dover_plugin.readers.process_pool import ProcessPool
 from dover_plugin.readers.reading import GIGABYTE, Limits, ReadOptions, VideoViews, read
 
-HOW = ReadOptions("pyav", None, 1)
+OPTIONS = ReadOptions("pyav", None, 1)
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are of POSIX")
 
 
-def misbehave(path: str, how: ReadOptions) -> VideoViews:
-    """A decoder that does what a file's name says."""
+def misbehave(path: str, options: ReadOptions) -> VideoViews:
+    """A decoder that does what the name of a file says."""
     name = Path(path).stem
     if name == "aborts":
         os.abort()
@@ -41,7 +41,7 @@ def misbehave(path: str, how: ReadOptions) -> VideoViews:
         if not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-    return read(str(Path(path).with_name("good.mp4")), how)
+    return read(str(Path(path).with_name("good.mp4")), options)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def children() -> list[psutil.Process]:
-    """Those that read; other tests leave a database and more in this process."""
+    """The reader processes; other tests leave a database and more in this process."""
     return readers_of(psutil.Process())
 
 
@@ -59,7 +59,7 @@ def children() -> list[psutil.Process]:
 def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
     names = ["good", "aborts", "sleeps", "eats", "raises", "once", "other"]
     limits = Limits(seconds=20, memory=GIGABYTE)
-    with ProcessPool(HOW, 2, limits, misbehave) as pool:
+    with ProcessPool(OPTIONS, 2, limits, misbehave) as pool:
         futures = {name: pool.submit(folder / f"{name}.mp4") for name in names}
         wait(futures.values())
     for name, says in (
@@ -70,7 +70,7 @@ def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
     ):
         with pytest.raises(VideoError, match=rf"{name}\.mp4.*{says}"):
             futures[name].result()
-    here = read(str(folder / "good.mp4"), HOW)
+    here = read(str(folder / "good.mp4"), OPTIONS)
     for name in ("good", "once", "other"):
         info, views = futures[name].result()
         assert info == here.info
@@ -80,7 +80,7 @@ def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
 
 
 def test_a_process_that_is_killed_while_it_sends(folder: Path) -> None:
-    """Sixteen draws are 300 MB; the process is killed with a part of them in the pipe."""
+    """Sixteen samples are 300 MB; the process is killed with a part of them in the pipe."""
     with ProcessPool(ReadOptions("pyav", 0, 16), 1, Limits(seconds=120)) as pool:
         pool.submit(folder / "good.mp4").result()
         future = pool.submit(folder / "good.mp4")
@@ -92,7 +92,7 @@ def test_a_process_that_is_killed_while_it_sends(folder: Path) -> None:
 
 def test_leaving_ends_what_hangs(folder: Path) -> None:
     began = time.monotonic()
-    with ProcessPool(HOW, 1, Limits(seconds=600), misbehave) as pool:
+    with ProcessPool(OPTIONS, 1, Limits(seconds=600), misbehave) as pool:
         pool.submit(folder / "sleeps.mp4")
         time.sleep(0.5)
     assert time.monotonic() - began < 60
@@ -100,9 +100,12 @@ def test_leaving_ends_what_hangs(folder: Path) -> None:
 
 
 def test_only_files(mobile: Scorer) -> None:
-    with ProcessPool(HOW, 1, Limits()) as pool, pytest.raises(SettingsError, match="Only files"):
+    with (
+        ProcessPool(OPTIONS, 1, Limits()) as pool,
+        pytest.raises(SettingsError, match="read files only"),
+    ):
         pool.submit(np.zeros((4, 64, 64, 3), np.uint8))
-    with pytest.raises(SettingsError, match="0 workers"), readers(HOW, 0, None):
+    with pytest.raises(SettingsError, match="at least 1, got 0"), readers(OPTIONS, 0, None):
         pass
     with pytest.raises(SettingsError, match="Limits must be above 0"):
         Limits(seconds=0)
@@ -117,11 +120,44 @@ def test_scores_are_those_of_threads(mobile: Scorer, folder: Path) -> None:
     assert as_read[str(folder / "good.mp4")].raw == threads[0].raw
 
 
-def test_a_process_that_reads_loads_what_reading_needs() -> None:
-    """torch alone would take each of them seconds to load."""
+def test_reader_processes_load_no_torch() -> None:
+    """torch alone would take each process seconds to load."""
     program = (
         "import sys, dover_plugin.io.decoders, dover_plugin.readers.process_pool; "
         "print({'torch', 'pandas', 'scipy', 'openvino'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+SLEEPER = """
+import sys, time
+from pathlib import Path
+from dover_plugin.readers.process_pool import ProcessPool
+from dover_plugin.readers.reading import Limits, ReadOptions
+
+def sleep(path, options):
+    Path(path).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    with ProcessPool(ReadOptions("pyav", None, 1), 1, Limits(), sleep) as pool:
+        pool.submit(sys.argv[1]).result()
+"""
+
+
+def test_readers_end_with_their_parent(tmp_path: Path) -> None:
+    """After kill -9 in the middle of a file, too."""
+    script, marker = tmp_path / "sleeper.py", tmp_path / "reading"
+    script.write_text(SLEEPER)
+    parent = subprocess.Popen([sys.executable, str(script), str(marker)])
+    try:
+        while not marker.exists():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        found = readers_of(psutil.Process(parent.pid))
+        assert len(found) == 1
+    finally:
+        parent.kill()
+        parent.wait()
+    assert psutil.wait_procs(found, timeout=30)[1] == []

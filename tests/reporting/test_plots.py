@@ -68,7 +68,7 @@ def test_steps_are_as_wide_as_their_segments(clip: Path, mobile: Scorer) -> None
 
 def test_a_figure_of_another_kind(clip: Path, tmp_path: Path) -> None:
     done = run("timeline", clip, "--plot", tmp_path / "plot.mp3")
-    assert "is none of .png, .svg, .pdf" in str(done.exception)
+    assert "use .png, .svg or .pdf." in str(done.exception)
     with pytest.raises(SettingsError, match="Cannot write"):
         from dover_plugin.reporting.style import new_figure
 

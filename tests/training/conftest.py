@@ -1,9 +1,11 @@
 """Labelled clips, and a small model with short clips in place of a published one."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from clips import write_clip
 from torch import Tensor
 from train_helpers import MODEL, TINY, publish
@@ -30,6 +32,15 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledVideo]:
         split = "train" if i % 8 < 4 else "val" if i % 8 < 6 else "test"
         rows.append(LabelledVideo(file, 100 - 5.0 * i, group=file.name, split=split))
     return rows
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The small model computes faster without the synchronisation of several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

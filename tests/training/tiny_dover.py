@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import torch
 from train_helpers import MODEL, TINY
 
 from dover_plugin.cli import main
@@ -9,6 +10,7 @@ from dover_plugin.networks import CONFIGS
 from dover_plugin.preprocessing.sampling import draw
 from dover_plugin.training import dataset
 
+torch.set_num_threads(1)
 CONFIGS[MODEL] = TINY
 dataset.draw = partial(draw, clip_len=2)
 
