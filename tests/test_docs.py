@@ -151,7 +151,7 @@ def test_the_weights_of_the_fusion_are_those_of_the_code() -> None:
         ("scores.md", matched("dover-open")),
         ("model-card-dover-open.md", matched("dover-open")),
     ):
-        shown = f"{each.technical_weight} and {each.aesthetic_weight}"
+        shown = f"{each.technical_weight:.4g} and {each.aesthetic_weight:.4g}"
         assert shown in (ROOT / "docs" / page).read_text()
 
 

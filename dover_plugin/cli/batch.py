@@ -114,9 +114,9 @@ class _Bar:
     def __call__(self, tally: "Tally") -> None:
         fresh = tally.scored + tally.failed
         rate = fresh / max(1e-9, time.monotonic() - self._began)
-        told = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
+        speed = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
         self._bars.update(
-            self._task, completed=tally.resumed + fresh, rate=told, failed=tally.failed
+            self._task, completed=tally.resumed + fresh, rate=speed, failed=tally.failed
         )
 
 

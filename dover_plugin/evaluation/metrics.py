@@ -13,8 +13,8 @@ from dover_plugin.text import counted
 
 MIN_VIDEOS = 3
 CONFIDENCE = 0.95
-PARAMETERS = 4  # of the logistic function
-RESAMPLES = 1000  # of the bootstrap
+PARAMETERS = 4  # the logistic function has four
+RESAMPLES = 1000  # bootstrap samples
 
 
 @dataclass(frozen=True)

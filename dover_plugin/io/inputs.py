@@ -47,11 +47,11 @@ def _match(pattern: str) -> list[str]:
     """Sorted files that a pattern matches, and videos below the folders that it matches."""
     head, tail = _split_at_double_star(pattern)
     found = sorted(glob.glob(head))  # noqa: PTH207, paths stay as they are named
+    folders = [path for path in found if os.path.isdir(path)]  # noqa: PTH112
     if tail:
-        folders, files = [], []
-        matched = [path for folder in found for path in _match_below(folder, tail)]
+        matched = [path for folder in folders for path in _match_below(folder, tail)]
+        files = []
     else:
-        folders = [path for path in found if os.path.isdir(path)]  # noqa: PTH112
         files = [path for path in found if not os.path.isdir(path)]  # noqa: PTH112
         matched = list(find_videos(folders))
     if _ends_in_wildcard(pattern):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import Conv2dNormActivation
 
 from dover_plugin.preprocessing.normalise import MEAN, STD
 
@@ -222,17 +221,7 @@ def _convolution(
     if stride > 1:
         before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
         layers.append(nn.ZeroPad2d((before, after, before, after)))
-    layers.append(
-        Conv2dNormActivation(
-            channels,
-            width,
-            kernel,
-            stride,
-            padding=0 if stride > 1 else None,
-            groups=groups,
-            norm_layer=None,
-            activation_layer=activation,
-            inplace=None if activation is None else False,
-        )
-    )
+    padding = 0 if stride > 1 else kernel // 2
+    convolution = nn.Conv2d(channels, width, kernel, stride, padding, groups=groups)
+    layers.append(nn.Sequential(convolution, *([activation()] if activation else [])))
     return nn.Sequential(*layers)

@@ -1,4 +1,4 @@
-"""The table of published weights: what there is, where, and under which licence."""
+"""The registry of published weights: files, URLs, hashes and licences."""
 
 import difflib
 import json
@@ -18,16 +18,17 @@ S_LAB = (
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that someone published.
+    """Published weights of one model.
 
     Attributes:
-        model: the name users give.
-        file: its name in the package or the cache.
-        urls: where it is published; none for what is in the package.
-        sha256: of the file; None where nobody published it. It is then pinned at first download.
-        size: in bytes, about.
-        licence: in one sentence.
-        note: what it is.
+        model: name of the model.
+        file: file name in the package or the cache.
+        urls: download URLs; empty for weights in the package.
+        sha256: published hash of the file; None if there is none. The hash of the first download
+            is then stored, and later uses are verified against it.
+        size: approximate size in bytes.
+        licence: licence in one sentence.
+        note: description in one line.
     """
 
     model: str
@@ -38,15 +39,20 @@ class Published:
     licence: str
     note: str
 
+    @property
+    def verified_against(self) -> str:
+        """The hash that the file is verified against, for tables."""
+        return "published SHA-256" if self.sha256 else "SHA-256 of the first download"
+
 
 def packaged_facts(model: str) -> Path:
-    """The JSON beside weights in the package: their "sha256", "size" and "calibration"."""
+    """Path of the JSON beside packaged weights: their "sha256", "size" and "calibration"."""
     return Path(__file__).parents[1] / "data" / f"{model}.json"
 
 
 @cache
 def facts(model: str) -> dict[str, Any]:
-    """What that JSON holds."""
+    """Content of the JSON beside packaged weights."""
     found: dict[str, Any] = json.loads(packaged_facts(model).read_text())
     return found
 
@@ -59,7 +65,7 @@ MODELS = ("dover-open", "dover", "dover-mobile", "dover++")
 
 @cache
 def registry() -> tuple[Published, ...]:
-    """All models, in the order of MODELS."""
+    """Published weights of all models, in the order of MODELS."""
     return (
         Published(
             "dover-open",
@@ -68,7 +74,7 @@ def registry() -> tuple[Published, ...]:
             facts("dover-open")["sha256"],
             facts("dover-open")["size"],
             "Apache License 2.0, as the code",
-            "Small, in the package; learnt from spoilt clips, without human opinions",
+            "Bundled; trained on human ratings of photographs and on degradation ladders",
         ),
         Published(
             "dover",
@@ -86,7 +92,7 @@ def registry() -> tuple[Published, ...]:
             "81b487be2aa4b3dd6920afa2e92294ed8fdd46a306911f75ecc8e6938a670884",
             42_800_000,
             S_LAB,
-            "A sixth of the cost, slightly less accurate",
+            "A sixth of the compute of dover, slightly lower correlation with MOS",
         ),
         Published(
             "dover++",
@@ -95,16 +101,16 @@ def registry() -> tuple[Published, ...]:
             None,
             240_000_000,
             S_LAB,
-            "DOVER trained on DIVIDE-3k with labels for each branch",
+            "DOVER trained on DIVIDE-3k, with MOS labels for each branch",
         ),
     )
 
 
 def published(model: str) -> Published:
-    """The row of the table for ``model``.
+    """The registry entry of ``model``.
 
     Raises:
-        SettingsError: no such model; it suggests the nearest name.
+        SettingsError: the model does not exist; the message suggests the nearest name.
     """
     for row in registry():
         if row.model == model:

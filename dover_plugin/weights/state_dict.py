@@ -8,16 +8,16 @@ from typing import Any
 
 from dover_plugin.errors import WeightsError
 
-ABOUT = "dover_plugin"  # the one name in the metadata of a file
+ABOUT = "dover_plugin"  # the only key in the metadata of a file
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:
-    """Tensors of a .safetensors, .pth or .pt file by name; ImageNet heads are left out.
+    """Read the tensors of a .safetensors, .pth or .pt file by name, without ImageNet heads.
 
-    Pickles are read with weights_only, plus the NumPy scalars that some published files hold.
+    Pickles are read with weights_only; NumPy scalars are allowed, since published files hold some.
 
     Raises:
-        WeightsError: not a file of weights.
+        WeightsError: the file holds no weights.
     """
     import torch
     from safetensors.torch import load_file
@@ -28,10 +28,10 @@ def read_state_dict(path: Path) -> dict[str, Any]:
         else:
             with torch.serialization.safe_globals(_numpy_scalars()):
                 state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes the readers raise whatever it happens to hit
+    except Exception as error:  # the readers raise many types of error on damaged files
         reason = next(iter(str(error).strip().splitlines()), "no content")[:120]
         raise WeightsError(
-            f"'{path}' cannot be read as weights ({reason}). Give a .pth or .safetensors file."
+            f"Cannot read weights from '{path}' ({reason}). Use a .pth or .safetensors file."
         ) from None
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
@@ -39,7 +39,7 @@ def read_state_dict(path: Path) -> dict[str, Any]:
         isinstance(key, str) and torch.is_tensor(tensor) and tensor.layout is torch.strided
         for key, tensor in state.items()
     ):
-        raise WeightsError(f"'{path}' holds no state dict. Give a file of tensors by name.")
+        raise WeightsError(f"'{path}' holds no state dict. Use a file that maps names to tensors.")
     return {
         key: tensor
         for key, tensor in state.items()
@@ -48,7 +48,7 @@ def read_state_dict(path: Path) -> dict[str, Any]:
 
 
 def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
-    """Raise WeightsError, naming the keys, unless ``state`` has exactly the model's tensors."""
+    """Raise WeightsError with the keys unless ``state`` has exactly the tensors of the model."""
     from dover_plugin.networks.dover import CONFIGS
 
     expected = _shapes(model)
@@ -60,30 +60,30 @@ def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:
     }
     if any(misfits.values()):
         details = "; ".join(
-            f"{len(keys)} {kind}, as {', '.join(keys[:3])}"
+            f"{len(keys)} {kind}, such as {', '.join(keys[:3])}"
             for kind, keys in misfits.items()
             if keys
         )
         fits = [other for other in CONFIGS if _shapes(other) == got]
-        hint = f"It fits {' and '.join(fits)}." if fits else "It is of another model."
+        hint = f"It fits {' and '.join(fits)}." if fits else "Use weights of this model."
         raise WeightsError(f"'{path}' does not fit {model}: {details}. {hint}")
     broken = [
         key for key, t in state.items() if t.is_floating_point() and not t.isfinite().all().item()
     ]
     if broken:
         raise WeightsError(
-            f"'{path}' holds values that are not finite in {len(broken)} tensors, as {broken[0]}. "
-            "The file is damaged or its training diverged: use another."
+            f"'{path}' holds values that are not finite in {len(broken)} tensors, such as "
+            f"{broken[0]}. The file is damaged or its training diverged; use another file."
         )
 
 
 def save(state: Mapping[str, Any], target: Path, about: Mapping[str, Any]) -> None:
-    """Write safetensors, all of them or nothing; equal weights give equal bytes.
+    """Write a safetensors file atomically; equal weights give equal bytes.
 
     Args:
         state: tensors by name.
-        target: the file.
-        about: what the file tells of itself; under one name, since several have no fixed order.
+        target: file to write.
+        about: metadata, stored under one key, because the order of several keys is not fixed.
 
     Raises:
         WeightsError: the disk is full, or the folder cannot be written.
@@ -97,16 +97,16 @@ def save(state: Mapping[str, Any], target: Path, about: Mapping[str, Any]) -> No
         save_file(tensors, part, {ABOUT: json.dumps(about)})
         part.replace(target)
     except (OSError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), "no more room")
+        reason = next(iter(str(error).splitlines()), "the disk is full")
         raise WeightsError(
-            f"Cannot write '{target}': {reason}. Make room, or write elsewhere."
+            f"Cannot write '{target}' ({reason}). Check free space and permissions."
         ) from None
     finally:
         part.unlink(missing_ok=True)
 
 
 def _shapes(model: str) -> dict[str, tuple[int, ...]]:
-    """Of each tensor its sizes, then whether it holds floats."""
+    """The sizes of each tensor, followed by whether it holds floats."""
     import torch
 
     from dover_plugin.networks.dover import CONFIGS, Dover
@@ -117,7 +117,7 @@ def _shapes(model: str) -> dict[str, tuple[int, ...]]:
 
 
 def _numpy_scalars() -> list[Any]:
-    """What a pickled NumPy scalar refers to, under its names of NumPy 1 and 2."""
+    """The types that a pickled NumPy scalar refers to, by their names in NumPy 1 and 2."""
     import numpy as np
 
     scalar = np.float64(0).__reduce__()[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 import platformdirs
 
 from dover_plugin.errors import LicenceError, WeightsError
+from dover_plugin.io.write import write_text
 from dover_plugin.weights.download import Progress, download, sha256_of
 from dover_plugin.weights.registry import Published, published
 from dover_plugin.weights.state_dict import read_state_dict
@@ -14,17 +15,19 @@ from dover_plugin.weights.state_dict import read_state_dict
 ACCEPT_VARIABLE = "DOVER_ACCEPT_LICENSE"
 PACKAGED = Path(__file__).parents[1] / "data"
 
+MAX_GROWTH = 2  # times the size in the registry; a longer file is not downloaded
+
 type Consent = Callable[[Published], bool]
 
 
 def cache_dir() -> Path:
-    """Where weights are kept: $DOVER_HOME, else the platform's cache folder for 'dover'."""
+    """Folder of the cache: $DOVER_HOME, else the platform's cache folder for 'dover'."""
     home = os.environ.get("DOVER_HOME")
     return Path(home).expanduser() if home else Path(platformdirs.user_cache_dir("dover"))
 
 
 def cached(model: str) -> Path:
-    """Where the published weights of ``model`` lie: in the package, or once downloaded."""
+    """Path of the published weights of ``model`` in the package or the cache."""
     row = published(model)
     return (cache_dir() / "weights" if row.urls else PACKAGED) / row.file
 
@@ -41,18 +44,18 @@ def find(
     consent: Consent = consent_by_environment,
     progress: Progress | None = None,
 ) -> Path:
-    """Weights of ``model``: the given file, else the package or the cache, else a download.
+    """Path of the weights of ``model``: the given file, the package or cache, or a download.
 
     Args:
-        model: a name of the table.
-        path: a file of the user's, taken as it is.
-        consent: asked before a download whether the licence is accepted.
-        progress: told how far a download is.
+        model: name of a model in the registry.
+        path: weights file of the user, used without verification.
+        consent: called before a download; whether the licence is accepted.
+        progress: called as bytes arrive.
 
     Raises:
-        SettingsError: no such model.
+        SettingsError: the model does not exist.
         LicenceError: a download is needed and its licence was not accepted.
-        WeightsError: no such file, a failed download, or a wrong hash.
+        WeightsError: the file does not exist, the download failed, or the hash is wrong.
     """
     row = published(model)
     if path is not None:
@@ -65,44 +68,60 @@ def find(
         verify(model)
         return file
     if not row.urls:
-        verify(model)  # says that it is not there
+        raise _missing(row)
     if not consent(row):
         raise LicenceError(
             f"The weights of {model} ({row.size / 1e6:.0f} MB) are not on this machine, and "
             f"their licence was not accepted: {row.licence}. Accept it with "
-            f"'dover weights download {model} --accept-license' or {ACCEPT_VARIABLE}=1, or name a "
-            "file of your own with weights=."
+            f"'dover weights download {model} --accept-license' or {ACCEPT_VARIABLE}=1, or pass a "
+            "weights file with weights=."
         )
-    download(row.urls, file, row.sha256, progress)
+    download(row.urls, file, row.sha256, progress, max_bytes=MAX_GROWTH * row.size)
     if row.sha256 is None:
         try:
             read_state_dict(file)
         except WeightsError:
             file.unlink()
             raise
-        _pin(file).write_text(sha256_of(file) + "\n")
+        write_text(_pin(file), sha256_of(file))
     return file
 
 
 def verify(model: str) -> str:
-    """Check the cached weights of ``model`` against their hash, which is returned.
+    """Verify the weights of ``model`` on this machine against their SHA-256.
+
+    Weights without a published hash are verified against the hash of their first download.
+
+    Returns:
+        The SHA-256.
 
     Raises:
-        WeightsError: they are missing or differ.
+        WeightsError: the weights are missing, or their hash differs.
     """
     row, file = published(model), cached(model)
-    get = f"run 'dover weights download {model}'" if row.urls else "install dover-plugin anew"
     if not file.is_file():
-        raise WeightsError(f"The weights of {model} are not there ('{file}'). To get them, {get}.")
+        raise _missing(row)
     expected = row.sha256 or (_pin(file).read_text().strip() if _pin(file).exists() else None)
     got = sha256_of(file)
     if expected and got != expected:
         raise WeightsError(
             f"'{file}' has SHA-256 {got}, not {expected}: it is damaged or not {model}. Delete it, "
-            f"and {get}."
+            f"and {_remedy(row)}."
         )
     return got
 
 
+def _missing(row: Published) -> WeightsError:
+    return WeightsError(
+        f"The weights of {row.model} are missing: there is no '{cached(row.model)}'. To get them, "
+        f"{_remedy(row)}."
+    )
+
+
+def _remedy(row: Published) -> str:
+    return f"run 'dover weights download {row.model}'" if row.urls else "reinstall dover-plugin"
+
+
 def _pin(file: Path) -> Path:
+    """File with the hash of the first download."""
     return file.with_name(file.name + ".sha256")

@@ -95,12 +95,12 @@ def test_what_is_missing_is_done_though_a_worker_is_killed(
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(scored, out)
-    torn, gone, *_ = out.glob("*.parquet")
-    rows = sum(pq.read_metadata(shard).num_rows for shard in (torn, gone))
-    torn.write_bytes(torn.read_bytes()[:-20])  # a kill cut it off
+    truncated, gone, *_ = out.glob("*.parquet")
+    rows = sum(pq.read_metadata(shard).num_rows for shard in (truncated, gone))
+    truncated.write_bytes(truncated.read_bytes()[:-20])  # as a killed process leaves it
     gone.unlink()
-    mended = folder / "broken.mp4"
-    mended.write_bytes((folder / "00.mp4").read_bytes())  # its old row may stay beside the new one
+    fixed = folder / "broken.mp4"
+    fixed.write_bytes((folder / "00.mp4").read_bytes())  # its old row may stay beside the new one
     killed: list[int] = []
 
     def kill() -> None:
@@ -122,7 +122,7 @@ def test_what_is_missing_is_done_though_a_worker_is_killed(
     thread.start()
     fresh = score_on_ray(videos(folder), str(out), SETTINGS, cluster=CLUSTER)
     thread.join()
-    mended.write_bytes(b"no video")
+    fixed.write_bytes(b"no video")
     assert killed
     found = list(read_shards(str(out)))
     assert fresh in (rows, rows + 1)  # its old row may have been in a shard that went

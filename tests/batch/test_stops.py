@@ -163,8 +163,8 @@ def test_a_reader_that_dies_while_it_waits_is_restarted(folder: Path, tmp_path: 
             time.sleep(0.02)
         for child in readers_of(psutil.Process(process.pid)):
             child.kill()
-    _, told = process.communicate()
-    assert process.returncode == 0, told
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
     assert [row["path"] for row in rows(file)] == clips
 
 
@@ -226,11 +226,11 @@ def running(folder: Path, tmp_path: Path) -> Iterator[Any]:
 def test_ctrl_c_once_finishes_videos_in_progress(running: Any) -> None:
     process, file = running
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert re.search(r"dover: interrupted; \d+ videos? not scored", told)
-    assert "Run the same command again to resume" in told
-    assert "Traceback" not in told
+    assert re.search(r"dover: interrupted; \d+ videos? not scored", errors)
+    assert "Run the same command again to resume" in errors
+    assert "Traceback" not in errors
     assert 3 <= len(rows(file)) < 300
 
 
@@ -239,9 +239,9 @@ def test_ctrl_c_twice_stops(running: Any) -> None:
     process.send_signal(signal.SIGINT)
     time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in errors
     assert len(rows(file)) >= 3
 
 
@@ -250,11 +250,11 @@ def test_a_signal_ends_the_command_and_its_readers(running: Any, number: int) ->
     process, file = running
     children = readers_of(psutil.Process(process.pid))
     process.send_signal(number)
-    _, told = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 128 + number
-    assert f"dover: terminated by {signal.Signals(number).name}." in told
-    assert "Run the same command again to resume" in told
-    assert "Traceback" not in told
+    assert f"dover: terminated by {signal.Signals(number).name}." in errors
+    assert "Run the same command again to resume" in errors
+    assert "Traceback" not in errors
     assert len(rows(file)) >= 3
     assert psutil.wait_procs(children, timeout=10)[1] == []
 

@@ -1,6 +1,7 @@
-"""What people really feed it: each file has a score with a warning, or one clear sentence."""
+"""Unusual and damaged inputs: each has a score with a warning, or an error of one line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from dover_plugin.io.open import open_source
 
 
 def sentence(scorer: Scorer, path: Path | str) -> str:
-    """The one line that a file without a score gets, from both ways in."""
+    """The error of a file without a score; ``score`` and ``score_many`` agree on it."""
     with pytest.raises(VideoError) as caught:
         scorer.score(path)
     (row,) = scorer.score_many([path])
@@ -33,6 +34,13 @@ def warned(scorer: Scorer, path: Path, *says: str) -> Scores:
     for part in says:
         assert any(part in w for w in scores.warnings), scores.warnings
     return scores
+
+
+@pytest.fixture(scope="module")
+def damaged(seeded: dict[str, Path]) -> Scorer:
+    """A scorer that scores damaged files, too."""
+    weights = seeded["dover-mobile"]
+    return Scorer("dover-mobile", "cpu", weights=weights, allow_damaged=True)
 
 
 def test_a_missing_file(mobile: Scorer, tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def _as_nobody(scorer: Scorer, path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["text.mp4", "text.mkv", "text.avi", "noise.mp4", "noise.webm"])
-def test_what_is_no_video(name: str, mobile: Scorer, tmp_path: Path) -> None:
+def test_files_that_are_not_videos(name: str, mobile: Scorer, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).bytes(20_000)
     (tmp_path / name).write_bytes(b"hello, world\n" * 99 if "text" in name else noise)
     assert "cannot be read as a video" in sentence(mobile, tmp_path / name)
@@ -98,16 +106,19 @@ def test_audio_only(mobile: Scorer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "webm", "mov"])
-def test_a_file_cut_off_at_30_percent(suffix: str, mobile: Scorer, tmp_path: Path) -> None:
+def test_a_file_cut_off_at_30_percent(
+    suffix: str, mobile: Scorer, damaged: Scorer, tmp_path: Path
+) -> None:
     codec = "libvpx-vp9" if suffix == "webm" else "libx264"
     whole = write_clip(tmp_path / f"whole.{suffix}", 90, codec=codec)
     data = whole.read_bytes()
     path = tmp_path / f"cut.{suffix}"
     path.write_bytes(data[: len(data) * 3 // 10])
-    if suffix in ("mp4", "mov"):  # the index stands at the end, and is gone
+    if suffix in ("mp4", "mov"):  # the index at the end of the file is missing
         assert "cannot be read as a video" in sentence(mobile, path)
     else:
-        warned(mobile, path, "may be cut off")
+        assert "is cut off" in sentence(mobile, path)
+        warned(damaged, path, "the file is cut off")
 
 
 def test_a_streamable_mp4_cut_off(mobile: Scorer, tmp_path: Path) -> None:
@@ -128,13 +139,13 @@ def test_a_stream_with_holes(mobile: Scorer, clip: Path, tmp_path: Path) -> None
     data[start + length // 3 : start + length * 2 // 3] = bytes(length * 2 // 3 - length // 3)
     path = tmp_path / "holes.mp4"
     path.write_bytes(data)
-    assert "Cannot decode frame 13 of 60" in sentence(mobile, path)
+    assert re.search(r"Cannot decode frame \d+ of 60", sentence(mobile, path))
 
 
 def test_a_corrupt_clip(mobile: Scorer, shared_clips: Path) -> None:
     path = shared_clips / "decord_corrupted.mp4"
-    assert "Cannot decode frame 28 of 50" in sentence(mobile, path)
-    with pytest.raises(VideoError, match="Cannot decode every frame"):
+    assert re.search(r"Cannot decode frame \d+ of 50", sentence(mobile, path))
+    with pytest.raises(VideoError, match="annot decode"):
         list(open_source(path, "decord").frames(range(50)))
 
 
@@ -144,7 +155,7 @@ def test_no_frames(mobile: Scorer, tmp_path: Path) -> None:
         stream: Any = container.add_stream("libx264", rate=25)
         stream.width = stream.height = 64
         container.start_encoding()
-    assert "holds a header but no frame" in sentence(mobile, path)
+    assert "a header but no frame" in sentence(mobile, path)
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 31, 33])
@@ -152,7 +163,8 @@ def test_no_frames(mobile: Scorer, tmp_path: Path) -> None:
 def test_few_frames(num_frames: int, decoder: str, seeded: dict[str, Path], tmp_path: Path) -> None:
     scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], decoder=decoder)
     path = write_clip(tmp_path / "short.mp4", num_frames)
-    says = [f"only {num_frames} frames"] if num_frames < 32 else []
+    shown = "1 frame" if num_frames == 1 else f"{num_frames} frames"
+    says = [f"only {shown}, "] if num_frames < 32 else []
     assert warned(scorer, path, *says).num_frames == num_frames
     if num_frames == 33:
         assert not any("frames, which" in w for w in scorer.score(path).warnings)

@@ -79,6 +79,6 @@ def test_commands_are_in_panels() -> None:
         "Training and evaluation",
         "Setup",
     ]
-    places = [shown.index(f"─ {panel} ─") for panel in dict.fromkeys(panels)]
-    assert places == sorted(places)
+    positions = [shown.index(f"─ {panel} ─") for panel in dict.fromkeys(panels)]
+    assert positions == sorted(positions)
     assert "─ Commands ─" not in shown

@@ -59,8 +59,8 @@ def raws(table: Path) -> pd.DataFrame:
 
 
 def test_ranks_within_the_table(table: Path, tmp_path: Path) -> None:
-    out, kept = tmp_path / "ranked.parquet", tmp_path / "mine.json"
-    done = run("rank", table, "-o", out, "--save", kept)
+    out, saved = tmp_path / "ranked.parquet", tmp_path / "mine.json"
+    done = run("rank", table, "-o", out, "--save", saved)
     assert done.exit_code == 0, done.output
     found = pd.read_parquet(out)
     assert len(found) == VIDEOS, "a video with two rows counts once, a failed video does not count"
@@ -68,7 +68,7 @@ def test_ranks_within_the_table(table: Path, tmp_path: Path) -> None:
     assert order.is_monotonic_increasing
     assert (order.iloc[0], order.iloc[-1]) == pytest.approx((0, 100), abs=4)
     assert set(found["rank_set"]) == {"scores"}
-    again = run("rank", table, "--against", kept)
+    again = run("rank", table, "--against", saved)
     assert again.stdout.splitlines()[0] == "path,technical_rank,aesthetic_rank,overall"
     assert len(again.stdout.splitlines()) == VIDEOS + 1
 
@@ -133,12 +133,12 @@ def test_pairs_are_those_of_a_search_by_hand(table: Path) -> None:
     )  # fmt: skip
     for pair in extreme_pairs(scores, 3):
         other = "aesthetic" if pair.equal == "technical" else "technical"
-        places = scores["path"].tolist()
-        high, low = (ranks[other][places.index(path)] for path in (pair.better, pair.worse))
+        paths = scores["path"].tolist()
+        high, low = (ranks[other][paths.index(path)] for path in (pair.better, pair.worse))
         assert high - low == pytest.approx(pair.apart)
         level = ranks[pair.equal].sort_values()
         third = next(
-            part for part in np.array_split(level.index, 3) if places.index(pair.better) in part
+            part for part in np.array_split(level.index, 3) if paths.index(pair.better) in part
         )
         assert ranks[other][third].max() - ranks[other][third].min() == pytest.approx(pair.apart)
     with pytest.raises(SettingsError, match="6 videos or more"):

@@ -17,7 +17,7 @@ def test_correlations_are_those_of_scipy() -> None:
     assert found.srocc == pytest.approx(stats.spearmanr(scores, mos).statistic)
     assert found.plcc == pytest.approx(np.corrcoef(scores, mos)[0, 1])
     assert found.krocc == pytest.approx(stats.kendalltau(scores, mos).statistic)
-    # of two standardised variables the mean squared difference is 2 (1 - r)
+    # the mean squared difference of two standardised variables is 2 (1 - r)
     assert found.rmse == pytest.approx(mos.std() * np.sqrt(2 * (1 - found.plcc)))
 
 

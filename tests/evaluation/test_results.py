@@ -130,20 +130,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_resumes(
     folder: Path, seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = tmp_path / "scores.jsonl"
+    journal = tmp_path / "scores.jsonl"
     weights = f"-m dover-mobile --weights {seeded['dover-mobile']} --device cpu"
     command = (
         f"evaluate {folder}/labels.txt --videos {folder} --set konvid-1k {weights} "
-        f"--scores {kept} --format json --plot {tmp_path}/plot.svg --seed 3 --repeats 2"
+        f"--scores {journal} --format json --plot {tmp_path}/plot.svg --seed 3 --repeats 2"
     )
     first = CliRunner().invoke(app, command.split())
     assert first.exit_code == 0, first.output
     (overall, *_) = json.loads(first.stdout)
     assert overall["videos"] == 4
     assert "<svg" in (tmp_path / "plot.svg").read_text()[:400]
-    lines = kept.read_text().splitlines(keepends=True)
+    lines = journal.read_text().splitlines(keepends=True)
     assert [(row["seed"], row["repeats"]) for row in map(json.loads, lines)] == 4 * [(3, 2)]
-    kept.write_text("".join(lines[:2]) + lines[2][:40])  # as a killed process leaves it
+    journal.write_text("".join(lines[:2]) + lines[2][:40])  # as a killed process leaves it
     scored: list[Any] = []
     whole = Scorer.score_many
 
@@ -155,7 +155,7 @@ def test_the_command_resumes(
     second = CliRunner().invoke(app, command.split())
     assert second.stdout == first.stdout
     assert [Path(path).name for path in scored] == ["2.mp4", "3.mp4"]
-    assert kept.read_text() == "".join(lines)
+    assert journal.read_text() == "".join(lines)
 
 
 def test_only_the_rows_of_a_split(folder: Path, seeded: dict[str, Path], tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_only_the_rows_of_a_split(folder: Path, seeded: dict[str, Path], tmp_pat
     done = CliRunner().invoke(app, [*command, "test"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)[0]["videos"] == 3
-    kept = (tmp_path / "scores.jsonl").read_text().splitlines()
-    assert [Path(json.loads(line)["path"]).name for line in kept] == ["1.mp4", "2.mp4", "3.mp4"]
+    journal = (tmp_path / "scores.jsonl").read_text().splitlines()
+    assert [Path(json.loads(line)["path"]).name for line in journal] == ["1.mp4", "2.mp4", "3.mp4"]
     with pytest.raises(SettingsError, match=r"No row of .* has the split 'val'; 'test', 'train'"):
         CliRunner().invoke(app, [*command, "val"], catch_exceptions=False)
 
@@ -179,39 +179,39 @@ def test_only_the_rows_of_a_split(folder: Path, seeded: dict[str, Path], tmp_pat
 def test_the_journal_must_have_the_same_settings(
     folder: Path, mobile: Scorer, seeded: dict[str, Path], tmp_path: Path
 ) -> None:
-    kept = tmp_path / "kept.jsonl"
+    journal = tmp_path / "journal.jsonl"
     videos = [folder / "0.mp4", tmp_path / "none.mp4"]
-    first, failed = score_resumed(mobile, videos, kept)
+    first, failed = score_resumed(mobile, videos, journal)
     assert first["overall"] == mobile.score(videos[0]).overall
     assert "There is no file" in failed["error"]
     other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], seed=5)
     with pytest.raises(SettingsError, match="seed None, not 5"):
-        list(score_resumed(other, videos, kept))
+        list(score_resumed(other, videos, journal))
     own = Calibration("reference", 0.0, 1.0, 0.0, 1.0)
     other = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], fusion=own)
     with pytest.raises(SettingsError, match="other constants of the fusion 'reference'"):
-        list(score_resumed(other, videos, kept))
+        list(score_resumed(other, videos, journal))
     for foreign in ('{"labels": [1, 2]}', "name,score\na,1\nb,2", "not a score\n"):
-        kept.write_text(foreign)
+        journal.write_text(foreign)
         with pytest.raises(SettingsError, match="is not a row of scores"):
-            list(score_resumed(mobile, videos, kept))
-        assert kept.read_text() == foreign, "a file of another kind is not changed"
-    kept.write_text("not a score\n")
+            list(score_resumed(mobile, videos, journal))
+        assert journal.read_text() == foreign, "a file of another kind is not changed"
+    journal.write_text("not a score\n")
     with pytest.raises(SettingsError, match=r"Line 1 of .* is not a row of scores"):
-        list(score_resumed(mobile, videos, kept))
+        list(score_resumed(mobile, videos, journal))
 
 
 def test_a_changed_file_is_scored_again(mobile: Scorer, tmp_path: Path) -> None:
-    video, kept = tmp_path / "a.mp4", tmp_path / "kept.jsonl"
+    video, journal = tmp_path / "a.mp4", tmp_path / "journal.jsonl"
     write_clip(video, 8)
-    (before,) = score_resumed(mobile, [video], kept)
+    (before,) = score_resumed(mobile, [video], journal)
     write_clip(video, 9, options={"crf": "45"})
-    after, other, twice = score_resumed(mobile, [video, tmp_path / "none.mp4", video], kept)
+    after, other, twice = score_resumed(mobile, [video, tmp_path / "none.mp4", video], journal)
     assert twice == after
     assert other["error"]
     assert after["overall"] != before["overall"]
-    assert len(kept.read_text().splitlines()) == 3
-    (again,) = score_resumed(mobile, [video], kept)
+    assert len(journal.read_text().splitlines()) == 3
+    (again,) = score_resumed(mobile, [video], journal)
     assert again == after
 
 

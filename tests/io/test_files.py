@@ -29,8 +29,9 @@ def without_root(*folders: Path) -> Iterator[None]:
         yield
         return
     for folder in folders:
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
+        folder.chmod(0o755)
+        for parent in folder.parents:
+            if not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
     os.seteuid(65534)
     try:

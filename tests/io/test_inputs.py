@@ -31,12 +31,12 @@ def tree(tmp_path: Path) -> Path:
     ("pattern", "wanted"),
     [
         ("*.mp4", "a.mp4"),
-        ("*", "a.mp4 b.mov x/c.mp4 x/y/d.mp4"),
+        ("*", "a.mp4 b.mov x/c.mp4 x/loop/a.mp4 x/loop/b.mov x/y/d.mp4"),
         ("**", "a.mp4 b.mov x/c.mp4 x/y/d.mp4"),
         ("**/*.mp4", "a.mp4 x/c.mp4 x/y/d.mp4"),
         ("**/y/*", "x/y/d.mp4"),
         ("x/**/[cd].mp4", "x/c.mp4 x/y/d.mp4"),
-        ("*/**/*.mp4", "x/c.mp4 x/y/d.mp4"),
+        ("*/**/*.mp4", "x/c.mp4 x/loop/a.mp4 x/y/d.mp4"),
         ("**/*.bin", "x/y/e.bin"),
         ("x/y/*.bin", "x/y/e.bin"),
         ("**/y", "x/y/d.mp4"),
@@ -184,5 +184,6 @@ def test_pairs_of_folders(tmp_path: Path) -> None:
     (before / "a.avi").touch()
     with pytest.raises(SettingsError, match="holds two videos named 'a'"):
         match_folders(before, after)
+    (before / "a.avi").unlink()
     with pytest.raises(SettingsError, match="No video in"):
         match_folders(before, tmp_path / "after/x")
