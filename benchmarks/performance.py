@@ -1,7 +1,8 @@
-"""How fast the tool is on this machine: ``make bench``, or ``python benchmarks/performance.py``.
+"""Measure this machine: ``make bench``, or ``python benchmarks/performance.py``.
 
-Prints tables and writes them to build/bench/performance.md. Seconds are of this machine; what
-carries over are ratios within one run, and shares of the machine's measured peak. Needs ffmpeg.
+Prints tables, writes them to build/bench/performance.json, and updates the tables between the
+markers of docs/performance.md. Ratios within one run and shares of the measured peak carry over to
+other machines; seconds do not. Needs ffmpeg.
 """
 
 import json
@@ -20,9 +21,12 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "examples"))
-TARGET = ROOT / "build/bench/performance.md"
-GFLOP = {"dover": 526.8 + 145.3, "dover-mobile": 78.6 + 26.2}  # a video: technical + aesthetic
+sys.path[:0] = [str(ROOT / "examples"), str(Path(__file__).parent)]
+
+from performance_page import PAGE, update_page
+
+TARGET = ROOT / "build/bench/performance.json"
+MODELS = ("dover-open", "dover-mobile", "dover")
 ENGINES = ("torch", "openvino", "onnxruntime")
 SIZES = {"540p": (540, 960), "1080p": (1080, 1920), "2160p": (2160, 3840)}
 LENGTHS_S = {"10 s": 10, "1 min": 60, "10 min": 600, "1 h": 3600}
@@ -86,6 +90,19 @@ def machine() -> Row:
     request = compiled.create_infer_request()
     row["OpenVINO GFLOP/s"] = product / seconds(lambda: request.infer({0: a.numpy()}))
     return row
+
+
+def operations(model: str) -> Row:
+    """Floating-point operations of one video: three technical clips and one aesthetic clip."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from dover_plugin.networks import CONFIGS, Dover
+
+    network = Dover(CONFIGS[model]).eval()
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(3, 3, 32, 224, 224), torch.zeros(1, 3, 32, 224, 224))
+    return {"GFLOP": counter.get_total_flops() / 1e9}
 
 
 def card(precision: str) -> Row:
@@ -181,7 +198,7 @@ def pipeline(model: str, weights: str, path: str, workers: str) -> Row:
 
 
 TASKS: dict[str, Callable[..., Row]] = {
-    f.__name__: f for f in (machine, card, engine, reading, pipeline)
+    f.__name__: f for f in (machine, operations, card, engine, reading, pipeline)
 }
 
 
@@ -202,14 +219,15 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
 
     weights = {}
     rows = []
-    for model, gflop in GFLOP.items():
+    gflop = {model: apart("operations", model)["GFLOP"] for model in MODELS}
+    for model in MODELS:
         weights[model] = folder / f"{model}.pth"
         torch.save(seeded_state_dict(CONFIGS[model]), weights[model])
         for name in ENGINES:
             os.environ["DOVER_HOME"] = str(folder / name)
             first = apart("engine", model, name, weights[model])
             row = apart("engine", model, name, weights[model])
-            share = gflop / row["s per video"] / peak if "error" not in row else None
+            share = gflop[model] / row["s per video"] / peak if "error" not in row else None
             rows.append(
                 {"model": model, "engine": name, "first start s": first.get("ready s")}
                 | row
@@ -221,9 +239,9 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
         rows = []
         for precision in ("float32", "bfloat16", "float16"):
             peak = apart("card", precision).get("GFLOP/s", math.nan)
-            for model, gflop in GFLOP.items():
+            for model in MODELS:
                 row = apart("engine", model, "torch", weights[model], "cuda", precision)
-                share = gflop / row["s per video"] / peak if "error" not in row else None
+                share = gflop[model] / row["s per video"] / peak if "error" not in row else None
                 rows.append({"model": model, "precision": precision} | row | {"share": share})
         yield f"Networks on {torch.cuda.get_device_name()}", rows
 
@@ -247,7 +265,7 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
     rows = [
         {"video": name, "model": model, "workers": workers}
         | apart("pipeline", model, weights[model], clips[name], workers)
-        for name, model in (("540p", "dover-mobile"), ("1080p", "dover-mobile"), ("540p", "dover"))
+        for name, model in (("540p", "dover-open"), ("1080p", "dover-open"), ("540p", "dover"))
         for workers in (1, 2)
     ]
     yield "End to end", rows
@@ -302,20 +320,18 @@ def main() -> None:
     from rich.table import Table
 
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    pages = []
+    measured: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for title, rows in tables(Path(folder)):
             names = list(dict.fromkeys(name for row in rows for name in row))
-            cells = [[_cell(row.get(name)) for name in names] for row in rows]
             table = Table(*names, title=title, title_justify="left", box=None, pad_edge=False)
-            for line in cells:
-                table.add_row(*line)
+            for row in rows:
+                table.add_row(*(_cell(row.get(name)) for name in names))
             Console(width=160).print(table, "")
-            head = [names, ["---"] * len(names)]
-            lines = ["| " + " | ".join(line) + " |" for line in [*head, *cells]]
-            pages.append("\n".join([f"## {title}", "", *lines, ""]))
-            TARGET.write_text("\n".join(pages))
-    print(f"Written to {TARGET.relative_to(ROOT)}")
+            measured[title] = rows
+            TARGET.write_text(json.dumps(measured, indent=1))
+    update_page(measured)
+    print(f"Written to {TARGET.relative_to(ROOT)}; {PAGE.relative_to(ROOT)} is updated")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What of the tool works on this machine, and what to do about the rest."""
+"""Check the installation, and suggest a remedy for every problem."""
 
 import os
 import platform
@@ -15,9 +15,9 @@ from typing import Literal
 from dover_plugin import __version__
 from dover_plugin.errors import DoverError
 from dover_plugin.weights import store
-from dover_plugin.weights.registry import registry, Published
+from dover_plugin.weights.registry import Published, registry
 
-OPTIONAL = {  # distribution -> what it is for, extra that brings it
+OPTIONAL = {  # distribution -> its purpose, extra that installs it
     "fiftyone": ("FiftyOne plugin", "fiftyone"),
     "vapoursynth": ("VapourSynth filter", "vapoursynth"),
 }
@@ -25,13 +25,13 @@ OPTIONAL = {  # distribution -> what it is for, extra that brings it
 
 @dataclass(frozen=True)
 class Check:
-    """One finding.
+    """Result of one check.
 
     Attributes:
-        name: what was looked at.
-        state: "ok"; "off" for what is optional and absent; "broken" for what scoring needs.
-        detail: what was found.
-        remedy: what to do; empty when all is well.
+        name: component that was checked.
+        state: "ok"; "off" if an optional component is missing; "broken" if scoring cannot work.
+        detail: version, path or error.
+        remedy: suggested action; empty if none is needed.
     """
 
     name: str
@@ -41,13 +41,14 @@ class Check:
 
 
 def examine() -> Iterator[Check]:
-    """Look at everything, quickest first."""
+    """Run all checks, the fastest first."""
     yield Check("dover-plugin", "ok", __version__)
     yield Check("Python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield from _torch()
     yield from _engines()
     yield from _decoders()
     yield _cache()
+    yield from _compiled()
     for row in registry():
         yield _weights(row)
     for name, (purpose, extra) in OPTIONAL.items():
@@ -61,7 +62,7 @@ def examine() -> Iterator[Check]:
 def _torch() -> Iterator[Check]:
     try:
         import torch
-    except Exception as error:  # a broken install raises whatever it likes
+    except Exception as error:  # a broken installation raises many types of error
         yield Check("torch", "broken", f"{error}", "pip install --force-reinstall torch")
         return
     yield Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
@@ -81,7 +82,7 @@ def _engines() -> Iterator[Check]:
             continue
         missing = [package for package in packages if not find_spec(package)]
         remedy = f"pip install 'dover-plugin[{factory.EXTRAS[engine]}]'" if missing else ""
-        detail = f"without {' and '.join(missing)}" if missing else _version(packages[0])
+        detail = f"{' and '.join(missing)} not installed" if missing else _version(packages[0])
         yield Check(f"engine {engine}", "off" if missing else "ok", detail, remedy)
     try:
         from dover_plugin.engines.torch_engine import find_device
@@ -103,12 +104,12 @@ def _engines() -> Iterator[Check]:
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # another distribution brings it, such as onnxruntime-gpu
+    except PackageNotFoundError:  # another distribution provides it, such as onnxruntime-gpu
         return "installed"
 
 
 def _decoders() -> Iterator[Check]:
-    """Write a tiny clip and read it with each decoder."""
+    """Encode a tiny clip and read it with each decoder."""
     import av
     import numpy as np
 
@@ -147,13 +148,30 @@ def _cache() -> Check:
     return Check("cache", "ok", f"{folder} ({source}), {free:.0f} GiB free")
 
 
+def _compiled() -> Iterator[Check]:
+    """Verify the compiled graphs in the cache, if there are any."""
+    try:
+        from dover_plugin.engines import compiled
+
+        folders = len(list(compiled.cache_folder().glob("*/")))
+        damaged = compiled.damaged_files()
+    except (ImportError, OSError) as error:
+        yield Check("compiled networks", "off", str(error), "check the cache folder")
+        return
+    if damaged:
+        detail = f"{len(damaged)} files do not match their SHA-256, such as {damaged[0]}"
+        remedy = "the next start compiles them again"
+        yield Check("compiled networks", "off", detail, remedy)
+    elif folders:
+        yield Check("compiled networks", "ok", f"{folders} in the cache, verified")
+
+
 def _weights(row: Published) -> Check:
     name = f"weights of {row.model}"
     if not store.cached(row.model).exists():
-        return Check(name, "off", "not here", f"dover weights download {row.model}")
+        return Check(name, "off", "not downloaded", f"dover weights download {row.model}")
     try:
         digest = store.verify(row.model)
-        known = "verified" if row.sha256 else "here; nobody published its hash"
-        return Check(name, "ok", f"{known}, {digest[:8]}")
+        return Check(name, "ok", f"{digest[:8]}, verified against the {row.verified_against}")
     except DoverError as error:
         return Check(name, "broken", str(error), f"dover weights download {row.model}")

@@ -1,20 +1,20 @@
-"""What can go wrong, each message in the form: what, got, fix."""
+"""Exceptions. Each message states what is wrong, the value, and the fix."""
 
 
 class DoverError(Exception):
-    """Base of every error a user can cause or meet."""
+    """Base class of all errors of this package."""
 
 
 class SettingsError(DoverError):
-    """A model, device, option or calibration that does not exist or does not fit."""
+    """A model, device, option or calibration that does not exist or is invalid."""
 
 
 class VideoError(DoverError):
-    """A video that cannot be read, or for which the network gives no number."""
+    """A video that cannot be read, or for which the network output is not finite."""
 
 
 class WeightsError(DoverError):
-    """Weights that are missing, damaged, or of another model."""
+    """Weights that are missing, damaged, or belong to another model."""
 
 
 class LicenceError(WeightsError):
@@ -22,4 +22,4 @@ class LicenceError(WeightsError):
 
 
 class EngineError(DoverError):
-    """A network that cannot be run on this device, whatever the video; it stops a batch."""
+    """A network that cannot run on this device; it stops a batch."""

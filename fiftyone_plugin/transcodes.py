@@ -37,7 +37,7 @@ class Comparison:
         pairs: with a difference.
         unpaired: samples without a counterpart.
         unscored: pairs one side of which has no scores.
-        unlike: pairs scored with different settings, which say nothing of each other.
+        settings_mismatch: pairs scored with different settings, which say nothing of each other.
         lost: pairs whose overall score fell by more than the threshold.
         threshold: in [0, 1].
         mean: of the differences in overall, after minus before; None without pairs.

@@ -1,4 +1,4 @@
-"""How much a score changed over the segments of a video, and what may be said of it."""
+"""Difference of a score over the segments of a video, with its confidence interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ import numpy as np
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000  # of the bootstrap
-FEWEST = 8  # segments of an interval; those of fewer are too narrow
+FEWEST = 8  # segments; intervals over fewer segments are too narrow
 INTERVAL = "95 % by the studentised bootstrap over segments"
-SMALL = 0.01  # a mean difference below this is none, whatever its interval
-TOLERANCE = 0.02  # quality is kept where the whole interval lies within this
+SMALL = 0.01  # a smaller mean difference is never a loss or a gain
+TOLERANCE = 0.02  # quality is kept if the whole interval is within +- this
 
 
 @dataclass(frozen=True)
 class Change:
-    """How one score changed, after minus before.
+    """Difference of one score, after minus before.
 
     Attributes:
         difference: mean over the segments, in [-1, 1].
-        low: where its 95 % interval begins; None with fewer than FEWEST segments.
-        high: where it ends.
+        low: lower end of the 95 % interval; None with fewer than FEWEST segments.
+        high: upper end of the interval.
     """
 
     difference: float
@@ -29,10 +29,10 @@ class Change:
 
     @classmethod
     def of(cls, differences: Sequence[float]) -> "Change":
-        """The mean and its interval: the bootstrap of (mean - true) / spread, seeded.
+        """Mean and studentised bootstrap interval, with a fixed seed.
 
-        Dividing each resampled mean by its own spread is what keeps intervals of few segments wide
-        enough (Efron and Tibshirani 1993, section 12.5).
+        Each resampled mean is divided by its own standard error, which keeps intervals over few
+        segments wide enough (Efron and Tibshirani 1993, section 12.5).
         """
         values = np.asarray(differences, dtype=np.float64)
         mean, count = float(values.mean()), len(values)
@@ -61,7 +61,7 @@ class Change:
 
     @property
     def text(self) -> str:
-        """As -0.110 (-0.130 to -0.090)."""
+        """Text such as -0.110 (-0.130 to -0.090)."""
         if self.low is None:
             return f"{self.difference:+.3f}"
         return f"{self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f})"

@@ -1,6 +1,6 @@
-"""Full-reference metrics beside the comparison: what is left of the source's pixels.
+"""Full-reference metrics beside a comparison: SSIMULACRA 2 and VMAF.
 
-They need frames that show the same at the same size, which DOVER does not.
+Both need aligned frames of equal size; DOVER does not.
 """
 
 import json
@@ -24,19 +24,19 @@ from dover_plugin.preprocessing.views import Picture
 from dover_plugin.text import name_of
 
 METRICS = ("ssimulacra2", "vmaf")
-# Frame by frame, whatever their times.
+# Frames are paired by number; timestamps are ignored.
 VMAF = (
     "[0:v]setpts=N/TB[after];[1:v]setpts=N/TB[before];"
     "[after][before]libvmaf=log_fmt=json:log_path=vmaf.json"
 )
-FRAMES = 4  # of each segment that SSIMULACRA 2 looks at, evenly spread
+FRAMES = 4  # evenly spread frames per segment for SSIMULACRA 2
 
 
 def require(metrics: Sequence[str]) -> None:
-    """Raise SettingsError unless all of these METRICS can be computed here."""
+    """Raise SettingsError unless all of these METRICS can be computed on this machine."""
     for name in metrics:
         if name not in METRICS:
-            raise SettingsError(f"No metric is named {name!r}. Choose from {', '.join(METRICS)}.")
+            raise SettingsError(f"Unknown metric {name!r}; use {' or '.join(METRICS)}.")
         if name == "ssimulacra2":
             _compute_ssimulacra2()
         else:
@@ -44,13 +44,13 @@ def require(metrics: Sequence[str]) -> None:
 
 
 def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
-    """The comparison with full-reference metrics, higher for closer; 100 is the same in both.
+    """Add full-reference metrics to a comparison; 100 means identical for both metrics.
 
-    Where sizes or numbers of frames differ, or a metric cannot be computed, a warning says so.
+    A warning is added where frame sizes or counts differ, or a metric cannot be computed.
 
     Args:
-        found: of two files.
-        metrics: some of METRICS.
+        found: comparison of two files.
+        metrics: names from METRICS.
 
     Raises:
         VideoError: a frame cannot be decoded.
@@ -63,7 +63,7 @@ def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
         other = [n for n in ("width", "height", "num_frames") if _differ(before, after, n)]
         if other:
             warnings.append(
-                f"{name_of(after.path)}: no {metric}, which needs equal frames ({other[0]} "
+                f"{name_of(after.path)}: {metric} needs equal frame sizes and counts ({other[0]} is "
                 f"{getattr(after, other[0])}, not {getattr(before, other[0])})"
             )
             continue
@@ -71,12 +71,16 @@ def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
             compute = _ssimulacra2 if metric == "ssimulacra2" else _vmaf
             computed[metric] = compute(Path(before.path or ""), Path(after.path or ""), segments)
         except SettingsError as error:
-            warnings.append(f"{name_of(after.path)}: no {metric}: {error}")
+            warnings.append(f"{name_of(after.path)}: {metric} failed: {error}")
     return replace(found, metrics=computed, warnings=warnings)
 
 
 def ssimulacra2(frames: Picture, reference: Picture) -> list[float]:
-    """Of each pair of frames (T, H, W, 3) uint8 RGB, by vapoursynth-vszip; 100 is the same.
+    """SSIMULACRA 2 of each pair of frames, computed by vapoursynth-vszip; 100 means identical.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        reference: (T, H, W, 3) uint8 RGB.
 
     Raises:
         SettingsError: the plugin is missing.
@@ -96,7 +100,7 @@ def _compute_ssimulacra2() -> Any:
         return vs.core.vszip.SSIMULACRA2
     except (ImportError, AttributeError):
         raise SettingsError(
-            "SSIMULACRA 2 is computed by vapoursynth-vszip, which is not installed. Install it "
+            "SSIMULACRA 2 needs vapoursynth-vszip, which is not installed. Install it "
             "with 'pip install vapoursynth vapoursynth-vszip'."
         ) from None
 
@@ -108,8 +112,8 @@ def _ffmpeg_with_vmaf() -> str:
     )
     if not (program and filters and "libvmaf" in filters.stdout):
         raise SettingsError(
-            "VMAF is computed by ffmpeg with libvmaf, which is not here. Install such an ffmpeg, "
-            "or take --metric ssimulacra2."
+            "VMAF needs an ffmpeg with libvmaf, which was not found. Install one, or use --metric "
+            "ssimulacra2."
         )
     return program
 
@@ -140,8 +144,8 @@ def _vmaf(before: Path, after: Path, segments: Sequence[Segment]) -> list[float]
             cwd=folder,
         )
         if done.returncode or not log.exists():
-            said = next(iter(done.stderr.strip().splitlines()), "it said nothing")
-            raise SettingsError(f"ffmpeg could not compute VMAF of '{after}': {said}.")
+            said = next(iter(done.stderr.strip().splitlines()), "no message")
+            raise SettingsError(f"ffmpeg failed to compute VMAF of '{after}': {said}.")
         frames = json.loads(log.read_text())["frames"]
     if len(frames) < segments[-1].end:
         raise SettingsError(

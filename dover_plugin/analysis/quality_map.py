@@ -1,4 +1,4 @@
-"""Pictures of where in the frame quality is low."""
+"""Images of local quality."""
 
 from io import BytesIO
 
@@ -13,13 +13,17 @@ from dover_plugin.scores import Maps
 
 type Box = tuple[int, int, int, int]
 
-COLOURS = "cividis"  # one order of lightness, also for the colour-blind
+COLOURS = "cividis"  # perceptually uniform; readable with a colour vision deficiency
 OPACITY = 0.6
 DPI = 100
 
 
 def local_quality(maps: Maps, branch: Branch) -> NDArray[np.float32]:
-    """(7, 7): the branch's map, averaged over clips and time; its mean is the raw score."""
+    """Map of a branch, averaged over clips and time; its mean is the raw score.
+
+    Returns:
+        (7, 7) float32.
+    """
     cells: NDArray[np.float32] = getattr(maps, branch).mean(axis=(0, 1))
     return cells
 
@@ -27,22 +31,22 @@ def local_quality(maps: Maps, branch: Branch) -> NDArray[np.float32]:
 def fragment_boxes(
     offsets: NDArray[np.int64], whole: tuple[int, int], shown: tuple[int, int]
 ) -> list[Box]:
-    """Where the technical view's fragments lie in a picture of the frame.
+    """Positions of the fragments of the technical view in an image of the frame.
 
     Args:
         offsets: (7, 7, 2), see sampling.Draw.
         whole: (H, W) of the frame that fragments are cut from.
-        shown: (H, W) of the picture.
+        shown: (H, W) of the image.
 
     Returns:
-        (top, left, bottom, right) of each, in pixels of the picture.
+        (top, left, bottom, right) of each fragment, in pixels of the image.
     """
     boxes = []
     for i in range(GRID):
         for j in range(GRID):
             corner = [
-                min(side // GRID * place, side - FRAGMENT) + int(offset)
-                for side, place, offset in zip(whole, (i, j), offsets[i, j], strict=True)
+                min(side // GRID * cell, side - FRAGMENT) + int(offset)
+                for side, cell, offset in zip(whole, (i, j), offsets[i, j], strict=True)
             ]
             scales = [s / w for s, w in zip(shown, whole, strict=True)]
             ends = [(c, c + FRAGMENT) for c in corner]
@@ -55,10 +59,10 @@ def fragment_boxes(
 
 
 def middle_frame(source: FrameSource) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB.
+    """The middle frame of a video, (H, W, 3) uint8 RGB.
 
     Raises:
-        VideoError: it cannot be decoded.
+        VideoError: the frame cannot be decoded.
     """
     [(_, frame)] = source.frames([source.info.num_frames // 2])
     return frame
@@ -67,12 +71,12 @@ def middle_frame(source: FrameSource) -> NDArray[np.uint8]:
 def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
     """Both maps over a frame, side by side, as PNG.
 
-    Colours compare the places of this video with each other, each map on a scale of its own. A
-    technical cell is about the fragment at its place; an aesthetic one about a part of the whole
-    frame, seen with its surroundings.
+    Colours compare locations within this video; each map has its own scale. A technical cell
+    describes the fragment at its position, an aesthetic cell a part of the frame and its
+    surroundings.
 
     Args:
-        maps: of Scores.
+        maps: quality maps; see Scores.maps.
         frame: (H, W, 3) uint8 RGB.
     """
     height, width, _ = frame.shape
@@ -93,7 +97,7 @@ def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
             interpolation="nearest",
         )
         bar = figure.colorbar(shown, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03)
-        bar.set_ticks([worst, best], labels=["worst place", "best place"])
+        bar.set_ticks([worst, best], labels=["worst", "best"])
         bar.ax.tick_params(length=0, labelsize=9)
     png = BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight", pad_inches=0.15)

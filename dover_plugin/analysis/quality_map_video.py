@@ -1,4 +1,4 @@
-"""Local quality laid over a video, frame by frame."""
+"""Quality maps drawn over a video, frame by frame."""
 
 import os
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from dover_plugin.io.source import Frame, FrameSource, VideoInfo
 from dover_plugin.preprocessing.sampling import BRANCHES, GRID, Branch, Draw, fragment_size
 from dover_plugin.scores import Maps
 
-WIDTH = 640  # pixels of each of the two pictures, at most
+WIDTH = 640  # maximum width of each of the two frames, in pixels
 TITLE, LEGEND = 32, 44  # heights of the strips above and below
-USUAL_RATE = 25.0  # frames per second of a source that does not tell
+USUAL_RATE = 25.0  # frames per second if the source does not state them
 PAPER, INK = (20, 23, 26), (235, 235, 235)
 
 
@@ -36,11 +36,11 @@ def write_map_video(
     scale over the whole video, one for each side.
 
     Args:
-        maps: of Scores.
-        draw: which frames and fragments were looked at.
+        maps: quality maps of the video; see Scores.maps.
+        draw: sampled frames and fragments.
         source: the video.
-        path: an .mp4 file.
-        done: told how many frames are written, of how many.
+        path: .mp4 file to write.
+        done: called with the number of frames written and the total.
 
     Raises:
         SettingsError: it cannot be written there.
@@ -71,15 +71,17 @@ def write_map_video(
 
 
 class _Side:
-    """One branch's map over time, and how it is painted."""
+    """The map of one branch over time, and its colours."""
 
     def __init__(
         self, maps: Maps, draw: Draw, branch: Branch, size: tuple[int, int], info: VideoInfo
     ) -> None:
-        local: NDArray[np.float32] = getattr(maps, branch)  # (clips, T/2, 7, 7)
+        local: NDArray[np.float32] = getattr(maps, branch)  # (clips, T, 7, 7)
         frames = draw.technical if branch == "technical" else draw.aesthetic[None]
         self._cells = local.reshape(-1, GRID, GRID)
-        self._moments = frames.reshape(len(local), -1, 2).mean(axis=2).ravel()  # of each map
+        self._moments = (
+            frames.reshape(len(local), local.shape[1], -1).mean(axis=2).ravel()
+        )  # of each map
         self._per_clip = local.shape[1]
         self._low, self._high = float(local.min()), float(local.max())
         self._rows = np.arange(size[0]) * GRID // size[0]
@@ -91,7 +93,7 @@ class _Side:
             self._outlines = [fragment_boxes(offsets, whole, size) for offsets in draw.offsets]
 
     def picture(self, frame: Frame, index: int) -> Frame:
-        """The frame in grey under the map of the nearest moment, between its strips."""
+        """The grey frame under the map of the nearest moment, between title and legend."""
         nearest = int(np.abs(self._moments - index).argmin())
         cells = (self._cells[nearest] - self._low) / max(self._high - self._low, 1e-12)
         colours = colormaps[COLOURS](cells)[..., :3] * 255  # (7, 7, 3)
@@ -106,7 +108,7 @@ class _Side:
 
 
 def _strips(branch: Branch, width: int) -> tuple[Frame, Frame]:
-    """The title above, and below it what the colours mean."""
+    """The title above the frame, and the colour legend below it."""
     title = Image.new("RGB", (width, TITLE), PAPER)
     font = ImageFont.load_default(16)
     ImageDraw.Draw(title).text((12, TITLE // 2), branch, INK, font, anchor="lm")

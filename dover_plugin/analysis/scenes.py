@@ -1,15 +1,15 @@
-"""Where the scenes of a video begin, by PySceneDetect."""
+"""Scene detection with PySceneDetect."""
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.source import FrameSource
 
-WIDTH = 256  # pixels that are looked at in a row; PySceneDetect reduces frames alike
-SHORTEST = 0.6  # seconds of a scene
-USUAL_RATE = 25.0  # frames per second of a video that does not tell
+WIDTH = 256  # maximum frame width in pixels, as in PySceneDetect
+SHORTEST = 0.6  # minimum scene length in seconds
+USUAL_RATE = 25.0  # frames per second if the video does not state them
 
 
 def find_scenes(source: FrameSource) -> list[int]:
-    """First frames of the scenes, 0 among them; every frame is read.
+    """First frame of each scene, including 0. All frames are read.
 
     Raises:
         SettingsError: PySceneDetect is missing.
@@ -19,8 +19,8 @@ def find_scenes(source: FrameSource) -> list[int]:
         from scenedetect import AdaptiveDetector, FrameTimecode
     except ImportError:
         raise SettingsError(
-            "Scenes are found by PySceneDetect, which is not installed. Install it with "
-            "\"pip install 'dover-plugin[report]'\", or name a length, as '5s'."
+            "Scene detection needs PySceneDetect, which is not installed. Install it with "
+            "\"pip install 'dover-plugin[report]'\", or use a segment length such as '5s'."
         ) from None
     info = source.info
     fps = float(info.fps or USUAL_RATE)

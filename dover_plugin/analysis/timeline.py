@@ -28,12 +28,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Summary:
-    """What the segments sum up to; each number is a score in [0, 1].
+    """Statistics of a score over the segments, each in [0, 1].
 
     Attributes:
-        minimum: of the worst segment.
-        low: below which LOW_PERCENTILE percent of the segments lie.
-        mean: of all segments.
+        minimum: score of the worst segment.
+        low: percentile LOW_PERCENTILE over the segments.
+        mean: mean over the segments.
     """
 
     minimum: float
@@ -43,12 +43,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A video, segment by segment.
+    """The scored segments of a video.
 
     Attributes:
-        info: of the video.
-        settings: what it was scored with.
-        segments: in order; at least one.
+        info: metadata of the video.
+        settings: settings of the scorer.
+        segments: scored segments in order, at least one.
     """
 
     info: VideoInfo
@@ -56,21 +56,21 @@ class Timeline:
     segments: Sequence[SegmentScores]
 
     def summary(self, score: str = "overall") -> Summary:
-        """Of "overall", "technical" or "aesthetic"."""
+        """Statistics of the score "overall", "technical" or "aesthetic"."""
         values = [getattr(part.scores, score) for part in self.segments]
         return Summary(
             min(values), float(np.percentile(values, LOW_PERCENTILE)), float(np.mean(values))
         )
 
     def worst(self, count: int = 3, score: str = "overall") -> list[SegmentScores]:
-        """The segments that score lowest, the worst first."""
+        """The segments with the lowest scores, worst first."""
         return sorted(self.segments, key=lambda part: getattr(part.scores, score))[:count]
 
     def warnings(self) -> list[str]:
-        """What may surprise, each sentence once."""
+        """Warnings of the video and of its segments, each once."""
         own = {w: None for part in self.segments for w in part.scores.warnings}
         short = [part for part in self.segments if part.scores.num_frames < CLIP_LEN]
-        if len(short) > 1:  # of several lengths, each with a sentence
+        if len(short) > 1:  # one warning instead of one per segment length
             own = {w: None for w in own if "which the model sees repeatedly" not in w}
             own[
                 f"{len(short)} segments have fewer than {CLIP_LEN} frames, which the model sees "
@@ -79,7 +79,7 @@ class Timeline:
         return list(dict.fromkeys([*self.info.warnings, *own]))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One JSON-ready row a segment; keys and order are those of COLUMNS."""
+        """One JSON-ready row per segment; keys and order are those of COLUMNS."""
         return [segment_row(part) for part in self.segments]
 
     def to_dict(self) -> dict[str, Any]:

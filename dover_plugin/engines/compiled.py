@@ -1,6 +1,7 @@
-"""Graphs of networks on disk, so that only the first start has to make them."""
+"""Cache of compiled graphs, so that only the first start exports a network."""
 
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -10,54 +11,124 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
-
 import dover_plugin
 from dover_plugin import networks
 from dover_plugin.engines import export
+from dover_plugin.errors import SettingsError
+from dover_plugin.io.json_object import read_json_object
+from dover_plugin.io.write import write_text
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.weights.download import sha256_of
+from dover_plugin.weights.lock import locked
 from dover_plugin.weights.store import cache_dir
+
+LOCK_SECONDS = 300.0  # longest wait for another process that compiles the same network
+HASHES = "sha256.json"  # hash of every other file in the folder, by its relative path
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def graphs(network: Dover, weights_sha256: str) -> Iterator[dict[str, Path]]:
-    """One ONNX file per branch, in a folder where engines may keep files of their own.
+    """Provide one ONNX file per branch, in a folder where engines may cache files of their own.
 
-    They lie in the cache beside the weights, under a key of the weights and of what made them.
-    Where the cache cannot be written they are made for this time only.
+    The folder is in the cache, under a key of the weights and of everything else that determines
+    the graphs. Files that do not match the hashes stored when they were written are deleted and
+    made again. If the cache cannot be used, a temporary folder takes its place.
 
     Args:
-        network: in evaluation mode, float32, on the CPU.
-        weights_sha256: of its weights.
+        network: network in evaluation mode, float32, on the CPU.
+        weights_sha256: hash of its weights.
 
     Yields:
-        The file of each branch, whose input and output are those of export_onnx. While it is used
-        other processes wait.
+        The file of each branch; its inputs and outputs are those of export_onnx. Other processes
+        wait until the block ends, at most LOCK_SECONDS.
     """
-    folder = cache_dir() / "compiled" / _key(weights_sha256)
+    folder = cache_folder() / _key(weights_sha256)
     with ExitStack() as held:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK) or not _complete(folder):
-                held.enter_context(FileLock(folder.with_name(f"{folder.name}.lock")))
+            files = _cached(network, folder, held)
+        except (OSError, SettingsError) as error:
+            log.warning(
+                "Cannot keep compiled networks in '%s' (%s); compiling for this run only.",
+                folder,
+                error,
+            )
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="dover-")))
             files = _make(network, folder)
-        except OSError as error:
-            log.warning("Cannot keep compiled networks in '%s' (%s).", folder, error)
-            temporary = held.enter_context(tempfile.TemporaryDirectory(prefix="dover-"))
-            files = _make(network, Path(temporary))
+        before = _contents(folder)
         yield files
+        if _contents(folder) != before:  # the engine has cached files of its own
+            try:
+                _store_hashes(folder)
+            except (OSError, SettingsError) as error:  # they are deleted at the next start
+                log.warning("Cannot store the hashes of '%s' (%s).", folder, error)
+
+
+def cache_folder() -> Path:
+    """Folder that holds one folder per compiled network."""
+    return cache_dir() / "compiled"
+
+
+def damaged_files() -> list[Path]:
+    """Files of all compiled networks that do not match their stored hashes."""
+    return [
+        file
+        for folder in sorted(cache_folder().glob("*/"))
+        if _complete(folder)
+        for file in _unverified(folder)
+    ]
 
 
 def unloadable(engine: str, file: Path, error: Exception) -> str:
-    """What to say where an engine refuses a graph."""
+    """Message for an engine that cannot load a graph."""
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
     return (
-        f"{engine} cannot load '{file}' ({reason}). Delete the folder '{file.parent}', which is "
-        "then made again, or use the engine 'torch'."
+        f"{engine} cannot load '{file}' ({reason}). Delete the folder '{file.parent}' to compile "
+        "the network again, or use the engine 'torch'."
     )
+
+
+def _cached(network: Dover, folder: Path, held: ExitStack) -> dict[str, Path]:
+    """The files of ``folder``, verified or made; ``held`` takes the lock.
+
+    Raises:
+        OSError: the folder cannot be written, or another process keeps its lock.
+        SettingsError: the hashes cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK):
+        lock = folder.with_name(f"{folder.name}.lock")
+        held.enter_context(locked(lock, "compiles or loads this network", LOCK_SECONDS))
+        for left in folder.glob("tmp*"):  # from a start that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        for file in _unverified(folder):
+            log.warning("Deleting '%s', which does not match its stored SHA-256.", file)
+            file.unlink()
+    elif not _complete(folder) or _unverified(folder):
+        raise PermissionError("the folder is read-only and its files do not match their SHA-256")
+    if _complete(folder):
+        return _files(folder)
+    log.info("Compiling the network into '%s'.", folder)
+    return _make(network, folder)
+
+
+def _make(network: Dover, folder: Path) -> dict[str, Path]:
+    import onnx
+    from onnx.utils import Extractor
+
+    files = _files(folder)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        whole = Path(temporary) / "network.onnx"
+        export.export_onnx(network, whole, {})
+        extractor = Extractor(onnx.load(whole))
+        for branch, file in files.items():
+            part = extractor.extract_model([f"{branch}_view"], [f"{branch}_map"])
+            onnx.save(part, Path(temporary) / file.name)
+            (Path(temporary) / file.name).replace(file)
+    _store_hashes(folder)
+    return files
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -65,31 +136,42 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _complete(folder: Path) -> bool:
-    return all(file.exists() for file in _files(folder).values())
+    return all(file.is_file() for file in _files(folder).values())
 
 
-def _make(network: Dover, folder: Path) -> dict[str, Path]:
-    files = _files(folder)
-    if not _complete(folder):
-        import onnx
-        from onnx.utils import Extractor
+def _unverified(folder: Path) -> list[Path]:
+    """Files whose SHA-256 is not the stored one, or that have none."""
+    try:
+        stored = read_json_object(folder / HASHES)
+    except (OSError, ValueError, SettingsError):
+        stored = {}
+    return [
+        file
+        for file in _contents(folder)
+        if not file.is_file() or stored.get(_name(file, folder)) != sha256_of(file)
+    ]
 
-        log.info("Compiling the network into '%s', once.", folder)
-        for left in folder.glob("tmp*"):  # by an earlier start that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            whole = Path(temporary) / "network.onnx"
-            export.export_onnx(network, whole, {})
-            extractor = Extractor(onnx.load(whole))
-            for branch, file in files.items():
-                part = extractor.extract_model([f"{branch}_view"], [f"{branch}_map"])
-                onnx.save(part, Path(temporary) / file.name)
-                (Path(temporary) / file.name).replace(file)
-    return files
+
+def _store_hashes(folder: Path) -> None:
+    hashes = {_name(file, folder): sha256_of(file) for file in _contents(folder)}
+    write_text(folder / HASHES, json.dumps(hashes, indent=1))
+
+
+def _contents(folder: Path) -> list[Path]:
+    """Everything below ``folder`` but folders and the stored hashes."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file != folder / HASHES and (file.is_symlink() or not file.is_dir())
+    ]
+
+
+def _name(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix()
 
 
 def _key(weights_sha256: str) -> str:
-    """Of everything that a graph depends on: weights, versions, and the source of the networks."""
+    """Hash of all that determines a graph: weights, versions, and the source of the networks."""
     digest = hashlib.sha256()
     versions = (version(name) for name in ("torch", "onnx", "onnxscript"))
     for part in (weights_sha256, dover_plugin.__version__, *versions):

@@ -1,9 +1,10 @@
-"""Choose an engine and put a network on a device."""
+"""Choose an inference engine and load a network into it."""
 
 import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
+from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import SettingsError
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from dover_plugin.networks import Dover
 
 ENGINES = ("auto", "torch", "openvino", "onnxruntime")
-VARIABLE = "DOVER_ENGINE"  # what "auto" means, where it is set
+VARIABLE = "DOVER_ENGINE"  # environment variable that sets the engine for "auto"
 NEEDS = {
     "torch": ("torch",),
     "openvino": ("openvino", "onnx", "onnxscript"),
@@ -23,32 +24,38 @@ EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
 
 
 class Engine(Protocol):
-    """A network ready to run. It may be called from several threads."""
+    """A network ready to run; several threads may call it."""
 
     name: str
     device: str
     precision: str
 
     def run(self, views: Views) -> Maps:
-        """Score the locations of one video's views."""
+        """Compute the quality maps of one video's views.
+
+        Raises:
+            EngineError: the network cannot run, or the process was forked after it made an engine.
+        """
         ...
 
 
 def make_engine(
     name: str, network: "Dover", device: str, precision: str, weights_sha256: str
 ) -> Engine:
-    """Put a network on a device.
+    """Load a network into an engine on a device.
 
     Args:
         name: one of ENGINES; see choose.
-        network: in evaluation mode, float32, on the CPU.
+        network: network in evaluation mode, float32, on the CPU.
         device: "auto" or a torch device.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
-        weights_sha256: of the network's weights; compiled networks are kept under it.
+        weights_sha256: hash of the network's weights; it is a part of the cache key.
 
     Raises:
-        SettingsError: an engine, device or precision that is not here.
+        SettingsError: the engine, device or precision is not available.
+        EngineError: the process was forked after it made an engine.
     """
+    check_process()
     from dover_plugin.engines.torch_engine import TorchEngine, find_device
 
     found = find_device(device)
@@ -56,7 +63,7 @@ def make_engine(
     if chosen == "torch":
         return TorchEngine(network, found, precision)
     if precision not in PRECISIONS[chosen]:
-        by_auto = ", which 'auto' means here," if name == "auto" else ""
+        by_auto = " (selected by 'auto')" if name == "auto" else ""
         raise SettingsError(
             f"The engine {chosen!r}{by_auto} computes in {' or '.join(PRECISIONS[chosen])}, got "
             f"precision {precision!r}. Choose one of these, or use the engine 'torch' on CUDA."
@@ -77,13 +84,12 @@ def make_engine(
 
 
 def choose(name: str, device: str) -> str:
-    """The engine that ``name`` means on a kind of device.
+    """The engine that ``name`` selects on a device type such as "cpu".
 
-    "auto" is $DOVER_ENGINE where that is set, else OpenVINO on a CPU where it is installed, else
-    torch.
+    "auto" is $DOVER_ENGINE if that is set, else OpenVINO on a CPU if it is installed, else torch.
 
     Raises:
-        SettingsError: an engine that is not here.
+        SettingsError: the engine does not exist.
     """
     chosen = (os.environ.get(VARIABLE) or name) if name == "auto" else name
     if chosen not in ENGINES:
@@ -93,5 +99,5 @@ def choose(name: str, device: str) -> str:
         )
     if chosen != "auto":
         return chosen
-    quick = device == "cpu" and all(find_spec(package) for package in NEEDS["openvino"])
-    return "openvino" if quick else "torch"
+    usable = device == "cpu" and all(find_spec(package) for package in NEEDS["openvino"])
+    return "openvino" if usable else "torch"

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from dover_plugin.engines.compiled import graphs, unloadable
+from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.normalise import normalise
@@ -20,12 +21,13 @@ class OnnxRuntimeEngine:
     """Runs a network clip by clip in float32, on as many threads as torch would use.
 
     Args:
-        network: in evaluation mode, float32, on the CPU.
+        network: network in evaluation mode, float32, on the CPU.
         device: the CPU or a CUDA device.
-        weights_sha256: of the network's weights.
+        weights_sha256: hash of the network's weights.
 
     Raises:
-        SettingsError: a device that this build of ONNX Runtime does not have.
+        SettingsError: this build of ONNX Runtime does not support the device.
+        EngineError: ONNX Runtime cannot load the network.
     """
 
     name = "onnxruntime"
@@ -39,8 +41,9 @@ class OnnxRuntimeEngine:
             self._sessions = {b: _session(file, providers) for b, file in files.items()}
 
     def run(self, views: Views) -> Maps:
-        """See engines.Engine."""
-        with self._lock:  # one video at a time: two would share the cores and add up their memory
+        """See factory.Engine."""
+        check_process()
+        with self._lock:  # two videos at a time would share the cores and add up their memory
             return Maps(
                 technical=self._map("technical", views.technical),
                 aesthetic=self._map("aesthetic", views.aesthetic),
@@ -66,7 +69,7 @@ def _providers(device: torch.device) -> list[tuple[str, dict[str, str]]]:
     here = onnxruntime.get_available_providers()
     if provider not in here:
         raise SettingsError(
-            f"This build of ONNX Runtime does not run on device '{device}' (it has "
+            f"This build of ONNX Runtime does not support device '{device}' (it has "
             f"{', '.join(here)}). For CUDA install onnxruntime-gpu, or use the engine 'torch'."
         )
     return [(provider, settings)]
@@ -77,18 +80,18 @@ def _session(
 ) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.enable_cpu_mem_arena = False  # it would keep what building the graph took, for ever
+    options.enable_cpu_mem_arena = False  # the arena would keep the memory of the graph's setup
     options.log_severity_level = 3  # errors
     try:
         session = onnxruntime.InferenceSession(
             file, options, providers=providers, enable_fallback=False
         )
-    except Exception as error:  # its errors share no base
+    except Exception as error:  # its errors share no base class
         raise EngineError(unloadable("ONNX Runtime", file, error)) from None
     wanted = providers[0][0]
     if session.get_providers()[0] != wanted:
         raise SettingsError(
-            f"ONNX Runtime cannot load its {wanted}; the CUDA and cuDNN libraries it needs may be "
-            "missing. Install them, or use the engine 'torch'."
+            f"ONNX Runtime cannot load its {wanted}; its CUDA and cuDNN libraries may be missing. "
+            "Install them, or use the engine 'torch'."
         )
     return session

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dover_plugin.engines.compiled import graphs, unloadable
+from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.normalise import MEAN, STD
@@ -18,8 +19,7 @@ from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
 from dover_plugin.preprocessing.views import Picture, Views
 from dover_plugin.scores import Maps
 
-# Imported beside this package, OpenVINO forks and reports its use over the network; it does
-# without where the package cannot be imported.
+# If this package can be imported, OpenVINO forks a process that reports usage over the network.
 _modules = cast("dict[str, object]", sys.modules)
 _modules.setdefault("openvino_telemetry", None)
 
@@ -29,9 +29,9 @@ from openvino.preprocess import PrePostProcessor  # noqa: E402
 if _modules["openvino_telemetry"] is None:
     del _modules["openvino_telemetry"]
 
-# One for the life of the process. Where the CPU has AMX, the first use of a Core puts a stack for
-# signal handlers under the thread, and its end may leave that thread with one that is gone: the
-# next signal that Python handles, as Ctrl-C, would kill the process without a word.
+# One Core lives as long as the process. On CPUs with AMX, the first use of a Core installs an
+# alternate signal stack, and its destructor may free that stack while it is installed. The next
+# signal that Python handles, such as Ctrl-C, would then kill the process without a message.
 CORE = openvino.Core()
 
 
@@ -39,13 +39,14 @@ class OpenVinoEngine:
     """Runs a network clip by clip, on as many threads as torch would use.
 
     Args:
-        network: in evaluation mode, float32, on the CPU.
+        network: network in evaluation mode, float32, on the CPU.
         device: the CPU.
-        precision: "float32", or "bfloat16" on a CPU that has it.
-        weights_sha256: of the network's weights.
+        precision: "float32", or "bfloat16" on a CPU that supports it.
+        weights_sha256: hash of the network's weights.
 
     Raises:
-        SettingsError: another device, or a CPU without bfloat16.
+        SettingsError: the device is not a CPU, or the CPU does not support bfloat16.
+        EngineError: OpenVINO cannot load the network.
     """
 
     name = "openvino"
@@ -56,7 +57,7 @@ class OpenVinoEngine:
         if device.type != "cpu":
             raise SettingsError(
                 f"The engine 'openvino' runs on the CPU, got device '{device}'. Use the engine "
-                "'torch' there."
+                "'torch' on that device."
             )
         capabilities = CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in capabilities:
@@ -70,8 +71,9 @@ class OpenVinoEngine:
             self._branches = {b: _compile(file, b, precision) for b, file in files.items()}
 
     def run(self, views: Views) -> Maps:
-        """See engines.Engine."""
-        with self._lock:  # one video at a time: two would share the cores and add up their memory
+        """See factory.Engine."""
+        check_process()
+        with self._lock:  # two videos at a time would share the cores and add up their memory
             return Maps(
                 technical=self._map("technical", views.technical),
                 aesthetic=self._map("aesthetic", views.aesthetic),
@@ -87,7 +89,7 @@ class OpenVinoEngine:
 
 
 def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
-    """A graph that takes one clip (1, T, H, W, 3) uint8."""
+    """Compile a graph whose input is one clip (1, T, H, W, 3) uint8."""
     try:
         model = CORE.read_model(file)
     except RuntimeError as error:
@@ -99,7 +101,7 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     view.preprocess().convert_element_type(openvino.Type.f32).mean(list(MEAN)).scale(list(STD))
     view.model().set_layout(openvino.Layout("NCDHW"))
     settings = {
-        # Left to itself it takes bfloat16 wherever the CPU has it.
+        # The default is bfloat16 on CPUs that support it.
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),

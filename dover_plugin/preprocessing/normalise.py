@@ -1,4 +1,4 @@
-"""Pictures to numbers as the networks expect them."""
+"""Normalisation of frames."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ STD = (58.395, 57.12, 57.375)
 
 
 def normalise(clips: Tensor) -> Tensor:
-    """(N, T, 224, 224, 3) uint8 -> (N, 3, T, 224, 224) float32, as the networks expect."""
+    """(N, T, 224, 224, 3) uint8 RGB -> (N, 3, T, 224, 224) float32, (pixel - mean) / std."""
     mean, std = (
         torch.tensor(constant, dtype=torch.float32, device=clips.device) for constant in (MEAN, STD)
     )

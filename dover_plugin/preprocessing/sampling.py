@@ -1,8 +1,8 @@
-"""Which frames the two views need, and where the technical view's fragments lie.
+"""Sampling of the frames of both views and of the fragments of the technical view.
 
-Pure functions of the video's length and size. The reference draws at random and unseeded; here
-every draw from [0, high) is replaced by high // 2 unless a generator is given, so a score is a
-function of the pixels alone.
+Pure functions of the length and size of the video. The reference samples at random without a seed.
+Here every draw from [0, high) is high // 2 unless a generator is given, so a score depends on the
+pixels only.
 
 Source: paper section 3.2; UnifiedFrameSampler and get_spatial_fragments of the reference.
 """
@@ -28,13 +28,13 @@ BRANCHES: tuple[Branch, ...] = ("technical", "aesthetic")
 
 @dataclass(frozen=True)
 class Draw:
-    """One choice of frames and fragments for a whole video or segment.
+    """Sampled frames and fragments of one video or segment.
 
     Attributes:
         technical: (num_clips, clip_len) frame indices.
         aesthetic: (clip_len,) frame indices.
-        offsets: (num_clips, GRID, GRID, 2) rows and columns by which each fragment lies below and
-            right of its grid cell's corner; one set per clip, so that fragments follow the motion.
+        offsets: (num_clips, GRID, GRID, 2) row and column offset of each fragment from the corner
+            of its grid cell; one set per clip, so that fragments follow the motion.
     """
 
     technical: Indices
@@ -51,15 +51,15 @@ def draw(
     num_clips: int = NUM_CLIPS,
     clip_len: int = CLIP_LEN,
 ) -> Draw:
-    """Choose frames and fragments: centred, or at random with ``rng``.
+    """Sample frames and fragments: centred, or at random with ``rng``.
 
     Args:
-        num_frames: frames of the video, at least 1.
-        height: of its frames in pixels, at least 1.
-        width: likewise.
+        num_frames: number of frames of the video, at least 1.
+        height: frame height in pixels, at least 1.
+        width: frame width in pixels, at least 1.
         rng: consumed in the order technical frames, aesthetic frames, offsets.
-        num_clips: of the technical view; scores take 3, training takes 1.
-        clip_len: frames of each clip; other than 32 in training only.
+        num_clips: clips of the technical view; scoring uses 3, training 1.
+        clip_len: frames per clip; scoring uses 32.
     """
     technical = _sample(num_frames, num_clips, clip_len, rng)
     aesthetic = _sample(num_frames, clip_len, 1, rng).reshape(clip_len)
@@ -72,7 +72,7 @@ def draw(
 def draws(
     num_frames: int, height: int, width: int, *, seed: int | None = None, repeats: int = 1
 ) -> list[Draw]:
-    """``repeats`` draws: the centred one without a seed, else independent seeded ones."""
+    """``repeats`` samples: the centred one without a seed, otherwise independent random ones."""
     if seed is None:
         return [draw(num_frames, height, width)] * repeats
     return [
@@ -85,7 +85,7 @@ def fragment_size(height: int, width: int) -> tuple[int, int]:
     """Size (height, width) of the frame that fragments are cut from.
 
     A frame whose short side is below 224 is enlarged to exactly 224 first. The reference then
-    builds the grid from the size before enlarging, and so sees a corner of the picture; here the
+    builds its grid from the size before enlarging and covers a corner of the frame only; here the
     grid covers the enlarged frame.
     """
     if min(height, width) >= VIEW:
@@ -113,7 +113,7 @@ def _offsets(num_clips: int, height: int, width: int, rng: np.random.Generator |
 
 
 def _integers(high: int, shape: tuple[int, ...], rng: np.random.Generator | None) -> Indices:
-    """Integers of [0, high), or zeros where that is empty; the middle one without ``rng``."""
+    """Random integers of [0, high), or high // 2 without ``rng``; zeros if high <= 0."""
     if high <= 0:
         return np.zeros(shape, np.int64)
     return np.full(shape, high // 2) if rng is None else rng.integers(0, high, shape)

@@ -1,4 +1,4 @@
-"""Frames to what the networks look at.
+"""Frames to the two views that are the input of the networks.
 
 The seam for every surface is one frame in, one 224x224 picture out, uint8 RGB both:
 technical_mosaic and aesthetic_picture. 32 of them make a clip. NumPy alone
@@ -32,13 +32,13 @@ type Picture = NDArray[np.uint8]
 
 
 class Sample(NamedTuple):
-    """One picture of a view.
+    """One frame of a view.
 
     Attributes:
-        frame: index of the frame it is made of.
-        branch: the view.
-        clip: of the view.
-        position: in the clip.
+        frame: index of the source frame.
+        branch: branch that the view belongs to.
+        clip: index of the clip in the view.
+        position: index of the frame in the clip.
     """
 
     frame: int
@@ -49,11 +49,11 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Views:
-    """Both views of one video or segment, 19 MB for a score.
+    """Both views of one video or segment (19 MB).
 
     Attributes:
         technical: (num_clips, clip_len, 224, 224, 3) uint8 RGB mosaics.
-        aesthetic: (1, clip_len, 224, 224, 3) uint8 RGB pictures.
+        aesthetic: (1, clip_len, 224, 224, 3) uint8 RGB frames.
     """
 
     technical: Picture
@@ -61,19 +61,19 @@ class Views:
 
     @classmethod
     def blank(cls, num_clips: int = NUM_CLIPS, clip_len: int = CLIP_LEN) -> "Views":
-        """Views to be filled picture by picture."""
+        """Empty views to be filled frame by frame."""
         shape = (clip_len, VIEW, VIEW, 3)
         return cls(np.zeros((num_clips, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
 
     def place(self, sample: Sample) -> Picture:
-        """(224, 224, 3): where the sample's picture goes."""
+        """The slot of a sample in its view, (224, 224, 3)."""
         view = self.technical if sample.branch == "technical" else self.aesthetic
         place: Picture = view[sample.clip, sample.position]
         return place
 
 
 def samples(draw: Draw) -> list[Sample]:
-    """Every picture of both views, in the order of the frames they are made of."""
+    """All frames of both views, in the order of their source frames."""
     technical = [
         Sample(int(frame), "technical", clip, position)
         for clip, frames in enumerate(draw.technical)
@@ -84,14 +84,14 @@ def samples(draw: Draw) -> list[Sample]:
 
 
 def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
-    """Reduce a frame (H, W, C) to the sample's picture (224, 224, C)."""
+    """Reduce a frame (H, W, C) to the frame of the view (224, 224, C)."""
     if sample.branch == "technical":
         return technical_mosaic(frame, draw.offsets[sample.clip])
     return aesthetic_picture(frame)
 
 
 def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
-    """Splice 7x7 fragments of 32x32 pixels, at native resolution, into one picture.
+    """Splice 7x7 fragments of 32x32 pixels at native resolution into one mosaic.
 
     Args:
         frame: (H, W, C); enlarged first if its short side is below 224.
@@ -118,15 +118,15 @@ def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
 
 
 def aesthetic_picture(frame: Picture, height: int = VIEW, width: int = VIEW) -> Picture:
-    """Squash the whole frame: bilinear, **not** antialiased, as the weights were trained.
+    """Resize the whole frame: bilinear, **not** antialiased, as in training.
 
     Only the pixels that the 224x224 samples touch are read, so a 4K frame costs no more than a
     small one. Equal to ``torch.nn.functional.interpolate`` in float32, rounded to uint8.
 
     Args:
         frame: (H, W, C).
-        height: of the picture.
-        width: likewise.
+        height: height of the result in pixels.
+        width: width of the result in pixels.
 
     Returns:
         (height, width, C).
@@ -135,7 +135,7 @@ def aesthetic_picture(frame: Picture, height: int = VIEW, width: int = VIEW) -> 
 
 
 def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
-    """The views of a whole video, one per draw; see stream_views."""
+    """The views of a whole video, one per sample; see stream_views."""
     (views,) = stream_views(source, [(0, draws)])
     return views
 
@@ -143,11 +143,11 @@ def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
 def stream_views(
     source: FrameSource, segments: Sequence[tuple[int, Sequence[Draw]]]
 ) -> Iterator[list[Views]]:
-    """Read each needed frame once, in one pass, and reduce it at once to all pictures made of it.
+    """Read each sampled frame once, in one pass, and reduce it to the frames of all views.
 
     Args:
-        source: where frames come from.
-        segments: the first frame of each, and its draws, which count from there.
+        source: frames of the video.
+        segments: first frame of each segment, and its samples, counted from there.
 
     Yields:
         For each segment in the order given, once it and those before it are read, one Views per
@@ -164,10 +164,10 @@ def stream_views(
                 wanted[start + sample.frame].append((number, repeat, sample))
                 missing[number] += 1
     unfinished: dict[int, list[Views]] = {}
-    due = 0  # the segment to be yielded next; one that lies inside another is whole before it
+    due = 0  # the segment to yield next; a segment inside another one is complete earlier
     for index, frame in source.frames(sorted(wanted)):
         _check_frame(frame, index, source.info)
-        made: dict[object, Picture] = {}  # short videos and repeats use a frame more than once
+        made: dict[object, Picture] = {}  # short videos and repeats use a frame several times
         for number, repeat, sample in wanted.pop(index):
             draws = segments[number][1]
             if number not in unfinished:
@@ -183,8 +183,8 @@ def stream_views(
             due += 1
     if wanted:
         raise VideoError(
-            f"The source of {source.info.path!r} left out frame {min(wanted)} of "
-            f"{source.info.num_frames}. It must yield every frame that it is asked for."
+            f"The FrameSource of {source.info.path!r} did not yield frame {min(wanted)} of "
+            f"{source.info.num_frames}. It must yield every requested frame."
         )
 
 
@@ -193,7 +193,7 @@ def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:
     if frame.shape != expected or frame.dtype != np.uint8:
         raise VideoError(
             f"Frame {index} of {info.path!r} is {frame.shape} {frame.dtype}, but the video starts "
-            f"as {expected} uint8. Cut it where its size changes, or scale it to one size."
+            f"as {expected} uint8. Split the video where its size changes, or scale it."
         )
 
 
@@ -203,7 +203,7 @@ def _enlarge(frame: Picture, height: int, width: int) -> Picture:
             f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
             f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
         )
-    return _bilinear(frame, height, width).astype(np.uint8)  # cut off, as the reference does
+    return _bilinear(frame, height, width).astype(np.uint8)  # truncated, as in the reference
 
 
 def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
@@ -228,7 +228,7 @@ def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
 def _taps(
     size: int, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The two source positions of each of ``count`` samples, and the second one's weight."""
+    """The two source positions of each of ``count`` samples, and the weight of the second."""
     scale = np.float32(size) / np.float32(count)
     centre = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
     centre = np.maximum(centre, np.float32(0))

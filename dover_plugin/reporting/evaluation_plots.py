@@ -13,21 +13,21 @@ CURVE = 200  # points that a fit is drawn through
 
 
 def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, path: Path) -> None:
-    """Draw the overall score against the opinions, with the logistic fit, into a picture.
+    """Plot the overall score against MOS, with the logistic fit, into a file.
 
     Raises:
-        SettingsError: matplotlib is missing, or the picture cannot be written.
+        SettingsError: matplotlib is missing, or the file cannot be written.
     """
     scores = np.array([row["overall"] for row in rows])
-    opinions = np.asarray(mos, np.float64)
-    found = agreement(scores.tolist(), opinions.tolist())
+    labels = np.asarray(mos, np.float64)
+    found = agreement(scores.tolist(), labels.tolist())
     figure = new_figure((6, 5))
     axes = figure.add_subplot()
-    axes.scatter(scores, opinions, s=14, color=COLOURS["technical"], alpha=0.45, linewidths=0)
+    axes.scatter(scores, labels, s=14, color=COLOURS["technical"], alpha=0.45, linewidths=0)
     along = np.linspace(scores.min(), scores.max(), CURVE)
-    fitted = logistic_fit(scores.tolist(), opinions.tolist(), along)
+    fitted = logistic_fit(scores.tolist(), labels.tolist(), along)
     axes.plot(along, fitted, color=COLOURS["aesthetic"], linewidth=2, label="logistic fit")
-    axes.set(xlabel="overall score", ylabel="opinion", title=title)
+    axes.set(xlabel="overall score", ylabel="MOS", title=title)
     axes.text(
         0.97,
         0.04,

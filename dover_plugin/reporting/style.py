@@ -14,7 +14,7 @@ SCREEN_COLOURS = {**COLOURS, "overall": "#7f8c9b"}  # readable on light and on d
 
 
 def new_figure(size: tuple[float, float]) -> "Figure":
-    """A figure of so many inches.
+    """Create a figure of the given size in inches.
 
     Raises:
         SettingsError: matplotlib is missing.

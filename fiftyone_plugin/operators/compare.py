@@ -239,7 +239,7 @@ def _words(found: dict[str, Any]) -> list[tuple[type[types.View], str]]:
     for count, what in (
         (found["unpaired"], "sample(s) have no counterpart"),
         (found["unscored"], "pair(s) lack a score"),
-        (found["unlike"], "pair(s) were scored with different settings and cannot be compared"),
+        (found["settings_mismatch"], "pair(s) were scored with different settings and cannot be compared"),
     ):
         if count:
             lines.append((types.Warning, f"{count:,} {what}"))

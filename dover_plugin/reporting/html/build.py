@@ -1,4 +1,4 @@
-"""What goes on the page of a timeline, of many videos, of a comparison."""
+"""Content of the reports: timeline, scores of many videos, comparison."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,11 +16,11 @@ from dover_plugin.reporting.html.page import Card, Report
 from dover_plugin.scores import SCORES, Result, Scores
 from dover_plugin.text import name_of, printable
 
-SHOWN = 3  # worst and best segments that are pictured
+SHOWN = 3  # worst and best segments with thumbnails
 
 
 def timeline_report(found: Timeline) -> Report:
-    """Of one video over time."""
+    """Report of one video over time."""
     sums = found.summary()
     ordered = found.worst(len(found.segments))
     worst, best = _ends(ordered)
@@ -55,7 +55,7 @@ def timeline_report(found: Timeline) -> Report:
 
 
 def score_report(results: Iterable[Result]) -> Report:
-    """Of many videos, the worst first.
+    """Report of many videos, worst first.
 
     Raises:
         SettingsError: no video was scored.
@@ -64,13 +64,13 @@ def score_report(results: Iterable[Result]) -> Report:
     good = sorted((r for r in results if isinstance(r, Scores)), key=lambda each: each.overall)
     failed = [r for r in results if not isinstance(r, Scores)]
     if not good:
-        raise SettingsError("No video was scored, so there is nothing to report.")
+        raise SettingsError("The report needs at least one scored video.")
     mean = sum(each.overall for each in good) / len(good)
     ranks = good[0].model == "dover"
     columns = ("video", *SCORES, *(("technical rank", "aesthetic rank") if ranks else ()))
     names = Counter(name_of(each.path) for each in results)
 
-    def shown(each: Result) -> str:  # with its folder where the name alone could be another's
+    def shown(each: Result) -> str:  # with its folder if the name is not unique
         name = name_of(each.path)
         return name if names[name] == 1 else printable(str(each.path))
 
@@ -97,10 +97,10 @@ def score_report(results: Iterable[Result]) -> Report:
 
 
 def comparison_report(found: Sequence[Comparison]) -> Report:
-    """Of transcodes beside their source.
+    """Report of transcodes and their source.
 
     Args:
-        found: of one source; at least one.
+        found: comparisons with one source, at least one.
     """
     ordered = by_loss(found)
     metrics = list(dict.fromkeys(name for each in found for name in each.metrics))
@@ -136,7 +136,7 @@ def comparison_report(found: Sequence[Comparison]) -> Report:
 
 
 def _ends[T](ordered: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-    """The first and the last few, the last one first, none of them twice."""
+    """The first and the last few, last one first, without duplicates."""
     shown = min(SHOWN, max(1, len(ordered) // 2))
     return ordered[:shown], ordered[: -shown - 1 : -1] if len(ordered) > 1 else []
 
@@ -152,7 +152,7 @@ def _numbers(scores: Scores) -> list[str]:
 
 def _ranks(scores: Scores) -> list[str]:
     (name, branches), *_ = scores.ranks().items()
-    return [f"above {branches[branch].percentile:.0f} % of {name}" for branch in BRANCHES]
+    return [f"percentile {branches[branch].percentile:.0f} in {name}" for branch in BRANCHES]
 
 
 def _interval(found: Comparison) -> str:
@@ -163,7 +163,7 @@ def _facts(found: Timeline) -> dict[str, str]:
     info = found.info
     seconds = info.num_frames / info.fps if info.fps else None
     return {
-        "picture": f"{info.width}x{info.height}",
+        "frame size": f"{info.width}x{info.height}",
         "frames": f"{info.num_frames}",
         "frames per second": f"{info.fps:.3f}" if info.fps else "unknown",
         "duration": time_code(seconds) if seconds else "unknown",

@@ -1,4 +1,4 @@
-"""Interactive figures, as data and layouts of Plotly; their text and ground follow the page."""
+"""Interactive Plotly figures; text and background colours follow the page."""
 
 from collections.abc import Sequence
 from html import escape
@@ -17,11 +17,14 @@ MEGABIT = 1e6
 
 
 def over_time(found: Timeline) -> Figure:
-    """Overall as bars, both sides as steps."""
+    """Overall scores as bars, both branches as steps."""
     parts = found.segments
     rate = found.info.fps or 1.0
     starts = [part.segment.start / rate for part in parts]
-    ends = [*starts[1:], parts[-1].segment.end / rate]  # where segments overlap, the later is seen
+    ends = [
+        *starts[1:],
+        parts[-1].segment.end / rate,
+    ]  # of overlapping segments the later one is shown
     hover = [
         f"{moment(part)}<br>overall {part.scores.overall:.3f}<br>technical "
         f"{part.scores.technical:.3f}<br>aesthetic {part.scores.aesthetic:.3f}"
@@ -96,7 +99,7 @@ def scatter(good: Sequence[Scores]) -> Figure:
 
 
 def differences(found: Sequence[Comparison]) -> Figure:
-    """What each transcode changed, over time."""
+    """Difference of each transcode over time."""
     traces: list[dict[str, Any]] = []
     last = 0.0
     for each in found:
@@ -116,7 +119,7 @@ def differences(found: Sequence[Comparison]) -> Figure:
         )
     return Figure(
         "Difference over time",
-        "Overall score of each transcode less that of the source, in the same seconds.",
+        "Overall score of each transcode minus that of the source, per segment.",
         traces,
         {
             "xaxis": _seconds_axis(last),
@@ -127,7 +130,7 @@ def differences(found: Sequence[Comparison]) -> Figure:
 
 
 def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
-    """Quality against bitrate, and where it bends."""
+    """Quality against bitrate, with the knee."""
     steps = sorted((each for each in found if each.bitrate), key=lambda each: each.bitrate or 0)
     changes = [each.overall for each in steps]
     traces: list[dict[str, Any]] = [
@@ -174,7 +177,7 @@ def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
         )
     return Figure(
         "Quality against bitrate",
-        "Bits count all streams of the file."
+        "Bitrates include all streams of the file."
         + (" Beyond the knee, more of them bring little." if bend else ""),
         traces,
         {
@@ -185,7 +188,7 @@ def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
 
 
 def _seconds_axis(last: float) -> dict[str, Any]:
-    """Marks at whole steps, as 0:05 or 1:02:30."""
+    """Tick marks such as 0:05 or 1:02:30."""
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
     step = next((each for each in steps if last / each <= 8), steps[-1])
     marks = [i * step for i in range(int(last // step) + 1)]

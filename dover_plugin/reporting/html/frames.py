@@ -1,4 +1,4 @@
-"""Frames of videos as pictures inside the page."""
+"""Frames of videos as images inside the page."""
 
 import base64
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from dover_plugin.text import name_of
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-THUMBNAIL, FULL = 360, 960  # widest picture, in pixels
+THUMBNAIL, FULL = 360, 960  # maximum image widths in pixels
 QUALITY = 82  # of JPEG
 
 
 def slides(found: Sequence[Comparison]) -> list[Slide]:
-    """Of each, the middle of the seconds that lost most; without those that cannot be decoded."""
+    """Source and transcode at the largest loss of each comparison, where frames can be decoded."""
     shown = []
     for each in found:
         pair = each.worst()
@@ -33,10 +33,10 @@ def slides(found: Sequence[Comparison]) -> list[Slide]:
         ]
         if len(frames) < 2:
             continue
-        size = frames[0].size  # one lies over the other
+        size = frames[0].size  # both images must have one size
         urls = [_url(frame.resize(size), FULL) for frame in frames]
         text = (
-            f"{moment(pair.after)}, where it lost most: overall "
+            f"{moment(pair.after)}, largest loss: overall "
             f"{pair.difference('overall'):+.3f}, technical {pair.difference('technical'):+.3f}, "
             f"aesthetic {pair.difference('aesthetic'):+.3f}"
         )
@@ -45,7 +45,7 @@ def slides(found: Sequence[Comparison]) -> list[Slide]:
 
 
 def thumbnails(info: VideoInfo, parts: Sequence[SegmentScores]) -> list[Picture]:
-    """The middle frame of each segment; without those that cannot be decoded."""
+    """The middle frame of each segment that can be decoded."""
     frames = _frames(info, [_middle(part) for part in parts])
     return [
         Picture(_url(frames[_middle(part)], THUMBNAIL), moment(part), _numbers(part.scores))
@@ -67,19 +67,19 @@ def thumbnail(scores: Scores) -> list[Picture]:
 
 
 def moment(part: SegmentScores) -> str:
-    """Where a segment begins, for people."""
+    """Start of a segment as text."""
     if part.start_seconds is None:
         return f"frame {part.segment.start}"
     return time_code(part.start_seconds)
 
 
 def _frames(info: VideoInfo, wanted: Sequence[int]) -> "dict[int, Image]":
-    """Frames of a file by number, read in one pass; none of frames that were in memory."""
+    """Frames of a file by number, read in one pass; empty for frames in memory."""
     from PIL import Image
 
     found: dict[int, Image.Image] = {}
     if info.path:
-        with suppress(VideoError):  # it was scored; a picture is not worth more
+        with suppress(VideoError):  # the video has scores; a missing thumbnail is no error
             for index, frame in open_source(info.path, info.decoder).frames(sorted(set(wanted))):
                 found[index] = Image.fromarray(frame)
     return found

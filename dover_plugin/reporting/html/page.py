@@ -1,4 +1,4 @@
-"""What a page shows, as plain values, and how it becomes one HTML file."""
+"""Content of a report as plain values, and its rendering into one HTML file."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ from dover_plugin.scores import Settings
 
 @dataclass(frozen=True)
 class Card:
-    """A number of the top row."""
+    """A number in the top row."""
 
     name: str
     value: str
@@ -21,7 +21,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Picture:
-    """A frame as a data URL, and what is to be said of it."""
+    """A frame as a data URL, with its caption."""
 
     url: str
     title: str
@@ -43,11 +43,11 @@ class Figure:
     """An interactive figure: data and layout as Plotly takes them.
 
     Attributes:
-        title: above it.
-        text: below the title.
+        title: heading of the figure.
+        text: explanation below the heading.
         data: traces.
-        layout: without colours, which follow the page.
-        rows: whether a click on a point chooses the row of its number in the table.
+        layout: layout without colours, which follow the page.
+        rows: whether a click on a point selects the row with its number in the table.
     """
 
     title: str
@@ -59,7 +59,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a page shows, as plain values; the template escapes every text."""
+    """Content of a page as plain values; the template escapes every text."""
 
     title: str
     lead: Sequence[str]
