@@ -1,4 +1,4 @@
-"""DOVER for FiftyOne: the entry that FiftyOne runs each time it looks for plugins.
+"""DOVER for FiftyOne: the entry point, which FiftyOne runs whenever it lists plugins.
 
 It registers and does nothing else. Where something is missing, an operator says so.
 """
@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-if find_spec("dover_plugin") is None:  # downloaded as a plugin, not installed by pip
+if find_spec("dover_plugin") is None:  # downloaded as a plugin, not installed with pip
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 
 def register(plugin: Any) -> None:
-    """Give FiftyOne the operators and the panel."""
+    """Register the operators and the panel."""
     from fiftyone_plugin.missing import Setup, missing_packages
 
     if missing_packages():

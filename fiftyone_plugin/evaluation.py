@@ -1,4 +1,4 @@
-"""Scores against mean opinion scores, through FiftyOne's evaluation of regressions."""
+"""Correlation of scores with MOS, as a FiftyOne evaluation of regressions."""
 
 from typing import Any
 
@@ -18,16 +18,16 @@ PLUGIN = "@dover/quality"
 def evaluate(
     samples: SampleCollection, field: str, mos: str, eval_key: str, *, by: str = "overall"
 ) -> Any:
-    """Evaluate scores against opinions.
+    """Evaluate scores against mean opinion scores (MOS).
 
     FiftyOne compares labels, so it is given two: ``<eval_key>_prediction``, the scores with the
-    mean and deviation of the opinions, and ``<eval_key>_mos``. They go with the evaluation.
+    mean and standard deviation of the MOS, and ``<eval_key>_mos``. They go with the evaluation.
 
     Args:
-        samples: those with a score and an opinion are taken.
-        field: of scores.
-        mos: field of numbers, or of Regression labels.
-        eval_key: under which the evaluation is kept; one of that name is replaced.
+        samples: samples; those with a score and a MOS are used.
+        field: field of scores.
+        mos: numeric field, or field of Regression labels.
+        eval_key: name of the evaluation; an existing one of DOVER is replaced.
         by: "overall", "technical" or "aesthetic".
 
     Returns:
@@ -35,27 +35,27 @@ def evaluate(
         root_mean_squared_error.
 
     Raises:
-        SettingsError: no such fields, too few samples, or scores of several models.
+        SettingsError: no such fields, too few samples, or scores from several models.
     """
-    opinions = _opinions(samples, mos)
+    truth_path = _mos_path(samples, mos)
     if by not in SCORES:
-        raise SettingsError(f"by={by!r} names no score. Choose from {', '.join(SCORES)}.")
+        raise SettingsError(f"by={by!r} is not a score. Choose from {', '.join(SCORES)}.")
     if not samples.has_field(f"{field}.{by}"):
         raise SettingsError(f"The field '{field}' holds no scores. Run score_videos first.")
     check_key(samples, eval_key)
-    view = samples.match((F(f"{field}.{by}") != None) & (F(opinions) != None))  # noqa: E711
+    view = samples.match((F(f"{field}.{by}") != None) & (F(truth_path) != None))  # noqa: E711
     models = view.distinct(f"{field}.model")
     if len(models) > 1:
         raise SettingsError(
-            f"The scores are of several models ({', '.join(models)}). Evaluate a view of one."
+            f"The scores are from several models ({', '.join(models)}). Use a view with one model."
         )
-    ids, scores, truth = view.values(["id", f"{field}.{by}", opinions])
+    ids, scores, truth = view.values(["id", f"{field}.{by}", truth_path])
     if len(ids) < MIN_VIDEOS:
         raise SettingsError(
-            f"Only {len(ids)} samples have both a score in '{field}' and an opinion in '{mos}'; "
+            f"Only {len(ids)} samples have both a score in '{field}' and a MOS in '{mos}'; "
             f"at least {MIN_VIDEOS} are needed."
         )
-    agreement(scores, truth)  # says what is wrong before anything is written
+    agreement(scores, truth)  # raises before anything is written
     if eval_key in samples.list_evaluations():
         samples.delete_evaluation(eval_key)  # one of ours
     prediction, target = label_fields(eval_key)
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def check_key(samples: SampleCollection, eval_key: str) -> None:
-    """Raise SettingsError unless the evaluation can be written without touching others' fields."""
+    """Raise SettingsError if the evaluation would overwrite fields that are not its own."""
     if not eval_key.isidentifier():
         raise SettingsError(f"{eval_key!r} cannot name an evaluation. Use letters and digits.")
     labels = label_fields(eval_key)
@@ -95,7 +95,7 @@ def check_key(samples: SampleCollection, eval_key: str) -> None:
 
 
 def label_fields(eval_key: str) -> tuple[str, str]:
-    """Names of the labels that belong to an evaluation."""
+    """Names of the label fields of an evaluation."""
     return f"{eval_key}_prediction", f"{eval_key}_mos"
 
 
@@ -117,19 +117,19 @@ class _Correlation(foo.EvaluationMetric):  # type: ignore[misc]
         )
 
     def compute(self, samples: Any, results: Any, **_: Any) -> float:
-        """The number."""
+        """Value of the metric."""
         del samples
         found: float = getattr(agreement(results.ypred, results.ytrue), type(self).name)
         return found
 
 
 class Srocc(_Correlation):
-    """Spearman's rank correlation; owns the labels, which go where the evaluation goes."""
+    """Spearman's rank correlation; owns the label fields, which are deleted with the evaluation."""
 
     name, label = "srocc", "SROCC (rank correlation)"
 
     def get_fields(self, samples: Any, config: Any, eval_key: str) -> list[str]:
-        """The labels of ``evaluate``, where it made them."""
+        """Label fields that ``evaluate`` created."""
         del config
         return [name for name in label_fields(eval_key) if samples.has_field(name)]
 
@@ -143,14 +143,14 @@ class Plcc(_Correlation):
 class Krocc(_Correlation):
     """Kendall's rank correlation."""
 
-    name, label = "krocc", "KROCC (pairs in the right order)"
+    name, label = "krocc", "KROCC (Kendall's tau-b)"
 
 
 METRICS = (Srocc, Plcc, Krocc)
 
 
-def _opinions(samples: SampleCollection, mos: str) -> str:
-    """Path of the numbers of a field of opinions."""
+def _mos_path(samples: SampleCollection, mos: str) -> str:
+    """Path of the numbers of a MOS field."""
     field = samples.get_field(mos)
     if isinstance(field, fo.FloatField | fo.IntField):
         return mos
@@ -158,5 +158,5 @@ def _opinions(samples: SampleCollection, mos: str) -> str:
         return f"{mos}.value"
     got = type(field).__name__ if field else "nothing"
     raise SettingsError(
-        f"Opinions must be a field of numbers or of Regression labels; '{mos}' is {got}."
+        f"MOS must be a numeric field or a field of Regression labels; '{mos}' is {got}."
     )

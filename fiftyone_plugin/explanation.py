@@ -1,4 +1,4 @@
-"""What is to be said about one sample's quality."""
+"""Explanation of the quality of one sample."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
 
 WORST_SEGMENTS = 3
-ADVICE = {  # thirds of (technical, aesthetic) -> what such videos are like
-    ("low", "low"): "Weak in both: a poor recording of something that does not look good either.",
-    ("low", "medium"): "What it shows is fine; the picture itself is damaged.",
-    ("low", "high"): "Good content in a bad copy: look for a better source or encode.",
-    ("medium", "low"): "Acceptable technically, unattractive to look at.",
+ADVICE = {  # (technical, aesthetic) levels -> advice
+    ("low", "low"): "Low technical and aesthetic quality.",
+    ("low", "medium"): "Acceptable content with visible distortions.",
+    ("low", "high"): "Good content in a distorted copy: look for a better source or encode.",
+    ("medium", "low"): "Acceptable technical quality, unattractive content or exposure.",
     ("medium", "medium"): "Middling in both.",
-    ("medium", "high"): "Attractive, with some technical faults.",
-    ("high", "low"): "A clean picture of something that does not look good.",
+    ("medium", "high"): "Attractive content with some distortions.",
+    ("high", "low"): "Technically clean, but unattractive content or exposure.",
     ("high", "medium"): "A clean picture.",
     ("high", "high"): "Good in both.",
 }
@@ -50,16 +50,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known about the quality of a sample.
+    """Quality of a sample in words and numbers.
 
     Attributes:
-        path: of the video.
-        model: that scored it.
-        places: overall, technical, aesthetic.
+        path: path of the video.
+        model: model that scored it.
+        places: overall, technical and aesthetic scores.
         advice: one sentence.
         ranks: {set: {branch: percent of its videos that are worse}}; empty unless dover scored it.
         worst_segments: (first frame, last frame, overall), the worst first.
-        warnings: of the scores.
+        warnings: warnings of the scores.
     """
 
     path: str
@@ -72,12 +72,12 @@ class Explanation:
 
 
 def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explanation:
-    """Explain a sample's scores from what is in the database.
+    """Explain the scores of a sample from the database.
 
     Args:
-        samples: to rank it among; its own samples have the same settings, or ranks mislead.
-        sample: of a video.
-        field: of scores.
+        samples: samples to rank the sample in; they should have scores of the same settings.
+        sample: sample of a video.
+        field: field of scores.
 
     Raises:
         SettingsError: the sample has no scores.
@@ -111,7 +111,7 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
 
 
 def quality_map(path: str, scorer: "Scorer") -> bytes:
-    """PNG of the local quality of a video, over its middle frame.
+    """PNG of the quality map of a video over its middle frame.
 
     Raises:
         VideoError: it cannot be read.

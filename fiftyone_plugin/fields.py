@@ -1,4 +1,4 @@
-"""How scores lie in a dataset: fields, their descriptions, the sidebar, and views by them."""
+"""Fields of scores in a dataset: schema, descriptions, sidebar, and views."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,25 +17,31 @@ LOW, HIGH = 1 / 3, 2 / 3
 
 # The columns of a row of dover_plugin, less what a sample's own path and metadata say.
 SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
-    "overall": (fo.FloatField, "Quality in [0, 1]: technical and aesthetic, fused"),
-    "technical": (fo.FloatField, "In [0, 1]: how free of blur, noise, compression and the like"),
-    "aesthetic": (fo.FloatField, "In [0, 1]: content, composition, light and colour"),
+    "overall": (fo.FloatField, "Overall quality in [0, 1]: technical and aesthetic scores, fused"),
+    "technical": (
+        fo.FloatField,
+        "Technical quality in [0, 1]: blur, noise, compression, low resolution",
+    ),
+    "aesthetic": (
+        fo.FloatField,
+        "Aesthetic quality in [0, 1]: exposure, colour, composition, content",
+    ),
     "error": (fo.StringField, "Why the video has no scores"),
-    "model": (fo.StringField, "The model that scored it"),
-    "warnings": (fo.ListField, "What may surprise about the scores"),
-    "technical_raw": (fo.FloatField, "Output of the technical network, without unit or bound"),
-    "aesthetic_raw": (fo.FloatField, "Output of the aesthetic network, without unit or bound"),
+    "model": (fo.StringField, "Model that scored the video"),
+    "warnings": (fo.ListField, "Conditions that affect the scores"),
+    "technical_raw": (fo.FloatField, "Raw output of the technical branch"),
+    "aesthetic_raw": (fo.FloatField, "Raw output of the aesthetic branch"),
     "technical_std": (fo.FloatField, "Standard deviation of technical_raw over the repeats"),
     "aesthetic_std": (fo.FloatField, "Standard deviation of aesthetic_raw over the repeats"),
-    "weights_sha256": (fo.StringField, "Hash of the weights"),
-    "fusion": (fo.StringField, "The calibration"),
-    "version": (fo.StringField, "Of dover-plugin"),
-    "engine": (fo.StringField, "What ran the networks"),
-    "device": (fo.StringField, "Where the networks ran"),
-    "precision": (fo.StringField, "Of the networks' arithmetic"),
-    "repeats": (fo.IntField, "Random draws that were averaged"),
-    "seed": (fo.IntField, "Of the random draws; none for centred frames"),
-    "decoder": (fo.StringField, "What read the file"),
+    "weights_sha256": (fo.StringField, "SHA-256 of the weights"),
+    "fusion": (fo.StringField, "Calibration of the scores"),
+    "version": (fo.StringField, "Version of dover-plugin"),
+    "engine": (fo.StringField, "Inference engine"),
+    "device": (fo.StringField, "Device of the network"),
+    "precision": (fo.StringField, "Numeric precision of the network"),
+    "repeats": (fo.IntField, "Number of samples that were averaged"),
+    "seed": (fo.IntField, "Random seed; none for centred samples"),
+    "decoder": (fo.StringField, "Video decoder"),
 }
 SHOWN = (*SCORES, "error", "model", "warnings")
 INDEXED = (*SCORES, "error")
@@ -47,7 +53,7 @@ def segments_field(field: str) -> str:
 
 
 def declare(dataset: fo.Dataset, field: str, *, segments: bool) -> None:
-    """Add what is missing of the fields, their descriptions, indexes and place in the sidebar.
+    """Add missing fields, descriptions, indexes and the sidebar group.
 
     Raises:
         SettingsError: a field of that name holds something else.
@@ -78,7 +84,7 @@ def check_field(dataset: fo.Dataset, field: str) -> None:
     """Raise SettingsError unless scores can be written to ``field``."""
     if not field.isidentifier():
         raise SettingsError(
-            f"{field!r} cannot name a field. Use letters, digits and underscores, as 'dover'."
+            f"{field!r} is not a field name. Use letters, digits and underscores, such as 'dover'."
         )
     known = dataset.get_field(field)
     if known is not None and not (is_scores(known) and _made_by_us(known)):
@@ -102,14 +108,14 @@ def _made_by_us(field: fo.Field) -> bool:
 
 
 def every_sample(dataset: fo.Dataset) -> SampleCollection:
-    """All samples: of a grouped dataset those of every slice, which ``select`` alone leaves out."""
+    """All samples; in a grouped dataset those of every slice."""
     if dataset.media_type == "group":
         return dataset.select_group_slices(_allow_mixed=True)
     return dataset
 
 
 def score_fields(dataset: fo.Dataset) -> list[str]:
-    """Fields of a dataset that hold scores; the one to show unasked comes first."""
+    """Fields of a dataset that hold scores; the default field comes first."""
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
     found = [
         name
@@ -120,13 +126,13 @@ def score_fields(dataset: fo.Dataset) -> list[str]:
 
 
 def document(result: Result) -> fo.DynamicEmbeddedDocument:
-    """What is stored for a result."""
+    """Document that stores a result."""
     row = result.to_dict()
     return fo.DynamicEmbeddedDocument(**{name: row[name] for name in SUBFIELDS})
 
 
 def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
-    """Segments as labels that say how good they are, with the three scores."""
+    """Segments as temporal detections with a quality level and the three scores."""
     return fo.TemporalDetections(
         detections=[
             fo.TemporalDetection(
@@ -140,7 +146,7 @@ def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
 
 
 def in_words(score: float) -> str:
-    """The third of the scale that a score lies in."""
+    """Level of a score: low, medium or high."""
     return "low" if score < LOW else "medium" if score < HIGH else "high"
 
 
@@ -166,7 +172,7 @@ def _declare_segments(dataset: fo.Dataset, field: str) -> None:
             field,
             fo.EmbeddedDocumentField,
             embedded_doc_type=fo.TemporalDetections,
-            description="Video quality by DOVER, segment by segment",
+            description="Video quality by DOVER, per segment",
         )
     elif getattr(known, "document_type", None) is not fo.TemporalDetections:
         raise SettingsError(f"The field '{field}' exists and holds other labels. Rename it.")
@@ -177,14 +183,14 @@ def _declare_segments(dataset: fo.Dataset, field: str) -> None:
 
 
 def _add_to_sidebar(dataset: fo.Dataset, field: str, segments: bool) -> None:
-    """One group of what is looked at and, folded, one of the rest."""
+    """Add one sidebar group with the scores and a folded one with the settings."""
     config = dataset.app_config
     if not config.sidebar_groups:
         config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
     rest = [name for name in SUBFIELDS if name not in SHOWN]
     groups = {
         field: [f"{field}.{name}" for name in SHOWN],
-        f"{field}: how it was made": [f"{field}.{name}" for name in rest],
+        f"{field}: settings": [f"{field}.{name}" for name in rest],
     }
     if segments:
         groups[field].append(segments_field(field))

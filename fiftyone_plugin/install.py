@@ -1,4 +1,4 @@
-"""Put the plugin where FiftyOne looks: ``dover fiftyone install``."""
+"""Install the plugin into FiftyOne's plugins directory: ``dover fiftyone install``."""
 
 from importlib.resources import files
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from pathlib import Path
 from dover_plugin.errors import SettingsError
 
 FOLDER = "dover-quality"
-ENTRY = '''"""Made by 'dover fiftyone install': the plugin is the installed package itself."""
+ENTRY = '''"""Written by 'dover fiftyone install'; the plugin is the installed package."""
 
 from fiftyone_plugin import register
 
@@ -16,10 +16,10 @@ __all__ = ["register"]
 
 
 def install(plugins_dir: Path | None = None) -> Path:
-    """Write a folder that FiftyOne takes for a plugin, and which leads to this package.
+    """Write a plugin folder that refers to this package.
 
     Args:
-        plugins_dir: where; by default where FiftyOne is configured to look.
+        plugins_dir: plugins directory; FiftyOne's configured one by default.
 
     Returns:
         The folder.

@@ -1,4 +1,4 @@
-"""Find samples of low quality, mark them, and take the marks back."""
+"""Find samples of low quality, mark them, and undo marks."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,16 +22,16 @@ type Mark = Literal["tag", "label", "view"]
 
 @dataclass(frozen=True)
 class Low:
-    """What counts as low quality.
+    """Rule for low quality.
 
     Attributes:
         rule: "threshold": the score is below ``below``. "quantile": it is among the lowest
             ``share`` of the samples. "disagreement": ``by`` is below ``below``, and the other
             branch is at least ``above``.
         by: "overall", "technical" or "aesthetic"; a branch for "disagreement".
-        below: in [0, 1].
-        above: in [0, 1].
-        share: in (0, 1].
+        below: threshold in [0, 1].
+        above: threshold of the other branch in [0, 1], for "disagreement".
+        share: share of the scored videos in (0, 1], for "quantile".
     """
 
     rule: Rule = "threshold"
@@ -43,19 +43,19 @@ class Low:
     def __post_init__(self) -> None:
         if self.rule not in ("threshold", "quantile", "disagreement"):
             raise SettingsError(
-                f"No rule is named {self.rule!r}. Choose threshold, quantile or disagreement."
+                f"Unknown rule {self.rule!r}; use threshold, quantile or disagreement."
             )
         choices = SCORES[1:] if self.rule == "disagreement" else SCORES
         if self.by not in choices:
-            raise SettingsError(f"by={self.by!r} names no score. Choose from {', '.join(choices)}.")
+            raise SettingsError(f"Unknown score by={self.by!r}; choose from {', '.join(choices)}.")
         if not (0 <= self.below <= 1 and 0 <= self.above <= 1 and 0 < self.share <= 1):
             raise SettingsError(
-                f"Thresholds and shares lie in [0, 1], got below={self.below}, above={self.above}, "
+                f"Thresholds must be in [0, 1], got below={self.below}, above={self.above}, "
                 f"share={self.share}."
             )
 
     def find(self, samples: SampleCollection, field: str) -> fo.DatasetView:
-        """The samples it hits, none without scores.
+        """The samples that match the rule.
 
         Raises:
             SettingsError: the field holds no scores.
@@ -75,14 +75,14 @@ class Low:
 
 
 def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str) -> int:
-    """Mark the samples of low quality, and record it, so that ``undo`` can take it back.
+    """Mark samples of low quality, and record the mark for ``undo``.
 
     Args:
-        samples: to search.
-        field: of scores.
-        low: what counts.
+        samples: samples to search.
+        field: field of scores.
+        low: rule.
         kind: "tag" the samples, "label" them "low", or save a "view" of them.
-        name: of the tag, of the label's field, or of the saved view.
+        name: name of the tag, the label field, or the saved view.
 
     Returns:
         How many samples are hit.
@@ -120,18 +120,18 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
 
 
 def marks(dataset: fo.Dataset) -> list[str]:
-    """Keys of the marks that can be undone, the latest first."""
+    """Keys of marks that can be undone, latest first."""
     return sorted(dataset.list_runs(method=RUN), reverse=True)
 
 
 def describe(dataset: fo.Dataset, key: str) -> str:
-    """A recorded mark in words."""
+    """Description of a recorded mark."""
     config = dataset.get_run_info(key).config
     return f"{config.kind} '{config.name}' on {config.count:,} samples"
 
 
 def undo(dataset: fo.Dataset, key: str | None = None) -> str:
-    """Take back a mark, the latest by default; what was marked before it stays marked.
+    """Undo a mark, the latest by default. Tags and labels from other sources are kept.
 
     Returns:
         What was undone, in words.
@@ -143,14 +143,16 @@ def undo(dataset: fo.Dataset, key: str | None = None) -> str:
     if key is None and known:
         key = known[0]
     if key not in known:
-        raise SettingsError("There is nothing to undo: no mark of tag_low_quality is recorded.")
+        raise SettingsError("Nothing to undo: no run of tag_low_quality is recorded.")
     config = dataset.get_run_info(key).config
     what = describe(dataset, key)
     every = every_sample(dataset)
     changed = set(dataset.load_run_results(key).changed)
     dataset.delete_run(key)
     if config.kind == "tag":
-        for other in marks(dataset):  # what another mark of this tag hits is now that mark's
+        for other in marks(
+            dataset
+        ):  # samples of another mark with this tag now belong to that mark
             mark_of = dataset.get_run_info(other).config
             if (mark_of.kind, mark_of.name) == ("tag", config.name):
                 results = dataset.load_run_results(other)
@@ -173,9 +175,9 @@ def undo(dataset: fo.Dataset, key: str | None = None) -> str:
 
 
 def check_name(dataset: fo.Dataset, kind: Mark, name: str) -> None:
-    """Raise SettingsError unless a mark of that name can be made."""
+    """Raise SettingsError unless a mark of this name can be created."""
     if not name:
-        raise SettingsError(f"The {kind} has no name. Give one, as 'low_quality'.")
+        raise SettingsError(f"The {kind} needs a name, for example 'low_quality'.")
     if kind == "view" and dataset.has_saved_view(name):
         raise SettingsError(f"A saved view is named {name!r} already. Choose another name.")
     if kind == "label" and not name.isidentifier():

@@ -1,4 +1,4 @@
-"""What to show where the packages that scoring needs are not installed."""
+"""Operator that lists missing dependencies."""
 
 import sys
 from importlib.util import find_spec
@@ -19,21 +19,21 @@ NEEDED = {  # module -> package; what the core imports
 
 
 def missing_packages() -> list[str]:
-    """Packages that cannot be imported, and Python itself where it is too old."""
+    """Packages that cannot be imported, and Python itself if it is too old."""
     old = ["Python 3.12 or later"] if tuple(sys.version_info) < (3, 12) else []
     return old + [package for module, package in NEEDED.items() if find_spec(module) is None]
 
 
 class Setup(foo.Operator):  # type: ignore[misc]
-    """Says what to install; registered only where something is missing."""
+    """Lists missing dependencies; registered only if something is missing."""
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Name and label."""
-        return foo.OperatorConfig(name="setup", label="DOVER: what to install", dynamic=True)
+        return foo.OperatorConfig(name="setup", label="DOVER: missing dependencies", dynamic=True)
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """The instruction."""
+        """Instructions to install the packages."""
         del ctx
         packages = missing_packages()
         inputs = types.Object()
@@ -49,6 +49,6 @@ class Setup(foo.Operator):  # type: ignore[misc]
         return types.Property(inputs, view=types.View(label="DOVER"))
 
     def execute(self, ctx: Any) -> dict[str, list[str]]:
-        """Name what is missing."""
+        """Return the missing packages."""
         del ctx
         return {"missing": missing_packages()}

@@ -15,7 +15,7 @@ class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]
     no errors; the operator score_videos reads ahead, and writes errors and settings too.
 
     Args:
-        scorer: that scores.
+        scorer: scorer to use.
     """
 
     def __init__(self, scorer: Scorer) -> None:
@@ -24,7 +24,7 @@ class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]
 
     @property
     def media_type(self) -> str:
-        """What apply_model may give it."""
+        """Media type that apply_model accepts."""
         return "video"
 
     def predict(self, arg: Any, sample: Any = None) -> dict[str, float]:
@@ -32,7 +32,7 @@ class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]
 
         Args:
             arg: an eta VideoReader.
-            sample: in place of whose file the reader's is taken where there is none.
+            sample: sample of the video; without one, the path of the reader is used.
 
         Returns:
             {"overall", "technical", "aesthetic"}, each in [0, 1].

@@ -1,4 +1,4 @@
-"""The panel "Video quality": what a dataset looks like, and the way to its best and worst."""
+"""The panel "Video quality": distribution of the scores, and the best and worst videos."""
 
 import json
 from hashlib import sha256
@@ -17,13 +17,13 @@ from fiftyone_plugin.fields import failed, score_fields, unscored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import videos
 
-CLICKED = 100  # samples of a cell that a click selects
+CLICKED = 100  # maximum number of samples that a click on a cell selects
 STILL = {"displayModeBar": False, "scrollZoom": False}
 TOOLS = {
     "scrollZoom": False,
     "modeBarButtonsToRemove": ["toImage", "zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
 }
-NO_TIMELINE = "Open or select one video whose segments are scored, to see it over time."
+NO_TIMELINE = "Open or select one video with scored segments to see its timeline."
 HELP = """
 Click a point to select the video; draw a lasso to see only these videos. Dotted lines mark the
 thirds of the videos. Open a video, or select one, to see its segments over time.
@@ -31,11 +31,11 @@ thirds of the videos. Open a video, or select one, to see its segments over time
 
 
 class VideoQuality(foo.Panel):  # type: ignore[misc]
-    """Histograms, technical against aesthetic, and the timeline of the current sample."""
+    """Histograms, technical against aesthetic scores, and the timeline of the current sample."""
 
     @property
     def config(self) -> foo.PanelConfig:
-        """Name, label and where it may be shown."""
+        """Name, label and surfaces."""
         return foo.PanelConfig(
             name="video_quality",
             label="Video quality",
@@ -45,12 +45,12 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         )
 
     def on_load(self, ctx: Any) -> None:
-        """Start with the first field of scores."""
+        """Select the first field of scores."""
         self._refresh(ctx)
         self._show_timeline(ctx)
 
     def on_change_view(self, ctx: Any) -> None:
-        """Follow the view, unless the panel itself narrowed it.
+        """Update for a new view, unless the panel itself narrowed it.
 
         The App also calls this when nothing has changed, and again whenever this changes a state.
         """
@@ -61,16 +61,16 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         self._refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
-        """Start again."""
+        """Reset the state for another dataset."""
         ctx.panel.state.base = None
         self.on_load(ctx)
 
     def on_change_current_sample(self, ctx: Any) -> None:
-        """Show the open sample's segments."""
+        """Show the segments of the open sample."""
         self._show_timeline(ctx)
 
     def on_change_selected(self, ctx: Any) -> None:
-        """Show the selected sample's segments."""
+        """Show the segments of the selected sample."""
         self._show_timeline(ctx)
 
     def on_field(self, ctx: Any) -> None:
@@ -91,7 +91,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         ctx.ops.set_selected_samples(ids)
 
     def on_lasso(self, ctx: Any) -> None:
-        """Show only the samples inside."""
+        """Narrow the view to the samples inside the lasso."""
         ids = [point["id"] for point in ctx.params.get("data") or [] if point.get("id")]
         if ids:
             base = _samples(ctx)
@@ -103,7 +103,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             self._narrow(ctx, inside)
 
     def on_bar(self, ctx: Any) -> None:
-        """Show only the samples of a bar."""
+        """Narrow the view to the samples of a bar."""
         bar, trace = ctx.params.get("idx"), ctx.params.get("trace_idx")
         if bar is None or trace is None:
             return
@@ -114,21 +114,21 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         self._narrow(ctx, _samples(ctx).match((score >= low) & (score < high)))
 
     def on_refresh(self, ctx: Any) -> None:
-        """Look at the database again, as after scoring."""
+        """Reload statistics from the database."""
         self.on_load(ctx)
 
     def on_failed(self, ctx: Any) -> None:
-        """Show what could not be scored."""
+        """Narrow the view to failed samples."""
         self._narrow(ctx, failed(_samples(ctx), ctx.panel.state.field))
 
     def on_unscored(self, ctx: Any) -> None:
-        """Show what nobody has tried to score."""
+        """Narrow the view to samples that were not scored yet."""
         field = ctx.panel.state.field
         untried = unscored(_samples(ctx), field).match(F(f"{field}.error") == None)  # noqa: E711
         self._narrow(ctx, untried)
 
     def on_back(self, ctx: Any) -> None:
-        """Show what was shown before the lasso."""
+        """Restore the view before it was narrowed."""
         base = _base(ctx)
         if base is not None:
             ctx.panel.state.base = None
@@ -139,7 +139,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         ctx.prompt("@dover/quality/score_videos")
 
     def render(self, ctx: Any) -> types.Property:
-        """Lay out what was computed last."""
+        """Render the last statistics."""
         panel = types.Object()
         state = ctx.panel.state
         if state.problem:
@@ -195,14 +195,14 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         )
 
     def _refresh(self, ctx: Any) -> None:
-        """Compute what shows the samples of the view."""
+        """Compute the statistics of the view."""
         self._compute(ctx)
         ctx.panel.state.shown = _fingerprint(ctx.view)
 
     def _compute(self, ctx: Any) -> None:
         state = ctx.panel.state
         state.fields, state.problem = score_fields(ctx.dataset), None
-        if state.field not in state.fields:  # also if the App calls this before on_load is done
+        if state.field not in state.fields:  # also if the App calls this before on_load
             state.field = next(iter(state.fields), None)
         field = state.field
         try:
@@ -242,7 +242,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         ctx.panel.data.timeline, state.timeline = plots.timeline(found)
 
     def _narrow(self, ctx: Any, view: fo.DatasetView) -> None:
-        """Show fewer samples, while the panel goes on to show all it showed."""
+        """Narrow the view; the panel keeps its statistics."""
         if not ctx.panel.state.base:
             ctx.panel.state.base = {"stages": ctx.view._serialize()}
         ctx.panel.state.narrowed = _fingerprint(view)
@@ -250,7 +250,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
 
 
 def _samples(ctx: Any) -> SampleCollection:
-    """What the panel shows: the view, or what was shown before the panel narrowed it."""
+    """Samples of the panel: the view, or the view before the panel narrowed it."""
     base = _base(ctx)
     return videos(ctx.view if base is None else base)
 
@@ -261,7 +261,7 @@ def _base(ctx: Any) -> fo.DatasetView | None:
 
 
 def _fingerprint(view: SampleCollection) -> str:
-    """The same for two views of the same stages, whose ids are drawn anew each time."""
+    """Key that is equal for views with equal stages."""
     stages = [{k: v for k, v in stage.items() if k != "_uuid"} for stage in view._serialize()]
     return sha256(json.dumps(stages, default=str).encode()).hexdigest()
 
@@ -272,5 +272,5 @@ def _column(panel: types.Object) -> types.Property:
 
 
 def _height(pixels: int) -> dict[str, Any]:
-    """A plot fills its place, so the place is given a height."""
+    """A container of fixed height for a plot."""
     return {"componentsProps": {"item": {"sx": {"height": f"{pixels}px", "width": "100%"}}}}

@@ -7,9 +7,13 @@ from dover_plugin.reporting.style import SCREEN_COLOURS
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.statistics import Histogram, Points, Timeline
 
-INK = "#8a8f98"  # lettering and lines, on white and on black alike
+INK = "#8a8f98"  # text and lines, on light and dark backgrounds
 FAINT = "rgba(138,143,152,0.25)"
-SCALE = [[0, "#a6509e"], [0.5, "#b5b5b5"], [1, "#3f9b4f"]]  # for the colour-blind too
+SCALE = [
+    [0, "#a6509e"],
+    [0.5, "#b5b5b5"],
+    [1, "#3f9b4f"],
+]  # readable with a colour vision deficiency
 GAP = 0.1  # between histograms, as a share of the width
 MIN_SIZE, MAX_SIZE = 6, 22  # of cells, in pixels
 
@@ -61,7 +65,7 @@ def histograms(found: dict[str, Histogram]) -> tuple[Data, Layout]:
 
 
 def scatter(found: Points, thirds: dict[str, tuple[float, float]]) -> tuple[Data, Layout]:
-    """Technical against aesthetic, coloured by overall, with the thirds as dotted lines."""
+    """Technical against aesthetic scores, coloured by overall; thirds as dotted lines."""
     sizes: Any = 8
     if found.counts is not None:
         most = max(found.counts)

@@ -1,4 +1,4 @@
-"""Score the samples of a view: batched writes, failures as documents, a record of the run."""
+"""Score the samples of a view with batched writes, failure documents and a run record."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
 
 WRITE_EVERY = 64  # results, or
-WRITE_SECONDS = 5.0  # what a crash may lose
+WRITE_SECONDS = 5.0  # seconds of work that a crash may lose
 REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
 SHOWN_FAILURES = 100
 RUN = "dover"  # the method under which runs are recorded
@@ -40,16 +40,16 @@ RUN = "dover"  # the method under which runs are recorded
 
 @dataclass
 class Summary:
-    """What a run has done so far.
+    """Progress and result of a run.
 
     Attributes:
         total: samples to score.
-        skipped: samples left out, since they have scores.
-        scored: samples that got scores.
-        failed: samples that got an error.
-        failures: path and error of the first hundred.
-        stopped: whether it was stopped before its end.
-        run_key: of the record in the dataset; None where there was nothing to do.
+        skipped: samples that had scores.
+        scored: samples scored by this run.
+        failed: samples with an error.
+        failures: path and error of the first hundred failures.
+        stopped: whether the run was stopped early.
+        run_key: key of the run record in the dataset; None if there was nothing to do.
     """
 
     total: int
@@ -62,7 +62,7 @@ class Summary:
 
     @property
     def done(self) -> int:
-        """Samples dealt with."""
+        """Samples finished so far."""
         return self.scored + self.failed
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def _scorer(settings: tuple[tuple[str, Any], ...], files_changed: tuple[float, .
 
 
 def make_scorer(**settings: Any) -> "Scorer":
-    """A Scorer with these settings; the last one is kept between runs.
+    """A Scorer with these settings; the latest one is cached between runs.
 
     Raises:
-        DoverError: settings or weights that do not work.
+        DoverError: invalid settings or weights.
     """
     files = [Path(name) for name in (settings.get("weights"), settings.get("fusion")) if name]
     changed = tuple(file.stat().st_mtime for file in files if file.is_file())
@@ -90,7 +90,7 @@ def make_scorer(**settings: Any) -> "Scorer":
 
 
 def videos(samples: SampleCollection) -> SampleCollection:
-    """The samples as single videos: of a grouped dataset every slice that holds videos.
+    """The samples as single videos; in a grouped dataset every slice of videos.
 
     Raises:
         SettingsError: there is no video, or the samples are parts of videos.
@@ -117,13 +117,13 @@ def videos(samples: SampleCollection) -> SampleCollection:
 def waiting(
     samples: SampleCollection, name: str, segments_like: dict[str, Any] | None
 ) -> SampleCollection:
-    """Samples that are to be scored unless all are to be overwritten.
+    """Samples that a run without overwriting scores.
 
     Args:
-        samples: of videos.
-        name: of the field.
-        segments_like: where segments are asked for, the settings of the run. Samples without
-            segments whose scores were made so are scored again, which changes no score.
+        samples: samples of videos.
+        name: field of scores.
+        segments_like: settings of the run if segments are requested. Samples with scores of these
+            settings but without segments are scored again, which changes no score.
 
     Returns:
         Samples without scores, and those that lack the segments.
@@ -149,17 +149,17 @@ def score(
     segment_seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Summary]:
-    """Score samples and write what comes out, in batches.
+    """Score samples and write results in batches.
 
     What is written stays when the run is stopped, killed or closed, and a later run goes on there.
 
     Args:
         samples: see ``videos``.
-        scorer: that scores them.
-        name: of the field.
-        overwrite: score also what has scores.
+        scorer: scorer to use.
+        name: field to write.
+        overwrite: score samples again that have scores.
         segment_seconds: also score segments of this length; None leaves them out.
-        stop: asked at each write.
+        stop: called at each write; True stops the run.
 
     Yields:
         The one summary, after each sample and once at the end.
@@ -212,18 +212,18 @@ def score(
 
 
 def _results(paths: list[str], scorer: "Scorer") -> Iterator[Result]:
-    """One result a path, in order; what lies in a cloud is not opened."""
+    """One result per path, in order; remote files are not opened."""
     local = scorer.score_many(path for path in paths if not re.search(REMOTE, path))
     for path in paths:
         if re.search(REMOTE, path):
-            reason = f"'{path}' lies in a cloud. Download it, and set filepath to the local file."
+            reason = f"Remote file '{path}' is not supported. Download it and set filepath to it."
             yield Failure(path, reason, scorer.settings)
         else:
             yield next(local)
 
 
 class _Writer:
-    """Collects results and writes them together."""
+    """Collects results and writes them in batches."""
 
     def __init__(self, dataset: fo.Dataset, name: str) -> None:
         self._dataset = dataset
@@ -234,9 +234,9 @@ class _Writer:
         self._written = monotonic()
 
     def add(self, sample_id: str, result: Result, parts: list[SegmentScores] | None) -> bool:
-        """Keep a result; True where this wrote."""
+        """Add a result; returns True if a batch was written."""
         self._results[sample_id] = result
-        if self._has_segments:  # none rather than those of older scores
+        if self._has_segments:  # segments of older scores are removed
             self._segments[sample_id] = None if parts is None else detections(parts)
         late = monotonic() - self._written > WRITE_SECONDS
         if late or len(self._results) >= WRITE_EVERY:
@@ -245,7 +245,7 @@ class _Writer:
         return False
 
     def flush(self) -> None:
-        """Write what is kept."""
+        """Write collected results."""
         if self._results:
             documents = {i: document(result) for i, result in self._results.items()}
             self._dataset.set_values(self._name, documents, key_field="id")

@@ -1,4 +1,4 @@
-"""What the panel shows, aggregated in the database, so that its size does not matter."""
+"""Statistics of the panel, aggregated in the database."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import scored, segments_field
 
-MAX_POINTS = 2000  # more are drawn as cells
+MAX_POINTS = 2000  # above this, samples are binned into cells
 CELLS = 40  # along each axis
 BINS = 24
 _SHIFT = 1000  # packs three small numbers into one
@@ -21,7 +21,7 @@ _SHIFT = 1000  # packs three small numbers into one
 
 @dataclass(frozen=True)
 class Counts:
-    """Of the samples of a view."""
+    """Numbers of samples of a view."""
 
     scored: int
     failed: int
@@ -41,12 +41,12 @@ class Points:
     """Samples, or cells of them, by technical and aesthetic score.
 
     Attributes:
-        ids: of samples; of cells, what ``in_cells`` takes.
-        technical: of each; the middle of a cell.
-        aesthetic: likewise.
-        overall: likewise, the mean of a cell.
-        counts: samples in each cell; None where each point is a sample.
-        names: of the samples' files; of cells, how many samples.
+        ids: sample ids, or cell ids for ``in_cells``.
+        technical: technical score of each sample, or centre of the cell.
+        aesthetic: aesthetic score of each sample, or centre of the cell.
+        overall: overall score of each sample, or mean of the cell.
+        counts: samples in each cell; None if each point is a sample.
+        names: file name of each sample, or number of samples of the cell.
     """
 
     ids: tuple[str, ...]
@@ -59,11 +59,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Scores of a sample's segments.
+    """Scores of the segments of a sample.
 
     Attributes:
-        starts: where each begins, in seconds, or in frames where the frame rate is unknown.
-        end: of the last one.
+        starts: start of each segment in seconds, or in frames if the frame rate is unknown.
+        end: end of the last segment.
         unit: "seconds" or "frames".
         scores: {score: one a segment}.
     """
@@ -75,7 +75,7 @@ class Timeline:
 
 
 def counts(samples: SampleCollection, field: str) -> Counts:
-    """How many samples are scored, failed, and neither."""
+    """Count scored, failed and unscored samples."""
     total, good, bad = samples.aggregate(
         [fo.Count(), fo.Count(f"{field}.overall"), fo.Count(f"{field}.error")]
     )
@@ -83,7 +83,7 @@ def counts(samples: SampleCollection, field: str) -> Counts:
 
 
 def histograms(samples: SampleCollection, field: str) -> dict[str, Histogram]:
-    """One a score, over the range that it takes; empty where nothing is scored."""
+    """One histogram per score over its range; empty if nothing is scored."""
     paths = [f"{field}.{name}" for name in SCORES]
     bounds = samples.aggregate([fo.Bounds(path) for path in paths])
     if bounds[0][0] is None:
@@ -102,7 +102,7 @@ def histograms(samples: SampleCollection, field: str) -> dict[str, Histogram]:
 
 
 def thirds(samples: SampleCollection, field: str) -> dict[str, tuple[float, float]]:
-    """Where the lowest third of the samples ends and the highest begins, by branch."""
+    """Boundaries of the lowest and highest third of the samples, per branch."""
     found = samples.aggregate(
         [fo.Quantiles(f"{field}.{name}", [1 / 3, 2 / 3]) for name in SCORES[1:]]
     )
@@ -110,7 +110,7 @@ def thirds(samples: SampleCollection, field: str) -> dict[str, tuple[float, floa
 
 
 def points(samples: SampleCollection, field: str) -> Points:
-    """Every scored sample, or, of more than MAX_POINTS, cells of them."""
+    """All scored samples, or cells if there are more than MAX_POINTS."""
     view = scored(samples, field)
     if len(view) > MAX_POINTS:
         return _cells(view, field)
@@ -127,12 +127,12 @@ def points(samples: SampleCollection, field: str) -> Points:
 
 
 def in_cells(samples: SampleCollection, field: str, cells: list[str]) -> fo.DatasetView:
-    """The samples in cells of ``points``, given by id."""
+    """The samples in the cells of ``points`` with these ids."""
     return scored(samples, field).match(_cell(field).is_in([int(cell) for cell in cells]))
 
 
 def timeline(dataset: fo.Dataset, sample_id: str, field: str) -> Timeline | None:
-    """The segments of a sample; None where it has none."""
+    """The segments of a sample; None if it has none."""
     name = segments_field(field)
     if not dataset.has_field(name):
         return None
@@ -179,5 +179,5 @@ def _cells(view: fo.DatasetView, field: str) -> Points:
 
 
 def _round_outwards(low: float, high: float) -> tuple[float, float]:
-    """Limits on multiples of 0.05; the upper one is above ``high``, which a bin must hold."""
+    """Axis limits on multiples of 0.05 that contain [low, high]."""
     return math.floor(low * 20) / 20, math.floor(high * 20 + 1) / 20

@@ -1,5 +1,7 @@
 import json
 import math
+import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -98,11 +100,94 @@ def test_defaults_and_choices(tmp_path: Path) -> None:
     assert own.apply(9.5, 19.0) == (0.5, 0.5, 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"name": "a"}', '{"nam": 1}'])
-def test_files_that_are_no_calibration(text: str, tmp_path: Path) -> None:
-    (tmp_path / "c.json").write_text(text)
-    with pytest.raises(SettingsError, match="not a calibration file"):
+HOSTILE_JSON = {
+    "empty": "",
+    "list": "[]",
+    "text": '"calibration"',
+    "other object": '{"nam": 1}',
+    "not text": b"\xff\xfe\x00",
+    "nested lists": "[" * 100_000,
+    "nested objects": '{"name":' * 100_000,
+    "long": '{"name": "' + "a" * 2_000_000 + '"}',
+    "long number": '{"name": ' + "1" * 10_000 + "}",
+}
+
+
+def calibration_json(**changes: object) -> str:
+    return json.dumps(asdict(Calibration("mine", 0.0, 1.0, 0.0, 1.0)) | changes)
+
+
+@pytest.mark.parametrize("text", HOSTILE_JSON.values(), ids=HOSTILE_JSON.keys())
+def test_files_that_are_no_calibration(text: str | bytes, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SettingsError, match="not a calibration file") as caught:
         Calibration.load(tmp_path / "c.json")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+HOSTILE_NAMES = [None, 3, ["a"], {"a": 1}, "", "a\nb", "a\x1b[2J", "a\u202eb", "a" * 1000]
+HOSTILE_NUMBERS = [None, "1", [1.0], True, float("nan"), float("inf"), 10**400, -(10**400), 1e300]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_names_that_are_no_line_of_text(name: object, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(calibration_json(name=name))
+    with pytest.raises(SettingsError, match=r"calibration file '.*c\.json': .* its name") as caught:
+        Calibration.load(tmp_path / "c.json")
+    assert str(caught.value).isprintable()
+    own = asdict(ReferenceSet.of("mine", "dover", range(20), range(20)))
+    for field in ("name", "model"):
+        (tmp_path / "r.json").write_text(json.dumps(own | {field: name}))
+        with pytest.raises(SettingsError, match=rf"reference set '.*r\.json': .* its {field}"):
+            ReferenceSet.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("number", HOSTILE_NUMBERS)
+@pytest.mark.parametrize("field", ["technical_mean", "aesthetic_std", "technical_weight"])
+def test_constants_that_are_no_usable_numbers(field: str, number: object, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(calibration_json(**{field: number}))
+    with pytest.raises(SettingsError, match=rf"calibration file '.*c\.json': .* its {field}"):
+        Calibration.load(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("std", [0, -1.0, 1e-320])
+def test_standard_deviations_that_are_no_divisors(std: float) -> None:
+    with pytest.raises(SettingsError, match="must be at least 1e-12"):
+        Calibration("mine", 0.0, std, 0.0, 1.0)
+
+
+def test_scores_of_extreme_constants_are_numbers() -> None:
+    extreme = Calibration("mine", 1e12, 1e-12, -1e12, 1e-12, 1e12, -1e12)
+    for raw in (-3e38, 0.0, 3e38):
+        assert all(0 <= score <= 1 for score in extreme.apply(raw, -raw))
+
+
+def test_fields_of_a_calibration_file(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(calibration_json(colour=1))
+    with pytest.raises(SettingsError, match="'colour' is not one of its fields"):
+        Calibration.load(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text('{"name": "a", "technical_mean": 0}')
+    with pytest.raises(SettingsError, match="it lacks 'technical_std'"):
+        Calibration.load(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text(calibration_json(technical_weight=0.9, aesthetic_weight=0.5))
+    assert Calibration.load(tmp_path / "c.json").apply(0.0, 0.0) == (0.5, 0.5, 0.5)
+    (tmp_path / "c.json").write_text(calibration_json(name="matched"))
+    with pytest.raises(SettingsError, match="reserved name 'matched'"):
+        Calibration.load(tmp_path / "c.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("kind", [Calibration, ReferenceSet])
+def test_settings_are_read_from_regular_files(
+    kind: type[Calibration | ReferenceSet], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in ((tmp_path / "pipe", "a named pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(SettingsError, match=reason):
+            kind.load(path)
+    with pytest.raises(SettingsError, match="There is no"):
+        kind.load(tmp_path / "none")
 
 
 def test_bad_calibrations(tmp_path: Path) -> None:
@@ -110,9 +195,9 @@ def test_bad_calibrations(tmp_path: Path) -> None:
         calibrations.choose(tmp_path / "none.json", "dover")
     with pytest.raises(SettingsError, match="at least 10 videos, got 3 and 3"):
         Calibration.fit("a", [1, 2, 3], [1, 2, 3])
-    with pytest.raises(SettingsError, match="not above 0"):
+    with pytest.raises(SettingsError, match="Fit it again on videos that differ"):
         Calibration.fit("a", [1.0] * 20, [1.0] * 20)
-    with pytest.raises(SettingsError, match="not a number"):
+    with pytest.raises(SettingsError, match="its technical_mean is not a finite number"):
         Calibration("a", float("nan"), 1, 1, 1)
 
 
@@ -141,9 +226,52 @@ def test_own_reference_set(tmp_path: Path) -> None:
     assert rank["aesthetic"].percentile == 100
     with pytest.raises(SettingsError, match="at least 10"):
         ReferenceSet.of("few", "dover", [1.0], [1.0])
-    (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(SettingsError, match="not a reference set"):
-        ReferenceSet.load(tmp_path / "bad.json")
+
+
+def reference_json(**changes: object) -> str:
+    own = asdict(ReferenceSet.of("mine", "dover", range(20), range(20)))
+    return json.dumps(own | changes)
+
+
+@pytest.mark.parametrize("text", HOSTILE_JSON.values(), ids=HOSTILE_JSON.keys())
+def test_files_that_are_no_reference_set(text: str | bytes, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SettingsError, match="not a reference set") as caught:
+        ReferenceSet.load(tmp_path / "r.json")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", HOSTILE_NUMBERS[:-1])
+def test_distributions_that_are_no_numbers(number: object, tmp_path: Path) -> None:
+    good = {"mean": 0.0, "std": 1.0, "quantiles": list(range(201))}
+    changes = ({"mean": number}, {"std": number}, {"quantiles": [number] * 201})
+    for changed in changes:
+        (tmp_path / "r.json").write_text(reference_json(technical=good | changed))
+        with pytest.raises(
+            SettingsError, match=r"reference set '.*r\.json': .* its (mean|std|quan)"
+        ):
+            ReferenceSet.load(tmp_path / "r.json")
+    (tmp_path / "r.json").write_text(reference_json(videos=number))
+    with pytest.raises(SettingsError, match="its number of videos"):
+        ReferenceSet.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize(
+    ("technical", "reason"),
+    [
+        (None, "a branch must hold"),
+        ([], "a branch must hold"),
+        ({"mean": 0, "std": 1, "quantiles": 5}, "a branch must hold"),
+        ({"mean": 0, "quantiles": []}, "it lacks 'std'"),
+        ({"mean": 0, "std": 1, "quantiles": [1, 2]}, "201 quantiles, got 2"),
+        ({"mean": 0, "std": -1, "quantiles": [0] * 201}, "below 0"),
+        ({"mean": 0, "std": 1, "quantiles": list(range(201, 0, -1))}, "must not descend"),
+    ],
+)
+def test_distributions_of_another_form(technical: object, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(reference_json(technical=technical))
+    with pytest.raises(SettingsError, match=reason):
+        ReferenceSet.load(tmp_path / "r.json")
 
 
 def test_rows_have_the_documented_columns_in_order() -> None:

@@ -1,8 +1,8 @@
 """The filter as a graph of nodes.
 
-No callback ever asks for a frame: a sampled frame is gathered with SelectEvery, reduced to its
-224x224 picture on the way, and all pictures of a segment are the inputs of one ModifyFrame, whose
-callback runs the networks. Scores are broadcast to the clip by CopyFrameProps, without Python.
+No callback requests a frame. SelectEvery gathers the sampled frames, and each is reduced to
+224x224. All frames of a segment are inputs of one ModifyFrame, whose callback runs the network.
+CopyFrameProps copies the scores to the clip without Python code.
 """
 
 import threading
@@ -40,11 +40,11 @@ PROPS = (
 DIFFERENCES = ("DoverOverall", "DoverTechnical", "DoverAesthetic")
 DIFFERENCE_PROPS = tuple(f"{name}Difference" for name in DIFFERENCES)
 DEFAULT_SEGMENT = 240
-"""Frames; about the ten seconds that DOVER was trained on."""
+"""Segment length in frames: about ten seconds, as in the training data of DOVER."""
 
 
 def _vs_errors[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Turn the core's errors into VapourSynth's."""
+    """Convert errors of the core into vapoursynth.Error."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -68,14 +68,15 @@ def dover(
 ) -> vs.VideoNode:
     """Attach the quality of its segment to every frame.
 
-    Pixels and format stay untouched. A segment is scored when one of its frames is asked for, once.
+    Pixels and format are unchanged. A segment is scored once, when one of its frames is requested.
 
     Args:
-        clip: of any constant format and size.
-        segment: frames per segment, "10s", "scenes", first frames, or a file of them; see
-            segments.find_segments. A last piece shorter than half a segment joins the one before.
-        matrix: of frames that carry none: "decord" (BT.601) or "resolution" (BT.709 from 720 rows).
-        scorer: used in place of one made from the settings above; may be shared between filters.
+        clip: clip of constant format and size.
+        segment: frames per segment, "10s", "scenes", a list of first frames, or a file; see
+            segments.find_segments. A remainder shorter than half a segment joins the last segment.
+        matrix: matrix of frames without _Matrix: "decord" (BT.601) or "resolution" (BT.709 from 720
+            rows).
+        scorer: scorer to use in place of a new one; filters may share it.
         props: names of the frame properties to write; see PROPS.
         options: settings of dover_plugin.Scorer: model, device, weights, fusion, seed, repeats,
             engine and precision.
@@ -84,7 +85,7 @@ def dover(
         The clip with frame properties; scores are in [0, 1].
 
     Raises:
-        vapoursynth.Error: settings, weights or a format that do not work.
+        vapoursynth.Error: invalid settings, weights or format.
     """
     props = _check_props(props)
     check_clip(clip, matrix)
@@ -102,12 +103,12 @@ def dover_segments(
     scorer: Scorer | None = None,
     **options: Unpack[ModelOptions],
 ) -> vs.VideoNode:
-    """One tiny frame per segment, with its properties: scores at the cost of one decode.
+    """Return one small frame per segment with its properties, at the cost of one decode.
 
     Args and errors: see dover.
 
     Returns:
-        16x16 GRAY8, as many frames as segments.
+        A 16x16 GRAY8 clip with one frame per segment.
     """
     check_clip(clip, matrix)
     segments = find_segments(clip, segment)
@@ -127,18 +128,18 @@ def dover_compare(
 ) -> vs.VideoNode:
     """Score both clips on the segments of ``before``; sizes, crops and formats may differ.
 
-    Args and errors: see dover. Both clips need the same number of frames.
+    Args and errors: see dover. Both clips must have the same number of frames.
 
     Returns:
         ``after`` with its properties and, after minus before, DoverOverallDifference,
-        DoverTechnicalDifference and DoverAestheticDifference: below 0 where quality was lost.
+        DoverTechnicalDifference and DoverAestheticDifference; negative values are losses.
     """
     for clip in (before, after):
         check_clip(clip, matrix)
     if before.num_frames != after.num_frames:
         raise ValueError(
-            f"before has {before.num_frames} frames and after {after.num_frames}, so their "
-            "segments would not show the same. Cut them alike with std.Trim."
+            f"before has {before.num_frames} frames and after {after.num_frames}. Trim both clips "
+            "to equal length with std.Trim."
         )
     segments = find_segments(before, segment)
     scorer = scorer or _make_scorer("dover_compare", options)
@@ -164,13 +165,13 @@ def _check_props(props: Iterable[str]) -> tuple[str, ...]:
     names = (props,) if isinstance(props, str) else tuple(props)
     unknown = [name for name in names if name not in PROPS]
     if unknown or not names:
-        got = repr(unknown[0]) if unknown else "nothing"
+        got = f"unknown property {unknown[0]!r}" if unknown else "no property"
         raise ValueError(f"props names {got}. Choose from {', '.join(PROPS)}.")
     return names
 
 
 class _Pick(NamedTuple):
-    """One picture of a segment: which, and of which draw."""
+    """One sampled frame of a segment, its sample and its repeat."""
 
     sample: Sample
     draw: Draw
@@ -180,7 +181,7 @@ class _Pick(NamedTuple):
 def _score(
     clip: vs.VideoNode, segments: Sequence[Segment], scorer: Scorer, matrix: Matrix
 ) -> vs.VideoNode:
-    """One tiny frame per segment, its properties the scores."""
+    """One small frame per segment with the scores as properties."""
     core, notice = vs.core, Notices()
 
     @cache  # most segments are equally long
@@ -208,7 +209,7 @@ def _score(
         for i in range(per_segment)
     ]
     tiny = core.std.BlankClip(width=16, height=16, format=vs.GRAY8, length=len(segments), keep=True)
-    done: dict[int, dict[str, Any]] = {}  # failures are not kept, so that a retry is one
+    done: dict[int, dict[str, Any]] = {}  # failures are not cached, so that a new request retries
     locks = [threading.Lock() for _ in segments]
 
     def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
@@ -245,7 +246,7 @@ def _score(
 
     heavy = core.std.ModifyFrame(tiny, [tiny, *columns], run)
     light = core.std.ModifyFrame(tiny, tiny, remember)
-    # What is scored already must not ask for its pictures again when caches are emptied.
+    # A scored segment must not request its frames again after the cache was emptied.
     return core.std.FrameEval(
         tiny, lambda n: light if n in done else heavy, clip_src=[light, heavy]
     )
@@ -273,7 +274,7 @@ def _broadcast(
     segments: Sequence[Segment],
     props: Sequence[str],
 ) -> vs.VideoNode:
-    """Copy the properties of each segment's tiny frame to all its frames."""
+    """Copy the properties of each segment's small frame to all frames of the segment."""
     segment_of_frame = [n for n, s in enumerate(segments) for _ in range(s.start, s.end)]
     return vs.core.std.CopyFrameProps(clip, select(scores, segment_of_frame), props=list(props))
 

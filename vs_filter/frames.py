@@ -1,7 +1,7 @@
-"""Source frames to the pictures that the views are made of, as VapourSynth nodes.
+"""Nodes that convert source frames to the frames of the views.
 
-Colour: a frame's own matrix and range hold. Where it carries none, the rule of decord applies, so
-that a score is that of the file: BT.601 at every size.
+The matrix and range of a frame are honoured. A frame without them is read as in decord (BT.601 at
+every size), so that the score equals that of the file.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,45 +14,54 @@ from dover_plugin.io.source import HDR_TRANSFERS
 from dover_plugin.preprocessing.sampling import VIEW, Draw, fragment_size
 from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, Sample, picture
 
-RESIZE_BITS = 16  # integer formats above this are beyond VapourSynth's resize
+RESIZE_BITS = 16  # VapourSynth's resize supports no integer formats above this depth
 HD_HEIGHT = 720
-READABLE_MATRICES = (1, 2, 4, 5, 6, 7, 8, 9)  # of YUV, by resize; codes of ITU-T H.273
-PIECE = 10_000  # SelectEvery takes time with the square of its offsets
+READABLE_MATRICES = (
+    1,
+    2,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+)  # YUV matrices that resize supports; codes of ITU-T H.273
+PIECE = 10_000  # the time of SelectEvery grows with the square of its offsets
 
 type Matrix = Literal["decord", "resolution"]
 type Pick = tuple[Sample, Draw]
 
 
 class Notices:
-    """Says each thing once, as a message of VapourSynth's log."""
+    """Writes each message once to VapourSynth's log."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        """Say ``text`` unless it was said."""
+        """Log ``text`` unless it was logged before."""
         if text not in self._said:
             self._said.add(text)
             vs.core.log_message(vs.MESSAGE_TYPE_WARNING, f"dover: {text}")
 
 
 def check_clip(clip: vs.VideoNode, matrix: str) -> None:
-    """Raise ValueError for what cannot be scored."""
+    """Raise ValueError for clips that cannot be scored."""
     if not isinstance(clip, vs.VideoNode):
-        raise ValueError(f"clip must be a video, got {type(clip).__name__}.")
+        raise ValueError(f"clip must be a VideoNode, got {type(clip).__name__}.")
     if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
         raise ValueError(
-            "the clip's format or size varies. Make it constant first, as with "
+            "The format or size of the clip varies. Make it constant first, for example with "
             "core.resize.Bicubic(clip, 1920, 1080, format=vs.YUV420P8), or score its parts."
         )
     height, width = fragment_size(clip.height, clip.width)
     if height * width > MAX_ENLARGED_PIXELS:
         raise ValueError(
-            f"frames of {clip.width}x{clip.height} are too narrow a strip: enlarged to a short "
-            f"side of {VIEW} they would be {width}x{height}. Crop or scale the clip first."
+            f"Frames of {clip.width}x{clip.height} are too narrow: enlarged to a short side of "
+            f"{VIEW} they would be {width}x{height}. Crop or scale the clip first."
         )
     if matrix not in ("decord", "resolution"):
-        raise ValueError(f"matrix={matrix!r} means nothing. Choose 'decord' or 'resolution'.")
+        raise ValueError(f"Invalid matrix {matrix!r}; use 'decord' or 'resolution'.")
 
 
 def gather_pictures(
@@ -62,15 +71,15 @@ def gather_pictures(
     matrix: Matrix,
     notice: Notices,
 ) -> vs.VideoNode:
-    """A node whose frame i is the picture that ``pick(i)`` describes, made of ``frames[i]``.
+    """A node whose frame i is the view frame ``pick(i)`` made from source frame ``frames[i]``.
 
     Args:
-        clip: of constant format and size.
-        frames: of the clip, in any order, repeated as needed.
-        pick: what to make of each.
+        clip: clip of constant format and size.
+        frames: frame numbers of the clip, in any order, with repetitions.
+        pick: sample and draw of each frame.
         matrix: for frames that carry none: "decord" is BT.601, "resolution" is BT.709 from 720
             rows on.
-        notice: told what may surprise.
+        notice: receives warnings.
 
     Returns:
         224x224, RGB24, as many frames as asked for.
@@ -96,10 +105,10 @@ def gather_pictures(
 
 
 def select(clip: vs.VideoNode, frames: Sequence[int]) -> vs.VideoNode:
-    """A node of any frames of a clip, in any order."""
+    """A node with any frames of a clip in any order."""
     core = vs.core
     if clip.num_frames == 1:
-        clip = clip + clip  # SelectEvery wants a cycle of two or more
+        clip = clip + clip  # SelectEvery needs a cycle of at least two
     return core.std.Splice(
         [
             core.std.SelectEvery(
@@ -115,20 +124,24 @@ def select(clip: vs.VideoNode, frames: Sequence[int]) -> vs.VideoNode:
 
 def _to_rgb(clip: vs.VideoNode, matrix: Matrix) -> vs.VideoNode:
     core, form = vs.core, clip.format
-    progressive = core.std.SetFieldBased(clip, 0)  # fields are scored woven, as decord reads them
+    progressive = core.std.SetFieldBased(
+        clip, 0
+    )  # interlaced frames are scored woven, as decord reads them
     if form.sample_type == vs.INTEGER and form.bits_per_sample > RESIZE_BITS:
         progressive = _shorten(progressive)
     if form.color_family != vs.YUV:
-        progressive = core.std.RemoveFrameProps(progressive, "_Matrix")  # says nothing here
+        progressive = core.std.RemoveFrameProps(
+            progressive, "_Matrix"
+        )  # the property has no meaning for RGB and GRAY
     if form.color_family == vs.RGB:
         return core.resize.Bicubic(progressive, format=vs.RGB24)
     hd = matrix == "resolution" and clip.height >= HD_HEIGHT
-    # matrix_in holds only where a frame carries no matrix of its own
+    # matrix_in applies only to frames without _Matrix
     return core.resize.Bicubic(progressive, format=vs.RGB24, matrix_in_s="709" if hd else "470bg")
 
 
 def _shorten(clip: vs.VideoNode) -> vs.VideoNode:
-    """Integers of 17 to 32 bits to 16."""
+    """Convert integers of 17 to 32 bits to 16 bits."""
     form = clip.format
     shift = form.bits_per_sample - RESIZE_BITS
     target = form.replace(bits_per_sample=RESIZE_BITS)
@@ -145,21 +158,21 @@ def _shorten(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def _checker(notice: Notices) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
-    """Refuses frames that cannot be converted; says what may surprise."""
+    """Reject frames that cannot be converted, and write warnings."""
 
     def check(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         del n
         matrix = f.props.get("_Matrix", 2)
         if f.format.color_family == vs.YUV and matrix not in READABLE_MATRICES:
             raise vs.Error(
-                f"dover: a YUV frame has _Matrix={matrix}, which cannot become RGB. Set the "
-                "true one with core.std.SetFrameProps(clip, _Matrix=1) (1 is BT.709)."
+                f"dover: A YUV frame has _Matrix={matrix}, which has no conversion to RGB. Set the "
+                "true matrix with core.std.SetFrameProps(clip, _Matrix=1) (1 is BT.709)."
             )
         if f.props.get("_FieldBased", 0):
-            notice("the clip is interlaced and scored as it is; deinterlace it first")
+            notice("the clip is interlaced and is scored woven; deinterlace it first")
         transfer = HDR_TRANSFERS.get(int(f.props.get("_Transfer", 2)))
         if transfer:
-            notice(f"HDR ({transfer}) is scored as it is stored, without tone mapping")
+            notice(f"HDR ({transfer}) is scored as stored, without tone mapping")
         return f
 
     return check

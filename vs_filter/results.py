@@ -1,4 +1,4 @@
-"""From scored clips to tables, and to zones for encoders."""
+"""Scored clips as tables and as zones for encoders."""
 
 import json
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from dover_plugin.io.write import write_text
 from dover_plugin.scores import SCORES
 from vs_filter.filter import DIFFERENCE_PROPS, PROPS
 
-HOW = "Give what dover_segments(clip) returns, or dover(clip) with all its props."
+USAGE = "Pass the result of dover_segments(clip), or of dover(clip) with all props."
 
 
 class Range(NamedTuple):
-    """Frames [start, end) of low quality, and the lowest score among their segments."""
+    """Frames [start, end) of low quality, and the lowest score of their segments."""
 
     start: int
     end: int
@@ -25,12 +25,12 @@ class Range(NamedTuple):
 
 
 def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
-    """Score a clip and return one row per segment; for use from Python, not in a script.
+    """Score a clip and return one row per segment; for use from Python, not in a vspipe script.
 
     Args:
-        clip: what dover_segments gave, at the cost of one decode; or what dover or dover_compare
+        clip: result of dover_segments, at the cost of one decode, or of dover or dover_compare
             gave, every frame of which is read.
-        progress: show a bar on standard error.
+        progress: show a progress bar on standard error.
 
     Returns:
         Columns are the properties' names; as many rows as segments.
@@ -53,7 +53,7 @@ def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
     )
     for frame in watched:
         if "DoverSegment" not in frame.props:
-            raise vs.Error(f"dover: the clip carries no DoverSegment. {HOW}")
+            raise vs.Error(f"dover: the clip carries no DoverSegment. {USAGE}")
         if not rows or frame.props["DoverSegment"] != rows[-1]["DoverSegment"]:
             names = [name for name in (*PROPS, *DIFFERENCE_PROPS) if name in frame.props]
             rows.append({name: _plain(frame.props[name]) for name in names})
@@ -67,27 +67,27 @@ def low_quality(
     by: Literal["overall", "technical", "aesthetic"] = "overall",
     progress: bool = False,
 ) -> list[Range]:
-    """Frames whose segment scores below a threshold; neighbouring segments are joined.
+    """Frames of segments that score below a threshold; adjacent segments are joined.
 
     Args:
         clip: as for collect.
-        below: in [0, 1].
-        by: which score.
-        progress: show a bar on standard error.
+        below: threshold in [0, 1].
+        by: score to compare.
+        progress: show a progress bar on standard error.
 
     Raises:
         vapoursynth.Error: see collect; or a threshold or score that does not exist.
     """
     if by not in SCORES:
-        raise vs.Error(f"dover: by={by!r} names no score. Choose from {', '.join(SCORES)}.")
+        raise vs.Error(f"dover: Unknown score by={by!r}; use {', '.join(SCORES)}.")
     if not 0 <= below <= 1:
-        raise vs.Error(f"dover: below={below} is no score. Give a number from 0 to 1.")
+        raise vs.Error(f"dover: Invalid threshold below={below}; use a number from 0 to 1.")
     ranges: list[Range] = []
     name = f"Dover{by.capitalize()}"
     table = collect(clip, progress=progress)
     missing = {name, "DoverSegmentStart", "DoverSegmentEnd"} - set(table.columns)
     if missing:
-        raise vs.Error(f"dover: the clip carries no {min(missing)}. {HOW}")
+        raise vs.Error(f"dover: the clip carries no {min(missing)}. {USAGE}")
     for row in table.to_dict("records"):
         score = float(row[name])
         start, end = int(row["DoverSegmentStart"]), int(row["DoverSegmentEnd"])
@@ -110,8 +110,8 @@ def write_ranges(
     """Write ranges for an encoder.
 
     Args:
-        ranges: of low_quality.
-        path: the file.
+        ranges: ranges from low_quality.
+        path: file to write.
         kind: "json" lists start, end (exclusive) and score. "x264" and "x265" write what goes
             after their --zones. "av1an" writes a file for its --zones, one range a line.
         options: what the encoder shall do there: a bitrate factor or quantiser for x264 and x265
@@ -122,17 +122,19 @@ def write_ranges(
         vapoursynth.Error: another kind, no range where the encoder wants one, or no such place.
     """
     if not ranges and kind in ("x264", "x265"):
-        raise vs.Error("dover: there is no range of low quality, so leave --zones out.")
+        raise vs.Error("dover: There is no range of low quality; omit --zones.")
     if kind == "av1an" and not options:
-        raise vs.Error("dover: av1an wants an encoder, as options='svt-av1 --crf 22'.")
+        raise vs.Error(
+            "dover: av1an zones need encoder options, for example options='svt-av1 --crf 22'."
+        )
     if kind == "json":
         text = json.dumps([r._asdict() for r in ranges], indent=2)
-    elif kind in ("x264", "x265"):  # their last frame is part of the zone
+    elif kind in ("x264", "x265"):  # the last frame is part of the zone
         text = "/".join(f"{r.start},{r.end - 1},{options or 'b=1.5'}" for r in ranges)
     elif kind == "av1an":
         text = "\n".join(f"{r.start} {r.end} {options}" for r in ranges)
     else:
-        raise vs.Error(f"dover: kind={kind!r} is unknown. Choose json, x264, x265 or av1an.")
+        raise vs.Error(f"dover: Unknown kind {kind!r}; use json, x264, x265 or av1an.")
     try:
         write_text(path, text)
     except DoverError as error:

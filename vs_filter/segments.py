@@ -1,4 +1,4 @@
-"""Where the segments of a clip begin and end."""
+"""Segments of a clip."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def find_segments(clip: vs.VideoNode, segmentation: Segmentation) -> list[Segmen
     """Cut a clip into segments that cover it.
 
     Args:
-        clip: of any format.
+        clip: clip of any format.
         segmentation: frames per segment; "5s", "240f" or "240"; "scenes", from the property
             ``_SceneChangePrev``; first frames of segments; or a file: an av1an scenes JSON, a list
             of keyframes, a qpfile.
@@ -45,7 +45,7 @@ def find_segments(clip: vs.VideoNode, segmentation: Segmentation) -> list[Segmen
         starts = [index(start) for start in segmentation]
     except TypeError:
         raise ValueError(
-            f"segment={segmentation!r} means nothing. Give whole frames, '5s', 'scenes', first "
+            f"Invalid segment {segmentation!r}. Use a number of frames, '5s', 'scenes', first "
             "frames or a file."
         ) from None
     return _from_starts(total, starts, "the list of first frames")
@@ -55,18 +55,22 @@ def _length(number: str, unit: str, fps: Fraction) -> int:
     try:
         value = Fraction(number)
     except ValueError:
-        raise ValueError(f"segment='{number}{unit}' is no length. Try '5s' or '240f'.") from None
+        raise ValueError(
+            f"Invalid segment length '{number}{unit}'. Use for example '5s' or '240f'."
+        ) from None
     if unit == "s" and not fps:
         raise ValueError(
-            f"segment='{number}s' needs a frame rate, and this clip has none. Give frames, or set "
-            "one with std.AssumeFPS."
+            f"Segment length '{number}s' needs a frame rate, and the clip has none. Use frames, or "
+            "set one with std.AssumeFPS."
         )
     return round(value * fps) if unit == "s" else int(value)
 
 
 def _fixed(total: int, length: int) -> list[Segment]:
     if length < 1:
-        raise ValueError(f"segment={length} is too short. Give 1 frame or more; 240 is usual.")
+        raise ValueError(
+            f"Segment length {length} is too short. Use 1 frame or more; the default is 240."
+        )
     return by_length(total, length)
 
 
@@ -75,14 +79,14 @@ def _from_starts(total: int, starts: Sequence[int], source: str) -> list[Segment
     if ordered[0] < 0 or ordered[-1] >= total:
         wrong = ordered[0] if ordered[0] < 0 else ordered[-1]
         raise ValueError(
-            f"{source} names frame {wrong}, but the clip has {total} frames. Were they made from "
-            "another clip?"
+            f"{source} names frame {wrong}, but the clip has {total} frames. Does the file belong "
+            "to another clip?"
         )
     return between(ordered, total)
 
 
 def _scene_changes(clip: vs.VideoNode) -> list[int]:
-    """Read the properties of every frame, once, while the script is loaded."""
+    """Read the properties of all frames once, when the script loads."""
     changes, marked = [], False
     for n, frame in enumerate(clip.frames(close=True)):
         marked |= "_SceneChangePrev" in frame.props
@@ -91,7 +95,7 @@ def _scene_changes(clip: vs.VideoNode) -> list[int]:
     if not marked:
         raise ValueError(
             "segment='scenes' needs the frame property _SceneChangePrev, and no frame has it. Run "
-            "a scene detector first, as core.scxvid.Scxvid or core.misc.SCDetect."
+            "a scene detector first, for example core.scxvid.Scxvid or core.misc.SCDetect."
         )
     return changes
 
@@ -100,7 +104,7 @@ def _read_starts(path: Path, total: int) -> list[int]:
     """First frames of an av1an scenes file, a keyframe list or a qpfile."""
     if not os.path.isfile(path):  # noqa: PTH113, which raises for names that are too long
         raise ValueError(
-            f"segment='{path}' is neither a file nor a length. Try 240, '5s', 'scenes', or a file."
+            f"Segment '{path}' is neither a file nor a length. Use 240, '5s', 'scenes', or a file."
         )
     text = path.read_text("utf-8-sig", errors="replace")
     if text.lstrip().startswith(("{", "[")):

@@ -16,6 +16,8 @@ REORDER = 4  # frames by which decode and display order differ where timestamps 
 MAX_REORDER = 16  # ITU-T H.264 and H.265 allow no more
 SPARE_MEMORY = 2**28  # bytes; where they can be had, memory is not what FFmpeg lacks
 TS_PACKETS = (188, 192, 204)  # bytes
+DV_FRAMES = (120_000, 144_000)  # bytes, NTSC and PAL; larger frames are multiples
+ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 MAX_BOXES = 100_000
 
 
@@ -189,8 +191,12 @@ def lacks_end(path: str, kind: str) -> bool | None:
                 return _riff_lacks_end(file, size)
             case "ogg":
                 return _ogg_lacks_end(file, size)
+            case "asf":
+                return _asf_lacks_end(file, size)
             case "mpegts":
-                return all(size % packet for packet in TS_PACKETS)
+                return _ts_lacks_end(file, size)
+            case "dv":
+                return all(size % frame for frame in DV_FRAMES)
     return None
 
 
@@ -245,6 +251,24 @@ def _riff_lacks_end(file: BinaryIO, size: int) -> bool | None:
             return True
         at += 8 + length + length % 2
     return False
+
+
+def _asf_lacks_end(file: BinaryIO, size: int) -> bool | None:
+    """Compare the file size that the header states (ASF specification, 3.2)."""
+    head = file.read(2**16)
+    at = head.find(ASF_FILE_PROPERTIES)
+    stated = int.from_bytes(head[at + 40 : at + 48], "little") if at >= 0 else 0
+    return stated > size if stated else None
+
+
+def _ts_lacks_end(file: BinaryIO, size: int) -> bool | None:
+    """Check that the last packet of a transport stream is whole (ISO 13818-1, 2.4.3.2)."""
+    head = file.read(3 * max(TS_PACKETS))
+    for length in TS_PACKETS:
+        start = length - 188 if length == 192 else 0  # M2TS puts a time stamp before each packet
+        if head[start::length][:2] == b"\x47\x47":
+            return size % length > 0
+    return None
 
 
 def _ogg_lacks_end(file: BinaryIO, size: int) -> bool:

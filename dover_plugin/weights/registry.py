@@ -24,8 +24,8 @@ class Published:
         model: name of the model.
         file: file name in the package or the cache.
         urls: download URLs; empty for weights in the package.
-        sha256: published hash of the file; None if there is none. The hash of the first download
-            is then stored, and later uses are verified against it.
+        sha256: published hash of the file; None if there is none. The hash is then stored at the
+            first use, and later uses are verified against it.
         size: approximate size in bytes.
         licence: licence in one sentence.
         note: description in one line.
@@ -42,7 +42,7 @@ class Published:
     @property
     def verified_against(self) -> str:
         """The hash that the file is verified against, for tables."""
-        return "published SHA-256" if self.sha256 else "SHA-256 of the first download"
+        return "published SHA-256" if self.sha256 else "SHA-256 of the first use"
 
 
 def packaged_facts(model: str) -> Path:

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
-from dover_plugin.errors import LicenceError, WeightsError
+from dover_plugin.errors import LicenceError, SettingsError, WeightsError
 from dover_plugin.io.write import write_text
 from dover_plugin.weights.download import Progress, download, sha256_of
 from dover_plugin.weights.registry import Published, published
@@ -83,14 +84,15 @@ def find(
         except WeightsError:
             file.unlink()
             raise
-        write_text(_pin(file), sha256_of(file))
+        _pin(file).unlink(missing_ok=True)
+        verify(model)
     return file
 
 
 def verify(model: str) -> str:
     """Verify the weights of ``model`` on this machine against their SHA-256.
 
-    Weights without a published hash are verified against the hash of their first download.
+    The hash of weights without a published one is stored at the first use and verified later.
 
     Returns:
         The SHA-256.
@@ -101,9 +103,12 @@ def verify(model: str) -> str:
     row, file = published(model), cached(model)
     if not file.is_file():
         raise _missing(row)
-    expected = row.sha256 or (_pin(file).read_text().strip() if _pin(file).exists() else None)
-    got = sha256_of(file)
-    if expected and got != expected:
+    got, pin = sha256_of(file), _pin(file)
+    if row.sha256 is None and not pin.exists():
+        with suppress(SettingsError):  # the cache is read-only
+            write_text(pin, got)
+    expected = row.sha256 or (pin.read_text().strip() if pin.exists() else got)
+    if got != expected:
         raise WeightsError(
             f"'{file}' has SHA-256 {got}, not {expected}: it is damaged or not {model}. Delete it, "
             f"and {_remedy(row)}."
@@ -123,5 +128,5 @@ def _remedy(row: Published) -> str:
 
 
 def _pin(file: Path) -> Path:
-    """File with the hash of the first download."""
+    """File that stores the hash of weights without a published one."""
     return file.with_name(file.name + ".sha256")

@@ -1,4 +1,4 @@
-"""The operators: forms and results, thin over the modules beside this package."""
+"""Operators: forms and results on top of the modules of this package."""
 
 from fiftyone_plugin.evaluation import METRICS
 from fiftyone_plugin.operators.compare import CompareTranscodes, GroupTranscodes

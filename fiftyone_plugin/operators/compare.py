@@ -27,24 +27,26 @@ from fiftyone_plugin.transcodes import (
 PAIRINGS = {
     "group": "slices of a group",
     "name": "file names",
-    "field": "samples that agree in a field",
+    "field": "samples with an equal field",
 }
 VIEW = "lost quality"
 
 
 class CompareTranscodes(foo.Operator):  # type: ignore[misc]
-    """Writes what each transcode lost against its source."""
+    """Writes the quality difference of each transcode to its source."""
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Name and label."""
         return forms.config(
-            "compare_transcodes", "compare transcodes", "What each transcode lost in quality"
+            "compare_transcodes",
+            "compare transcodes",
+            "Quality difference of each transcode to its source",
         )
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """How videos pair, and what counts as a loss."""
+        """Pairing of the videos, and the loss threshold."""
         field = forms.field_input(ctx, inputs)
         if field is not None:
             grouped = ctx.dataset.media_type == "group"
@@ -54,7 +56,9 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
                 forms.dropdown(inputs, "pair_by", pairings, default, "Pair by")
             pair_by = default if grouped else ctx.params.get("pair_by", default)
             _pairing_inputs(ctx, inputs, pair_by)
-            forms.share(inputs, "threshold", 0.05, "A loss is a fall of overall by more than")
+            forms.share(
+                inputs, "threshold", 0.05, "Count as a loss: overall decreases by more than"
+            )
             inputs.str("view_name", default=VIEW, label="Save as view")
             check_view(ctx.dataset, forms.given(ctx.params, "view_name", VIEW))
             _say_pairs(inputs, *_pairs(ctx.dataset, ctx.params))
@@ -62,7 +66,7 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
 
     @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Write the differences, and show the greatest losses."""
+        """Write the differences and show the largest losses."""
         params = ctx.params
         pairs, unpaired = _pairs(ctx.dataset, params)
         done = compare(
@@ -78,7 +82,7 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
 
     @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
-        """The comparison in words."""
+        """Summary of the comparison."""
         outputs = types.Object()
         for i, (view, line) in enumerate(_words(ctx.results)):
             outputs.view(f"line{i}", view(label=line))
@@ -100,12 +104,12 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
 
         Args:
             sample_collection: a dataset or view that holds sources and transcodes, scored.
-            field: of scores.
+            field: field of scores.
             pair_by: "group", "field" or "name".
-            before: the sources' slice, tag, or pattern of names such as "{key}.mp4".
-            after: the transcodes' slice, or pattern of names; unused for "field".
-            key: the field to pair by, for "field".
-            threshold: a fall of overall by more than this counts as a loss.
+            before: slice, tag or name pattern of the sources, such as "{key}.mp4".
+            after: slice or name pattern of the transcodes; unused for "field".
+            key: field to pair by, for "field".
+            threshold: a larger decrease of overall counts as a loss.
             view: name of the saved view.
 
         Returns:
@@ -130,7 +134,7 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
 
 
 class GroupTranscodes(foo.Operator):  # type: ignore[misc]
-    """Makes a grouped dataset of two folders."""
+    """Creates a grouped dataset from two folders."""
 
     @property
     def config(self) -> foo.OperatorConfig:
@@ -138,21 +142,21 @@ class GroupTranscodes(foo.Operator):  # type: ignore[misc]
         return forms.config(
             "group_transcodes",
             "group transcodes",
-            "A dataset of before/after pairs, of two folders",
+            "Create a dataset of before/after pairs from two folders",
         )
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """The two folders, and a name."""
+        """Both folders and the name of the dataset."""
         del ctx
-        inputs.str("before", required=True, label="Folder of the sources")
-        inputs.str("after", required=True, label="Folder of the transcodes")
+        inputs.str("before", required=True, label="Source folder")
+        inputs.str("after", required=True, label="Transcode folder")
         inputs.str("name", required=True, label="Name of the new dataset")
-        return forms.form(inputs, "group transcodes", "Make it")
+        return forms.form(inputs, "group transcodes", "Create")
 
     @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Make it, and open it."""
+        """Create the dataset and open it."""
         params = ctx.params
         dataset = group_folders(params["before"], params["after"], params["name"])
         ctx.trigger("open_dataset", {"dataset": dataset.name})
@@ -160,7 +164,7 @@ class GroupTranscodes(foo.Operator):  # type: ignore[misc]
 
     @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
-        """What was made."""
+        """Summary of the new dataset."""
         outputs = types.Object()
         outputs.view("head", types.Success(label=ctx.results["done"]))
         return types.Property(outputs, view=types.View(label="DOVER: transcodes"))
@@ -183,10 +187,12 @@ def _pairing_inputs(ctx: Any, inputs: types.Object, pair_by: str) -> None:
         fields = {name: name for name in schema if name != "filepath"}
         if not fields:
             raise SettingsError("No field holds text or whole numbers. Pair by file names.")
-        forms.dropdown(inputs, "key", fields, next(iter(fields)), "Field that a pair shares")
+        forms.dropdown(
+            inputs, "key", fields, next(iter(fields)), "Field that both videos of a pair share"
+        )
         inputs.str("before_tag", default=BEFORE, label="Tag of the sources")
     else:
-        hint = "{key} is what a pair shares; * is anything"
+        hint = "{key} is the shared part of the name; * matches anything"
         inputs.str("before_name", default="{key}.mp4", label="Sources' names", description=hint)
         inputs.str("after_name", default="{key}_*.mp4", label="Transcodes' names")
 
@@ -218,7 +224,7 @@ def _say_pairs(inputs: types.Object, pairs: list[Pair], unpaired: int) -> None:
 
 
 def _words(found: dict[str, Any]) -> list[tuple[type[types.View], str]]:
-    """Lines that say what was found."""
+    """Lines of the summary."""
     lines: list[tuple[type[types.View], str]] = []
     if found["pairs"]:
         kind = types.Warning if found["lost"] else types.Success
@@ -233,13 +239,13 @@ def _words(found: dict[str, Any]) -> list[tuple[type[types.View], str]]:
             (
                 types.Notice,
                 f"On average {found['mean']:+.3f}, at worst {found['worst']:+.3f}; the saved view "
-                f"'{found['view']}' shows the greatest loss first",
+                f"'{found['view']}' lists the largest loss first",
             )
         )
     for count, what in (
         (found["unpaired"], "sample(s) have no counterpart"),
         (found["unscored"], "pair(s) lack a score"),
-        (found["settings_mismatch"], "pair(s) were scored with different settings and cannot be compared"),
+        (found["settings_mismatch"], "pair(s) have scores of different settings"),
     ):
         if count:
             lines.append((types.Warning, f"{count:,} {what}"))

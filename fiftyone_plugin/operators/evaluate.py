@@ -1,4 +1,4 @@
-"""evaluate_scores: agreement with mean opinion scores."""
+"""evaluate_scores: correlation with mean opinion scores (MOS)."""
 
 from typing import Any
 
@@ -17,24 +17,24 @@ EVAL_KEY = "dover_eval"
 METRICS = {
     "srocc": "SROCC, rank correlation",
     "plcc": "PLCC, linear correlation",
-    "krocc": "KROCC, pairs in the right order",
-    "rmse": "RMSE, in the unit of the opinions",
+    "krocc": "KROCC, Kendall's tau-b",
+    "rmse": "RMSE, in units of the MOS",
 }
 
 
 class EvaluateScores(foo.Operator):  # type: ignore[misc]
-    """Compares scores with mean opinion scores."""
+    """Correlates scores with MOS."""
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Name and label."""
         return forms.config(
-            "evaluate_scores", "evaluate against opinions", "SROCC, PLCC, KROCC and RMSE"
+            "evaluate_scores", "evaluate against MOS", "SROCC, PLCC, KROCC and RMSE"
         )
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """Which score against which opinions."""
+        """Score and MOS field."""
         inputs.view_target(ctx, action_description="Evaluate")
         field = forms.field_input(ctx, inputs)
         if field is not None:
@@ -42,22 +42,21 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
             known = _opinion_fields(ctx.dataset, field)
             if not known:
                 raise SettingsError(
-                    "No field holds opinions. Add one of numbers, or of Regression labels, as "
-                    "'mos'."
+                    "No field holds MOS. Add a numeric field or Regression labels, such as 'mos'."
                 )
             default = "mos" if "mos" in known else known[0]
             names = {name: name for name in known}
-            forms.dropdown(inputs, "mos", names, default, "Mean opinion scores")
+            forms.dropdown(inputs, "mos", names, default, "MOS field")
             inputs.str("eval_key", default=EVAL_KEY, label="Name of the evaluation")
             key = forms.given(ctx.params, "eval_key", EVAL_KEY)
             check_key(ctx.dataset, key)
             if key in ctx.dataset.list_evaluations():
                 forms.warning(inputs, "replaces", f"The evaluation '{key}' will be replaced")
-        return forms.form(inputs, "evaluate against opinions", "Evaluate")
+        return forms.form(inputs, "evaluate against MOS", "Evaluate")
 
     @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Evaluate."""
+        """Run the evaluation."""
         params = ctx.params
         field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
         by, mos = params.get("by", "overall"), params.get("mos", "mos")
@@ -73,7 +72,7 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
 
     @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
-        """The four numbers."""
+        """The four metrics."""
         found = ctx.results
         outputs = types.Object()
         what = f"'{found['by']}' against '{found['mos']}' on {found['videos']:,} videos"
@@ -90,14 +89,14 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
         by: str = "overall",
         eval_key: str = EVAL_KEY,
     ) -> dict[str, float]:
-        """Evaluate from Python; ``load_evaluation_results(eval_key)`` has all of it.
+        """Evaluate from Python; ``load_evaluation_results(eval_key)`` returns the full results.
 
         Args:
-            sample_collection: those with a score and an opinion are taken.
-            mos: field of numbers, or of Regression labels.
-            field: of scores.
+            sample_collection: samples; those with a score and a MOS are used.
+            mos: numeric field, or field of Regression labels.
+            field: field of scores.
             by: "overall", "technical" or "aesthetic".
-            eval_key: under which the evaluation is kept.
+            eval_key: name of the evaluation.
 
         Returns:
             videos, srocc, plcc, krocc, rmse.

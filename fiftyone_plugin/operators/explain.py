@@ -1,4 +1,4 @@
-"""explain: one sample's quality in words and a picture."""
+"""explain: the quality of one sample in words, with its quality map."""
 
 from base64 import b64encode
 from typing import Any
@@ -17,12 +17,14 @@ from fiftyone_plugin.scoring import make_scorer, videos
 
 
 class Explain(foo.Operator):  # type: ignore[misc]
-    """Explains the scores of the sample that is open, or selected."""
+    """Explains the scores of the open or selected sample."""
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Name and label."""
-        return forms.config("explain", "explain", "Why this video has the scores it has")
+        return forms.config(
+            "explain", "explain", "Scores, rank, worst segments and quality map of one video"
+        )
 
     def resolve_placement(self, ctx: Any) -> types.Placement:
         """A button in the open sample."""
@@ -32,27 +34,27 @@ class Explain(foo.Operator):  # type: ignore[misc]
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """Whether to draw the map."""
+        """Options of the quality map."""
         _current(ctx)
         if forms.field_input(ctx, inputs) is not None:
             inputs.bool(
                 "map",
                 default=True,
                 label="Draw the quality map",
-                description="Runs the model on this video, for seconds",
+                description="Runs the model on this video for a few seconds",
                 view=types.SwitchView(),
             )
             if ctx.params.get("map", True):
                 inputs.str(
                     "weights",
                     label="Weights",
-                    description="The file it was scored with, where these were your own",
+                    description="Weights file that the video was scored with, if it is your own",
                 )
         return forms.form(inputs, "explain", "Explain")
 
     @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Explain, and draw."""
+        """Explain the scores and draw the map."""
         params = ctx.params
         field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
         samples = videos(ctx.dataset)
@@ -69,13 +71,13 @@ class Explain(foo.Operator):  # type: ignore[misc]
 
     @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
-        """Words, then the map."""
+        """Text, then the map."""
         outputs = types.Object()
         outputs.str("words", view=types.MarkdownView())
         if ctx.results.get("map"):
             outputs.str(
                 "map",
-                label="Where the picture is good and where not, within this video",
+                label="Local quality within this video",
                 view=types.ImageView(),
             )
         return types.Property(outputs, view=types.View(label="DOVER: this video"))
@@ -86,9 +88,9 @@ class Explain(foo.Operator):  # type: ignore[misc]
         """Explain from Python; see fiftyone_plugin.explanation, also for the map.
 
         Args:
-            sample_collection: to rank it among.
-            sample_id: of the sample.
-            field: of scores.
+            sample_collection: samples to rank the sample in.
+            sample_id: id of the sample.
+            field: field of scores.
 
         Raises:
             SettingsError: the sample has no scores.
@@ -102,8 +104,8 @@ def _map(found: Explanation, weights_sha256: str, weights: str | None) -> bytes:
     scorer = make_scorer(model=found.model, weights=file)
     if scorer.settings.weights_sha256 != weights_sha256:
         raise SettingsError(
-            "These are not the weights that the sample was scored with. Name the file under "
-            "Weights, or leave out the map."
+            "The sample was scored with other weights. Select that weights file, or disable the "
+            "quality map."
         )
     return quality_map(found.path, scorer)
 
@@ -136,9 +138,9 @@ def in_markdown(found: Explanation) -> str:
 
 
 def _current(ctx: Any) -> str:
-    """Id of the sample that is open, or the one that is selected."""
+    """Id of the open or selected sample."""
     if ctx.current_sample:
         return str(ctx.current_sample)
     if len(ctx.selected or ()) == 1:
         return str(ctx.selected[0])
-    raise SettingsError("Which video? Open one, or select one, and try again.")
+    raise SettingsError("No video is open or selected. Open or select one, and try again.")

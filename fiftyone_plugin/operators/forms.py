@@ -1,4 +1,4 @@
-"""Parts that the operators' forms share."""
+"""Parts shared by the forms of all operators."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,7 +15,7 @@ PREFIX = "DOVER: "
 
 
 def config(name: str, label: str, description: str, **options: Any) -> foo.OperatorConfig:
-    """An operator's config with the icon, whose form follows what is typed."""
+    """Config of an operator with icon and dynamic form."""
     return foo.OperatorConfig(
         name=name, label=PREFIX + label, description=description, dynamic=True, icon=ICON, **options
     )
@@ -28,7 +28,7 @@ def form(inputs: types.Object, label: str, button: str) -> types.Property:
 
 
 def problem(inputs: types.Object, message: str) -> None:
-    """Show why the form cannot be submitted, and keep it from being so."""
+    """Show an error and make the form invalid."""
     summary, _, fix = message.partition(". ")
     view = types.Error(label=summary.rstrip("."), description=fix)
     inputs.view("problem", view)
@@ -36,19 +36,19 @@ def problem(inputs: types.Object, message: str) -> None:
 
 
 def notice(inputs: types.Object, name: str, label: str, description: str = "") -> None:
-    """Show a fact."""
+    """Show an information line."""
     inputs.view(name, types.Notice(label=label, description=description))
 
 
 def warning(inputs: types.Object, name: str, label: str, description: str = "") -> None:
-    """Show what may go wrong."""
+    """Show a warning."""
     inputs.view(name, types.Warning(label=label, description=description))
 
 
 def guarded(
     resolve: Callable[[Any, Any, types.Object], types.Property],
 ) -> Callable[[Any, Any], types.Property]:
-    """Turn the core's errors into a form that shows them.
+    """Convert errors of the core into a form that shows them.
 
     ``resolve`` fills the given inputs and returns the form; it may raise DoverError half-way.
     """
@@ -68,7 +68,7 @@ def guarded(
 def answered(
     execute: Callable[[Any, Any], dict[str, Any]],
 ) -> Callable[[Any, Any], dict[str, Any]]:
-    """Turn the core's errors into a result that ``shown`` shows, rather than into a traceback."""
+    """Convert errors of the core into a result that ``shown`` shows."""
 
     @wraps(execute)
     def call(self: Any, ctx: Any) -> dict[str, Any]:
@@ -94,20 +94,20 @@ def shown(
 
 
 def apology(operator: Any, message: str) -> types.Property:
-    """A result that says what went wrong."""
+    """Output that shows an error."""
     outputs = types.Object()
     problem(outputs, message)
     return types.Property(outputs, view=types.View(label=operator.config.label))
 
 
 def given(params: dict[str, Any], name: str, default: Any) -> Any:
-    """A parameter, or the default where it is absent or was cleared."""
+    """A parameter, or the default if it is absent or was cleared."""
     value = params.get(name)
     return default if value is None or value == "" else value
 
 
 def field_input(ctx: Any, inputs: types.Object) -> str | None:
-    """Ask for a field of scores; None, said in the form, where there is none."""
+    """Input for a field of scores; None if there is none, with an error in the form."""
     fields = score_fields(ctx.dataset)
     if not fields:
         problem(inputs, "This dataset has no scores yet. Run 'DOVER: score videos' first.")
@@ -121,7 +121,7 @@ def field_input(ctx: Any, inputs: types.Object) -> str | None:
 def dropdown(
     inputs: types.Object, name: str, choices: dict[str, str], default: str, label: str, **more: Any
 ) -> None:
-    """Ask for one of several: {value: what is shown}."""
+    """Dropdown of choices {value: label}."""
     view = types.DropdownView()
     for value, shown in choices.items():
         view.add_choice(value, label=shown)
@@ -129,10 +129,10 @@ def dropdown(
 
 
 def share(inputs: types.Object, name: str, default: float, label: str, **more: Any) -> None:
-    """Ask for a number from 0 to 1."""
+    """Input for a number from 0 to 1."""
     inputs.float(name, default=default, min=0, max=1, label=label, **more)
 
 
 def plural(count: int, noun: str) -> str:
-    """As '1 sample' or '1,200 samples'."""
+    """Text such as '1 sample' or '1,200 samples'."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -22,18 +22,18 @@ NAMES: dict[str, str] = {"tag": "low_quality", "label": "quality_label", "view":
 
 
 class TagLowQuality(foo.Operator):  # type: ignore[misc]
-    """Tags, labels or saves a view of the samples of low quality."""
+    """Tags or labels samples of low quality, or saves a view of them."""
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Name and label."""
         return forms.config(
-            "tag_low_quality", "tag low quality", "Mark videos of low quality for review"
+            "tag_low_quality", "tag low quality", "Tag or label videos of low quality for review"
         )
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """What counts as low, how to mark it, and how many samples that hits."""
+        """Rule, kind of mark, and number of matching samples."""
         inputs.view_target(ctx, action_description="Search")
         field = forms.field_input(ctx, inputs)
         if field is not None:
@@ -41,7 +41,7 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
             _rule_inputs(inputs, ctx.params.get("rule", "threshold"))
             samples = videos(ctx.target_view())
             hits, total = len(_low(ctx.params).find(samples, field)), len(scored(samples, field))
-            count = f"Hits {hits:,} of {forms.plural(total, 'scored video')}"
+            count = f"Matches {hits:,} of {forms.plural(total, 'scored video')}"
             forms.notice(inputs, "count", count)
             forms.dropdown(inputs, "kind", KINDS, "tag", "Do")
             kind = ctx.params.get("kind", "tag")
@@ -51,7 +51,7 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
 
     @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Mark."""
+        """Apply the mark."""
         params = ctx.params
         field = params.get("field") or _only_field(ctx)
         kind: Mark = params.get("kind", "tag")
@@ -62,7 +62,7 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
 
     @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
-        """What was done."""
+        """Summary of the mark."""
         outputs = types.Object()
         outputs.view("head", types.Success(label=ctx.results["done"]))
         undone = "'DOVER: undo low-quality mark' takes it back"
@@ -79,14 +79,14 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
         name: str | None = None,
         **rule: Any,
     ) -> int:
-        """Mark from Python: ``op(dataset, rule="quantile", by="technical", share=0.05)``.
+        """Apply a mark from Python: ``op(dataset, rule="quantile", by="technical", share=0.05)``.
 
         Args:
-            sample_collection: a dataset or view.
-            field: of scores.
+            sample_collection: dataset or view.
+            field: field of scores.
             low: what counts; else made of the arguments of Low given as ``rule``.
             kind: "tag", "label" or "view".
-            name: of the tag, the label's field or the saved view.
+            name: name of the tag, the label field or the saved view.
             rule: arguments of fiftyone_plugin.low_quality.Low.
 
         Returns:
@@ -99,36 +99,38 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
 
 
 class UndoLowQuality(foo.Operator):  # type: ignore[misc]
-    """Takes back what tag_low_quality did."""
+    """Undoes a run of tag_low_quality."""
 
     @property
     def config(self) -> foo.OperatorConfig:
         """Name and label."""
         return forms.config(
-            "undo_low_quality", "undo low-quality mark", "Take back tags, labels or a saved view"
+            "undo_low_quality",
+            "undo low-quality mark",
+            "Remove tags, labels or the saved view of a run",
         )
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """Which mark."""
+        """Run to undo."""
         known = marks(ctx.dataset)
         if known:
             choices = {key: describe(ctx.dataset, key) for key in known}
             forms.dropdown(inputs, "key", choices, known[0], "Undo")
         else:
-            forms.problem(inputs, "There is nothing to undo. Nothing was marked as low quality.")
+            forms.problem(inputs, "Nothing to undo: no videos were marked as low quality.")
         return forms.form(inputs, "undo low-quality mark", "Undo")
 
     @forms.answered
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Undo it."""
+        """Undo the run."""
         done = undo(ctx.dataset, ctx.params.get("key"))
         ctx.trigger("reload_dataset")
         return {"done": f"Undone: {done}"}
 
     @forms.shown
     def resolve_output(self, ctx: Any) -> types.Property:
-        """What was undone."""
+        """Summary of the undo."""
         outputs = types.Object()
         outputs.view("head", types.Success(label=ctx.results["done"]))
         return types.Property(outputs, view=types.View(label="DOVER: low quality"))
@@ -137,8 +139,8 @@ class UndoLowQuality(foo.Operator):  # type: ignore[misc]
         """Undo from Python.
 
         Args:
-            sample_collection: the dataset, or a view of it.
-            key: of the record; the latest by default.
+            sample_collection: the dataset or a view of it.
+            key: key of the run; the latest by default.
 
         Returns:
             What was undone, in words.

@@ -20,7 +20,7 @@ from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, is_scores, scored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import REMOTE, Summary, make_scorer, score, videos, waiting
 
-CHECKED_FILES = 1000  # whose existence the form looks at
+CHECKED_FILES = 1000  # files whose existence the form checks
 STORE = "dover"
 
 
@@ -29,7 +29,7 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """Name, label, and how it may run."""
+        """Name, label and execution modes."""
         return forms.config(
             "score_videos",
             "score videos",
@@ -46,7 +46,7 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
 
     @forms.guarded
     def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
-        """What to score, with what, and where to write."""
+        """Target, model, field and options."""
         inputs.view_target(ctx, action_description="Score")
         target = videos(ctx.target_view())
         if not len(target):
@@ -69,11 +69,11 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
         return forms.form(inputs, "score videos", "Score")
 
     def execute(self, ctx: Any) -> Any:
-        """Score; a generator in the App, so that progress is seen and no timeout strikes."""
+        """Score; in the App as a generator, which shows progress and avoids timeouts."""
         return self._delegated(ctx) if ctx.delegated else self._in_app(ctx)
 
     def resolve_output(self, ctx: Any) -> types.Property | None:
-        """Counts, and a table of failures; in the App the run itself shows them."""
+        """Counts and a table of failures."""
         return _output(ctx.results) if "scored" in (ctx.results or {}) else None
 
     def __call__(
@@ -94,23 +94,23 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
         """Score from Python.
 
         Args:
-            sample_collection: a dataset or view of videos; of groups every slice of videos.
+            sample_collection: dataset or view of videos; in groups every slice of videos.
             model: "dover-open", "dover", "dover-mobile" or "dover++".
-            weights: a file in place of the published weights.
+            weights: weights file to use in place of the published weights.
             device: "auto", "cpu", "cuda", ...
             fusion: "matched", "reference" or a calibration file; the model's best by default.
-            repeats: average this many random draws.
-            seed: of the random draws; None takes centred frames.
-            field: to write to.
-            overwrite: score also what has scores.
+            repeats: number of random samples to average.
+            seed: random seed; None selects centred samples.
+            field: field to write.
+            overwrite: score samples again that have scores.
             segment_seconds: also score segments of this length.
-            progress: show a bar; FiftyOne's default if None.
+            progress: show a progress bar; FiftyOne's default if None.
 
         Returns:
             Counts, and the failures.
 
         Raises:
-            DoverError: settings, weights or a field that do not work.
+            DoverError: invalid settings, weights or field.
         """
         scorer = make_scorer(
             model=model, weights=weights, device=device, fusion=fusion, repeats=repeats, seed=seed
@@ -175,7 +175,7 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
 
 
 class StopScoring(foo.Operator):  # type: ignore[misc]
-    """Stops the run on this dataset, in the App or delegated, at its next write."""
+    """Stops the run on this dataset at its next write."""
 
     @property
     def config(self) -> foo.OperatorConfig:
@@ -183,7 +183,7 @@ class StopScoring(foo.Operator):  # type: ignore[misc]
         return forms.config("stop_scoring", "stop scoring", "Keep what is scored, and stop")
 
     def execute(self, ctx: Any) -> None:
-        """Leave word for the run."""
+        """Ask the run to stop."""
         ctx.store(STORE).set(_stop_key(ctx), True)
         ctx.ops.notify("The run stops at its next write, within seconds; scores are kept.")
 
@@ -201,20 +201,29 @@ def _settings(params: dict[str, Any]) -> ModelOptions:
 
 
 def _more_settings(inputs: types.Object) -> None:
-    inputs.str("weights", label="Weights", description="A file in place of the published weights")
-    inputs.str("device", default="auto", label="Device", description="auto, cpu, cuda, cuda:1, ...")
+    inputs.str(
+        "weights",
+        label="Weights",
+        description="Weights file to use in place of the published weights",
+    )
+    inputs.str("device", default="auto", label="Device", description="auto, cpu, cuda or cuda:1")
     inputs.str(
         "fusion",
         label="Fusion",
-        description="matched, reference, or a calibration file; empty for the model's best",
+        description="matched, reference, or a calibration file; empty for the default of the model",
     )
     inputs.int(
-        "repeats", default=1, min=1, max=20, label="Repeats", description="Average random draws"
+        "repeats",
+        default=1,
+        min=1,
+        max=20,
+        label="Repeats",
+        description="Number of random samples to average",
     )
 
 
 def _say_licence(inputs: types.Object, settings: ModelOptions, accepted: bool) -> None:
-    """Where weights must be downloaded, ask for consent to their licence."""
+    """Ask for consent to the license if weights must be downloaded."""
     if settings["weights"]:
         find(settings["model"], settings["weights"])
         return
@@ -225,14 +234,14 @@ def _say_licence(inputs: types.Object, settings: ModelOptions, accepted: bool) -
         inputs,
         "licence",
         f"The weights of {row.model} ({row.size / 1e6:.0f} MB) are not on this machine",
-        f"Their licence: {row.licence}",
+        f"License: {row.licence}",
     )
     inputs.bool(
         "accept_license",
         default=False,
-        label="Accept the licence, and download them",
+        label="Accept the license and download the weights",
         invalid=not accepted,
-        error_message="Needed to go on, unless 'More settings' names a file of weights",
+        error_message="Required unless 'More settings' selects a weights file",
     )
 
 
@@ -249,7 +258,10 @@ def _say_counts(ctx: Any, inputs: types.Object, target: SampleCollection, name: 
     todo = waiting(target, name, like if params.get("segments") else None)
     have = total - len(todo)
     if have:
-        choices = {"skip": f"keep them, score the other {total - have:,}", "overwrite": "overwrite"}
+        choices = {
+            "skip": f"keep scores, score {total - have:,} others",
+            "overwrite": "overwrite all scores",
+        }
         forms.dropdown(
             inputs, "existing", choices, "skip", f"{forms.plural(have, 'video')} have scores"
         )
@@ -257,7 +269,7 @@ def _say_counts(ctx: Any, inputs: types.Object, target: SampleCollection, name: 
         todo = target
     elif not len(todo):
         raise SettingsError(
-            f"All {forms.plural(total, 'video')} have scores. Overwrite them, or name another field"
+            f"All {forms.plural(total, 'video')} have scores. Overwrite them, or use another field."
         )
     forms.notice(inputs, "count", f"{len(todo):,} of {forms.plural(total, 'video')} will be scored")
     _warn_of_other_settings(inputs, target, name, like, params.get("existing"))
@@ -271,7 +283,7 @@ def _warn_of_other_settings(
     wanted: dict[str, Any],
     existing: str | None,
 ) -> None:
-    """Scores of one field that were made differently cannot be compared."""
+    """Warn if the field holds scores of other settings."""
     field = target.get_field(name)
     if existing == "overwrite" or field is None or not is_scores(field):
         return
@@ -282,8 +294,8 @@ def _warn_of_other_settings(
             forms.warning(
                 inputs,
                 "mixed",
-                f"Other scores in '{name}' were made with {setting} {', '.join(map(str, others))}",
-                "Scores made differently cannot be compared: overwrite them, or name another "
+                f"Field '{name}' holds scores with {setting} {', '.join(map(str, others))}",
+                "Scores of different settings are not comparable. Overwrite them or choose another "
                 "field.",
             )
             return
@@ -295,8 +307,8 @@ def _warn_of_files(inputs: types.Object, todo: SampleCollection) -> None:
         forms.warning(
             inputs,
             "remote",
-            f"In a cloud, and will fail: {forms.plural(remote, 'video')}",
-            "Download them first, and set filepath to the local files.",
+            f"Remote files are not supported: {forms.plural(remote, 'video')} will fail",
+            "Download the files and set filepath to the local copies.",
         )
     paths = todo.limit(CHECKED_FILES).values("filepath")
     missing = [p for p in paths if not re.search(REMOTE, p) and not os.path.isfile(p)]  # noqa: PTH113
@@ -305,8 +317,8 @@ def _warn_of_files(inputs: types.Object, todo: SampleCollection) -> None:
         forms.warning(
             inputs,
             "missing",
-            f"Not there, and will fail: {forms.plural(len(missing), 'file')}{of}",
-            f"As '{missing[0]}'.",
+            f"{forms.plural(len(missing), 'file')}{of} missing; scoring will fail",
+            f"Example: '{missing[0]}'.",
         )
 
 
@@ -332,13 +344,13 @@ def _output(results: dict[str, Any]) -> types.Property:
     if results["skipped"]:
         head += f", {results['skipped']:,} had scores"
     if results["stopped"]:
-        head += "; stopped, run again to go on"
+        head += "; stopped; run again to resume"
     good = results["scored"] or not results["failed"]
     outputs.view("head", (types.Success if good else types.Error)(label=head))
     if results["failed"]:
         table = types.TableView()
         table.add_column("path", label="Video")
-        table.add_column("error", label="Why it has no scores")
+        table.add_column("error", label="Error")
         label = "Failures" + ("" if results["failed"] <= 100 else " (the first 100)")
         outputs.list("failures", types.Object(), view=table, label=label)
         outputs.view(

@@ -86,7 +86,7 @@ def test_tag_low_quality(app: App, clips: Any) -> None:
     form.get_by_text("of 6 scored videos").wait_for()
     second, third = sorted(v for v in clips.values("dover.overall") if v is not None)[1:3]
     app.fill(form, "Low is below", f"{(second + third) / 2:.4f}")
-    form.get_by_text("Hits 2 of 6 scored videos").wait_for()
+    form.get_by_text("Matches 2 of 6 scored videos").wait_for()
     app.picture("5-tag-form")
     app.submit(form, "Mark")
     app.page.get_by_text("tag 'low_quality'").wait_for()

@@ -59,7 +59,7 @@ def test_it_is_an_evaluation_of_fiftyone(rated: Any) -> None:
     [
         ({"mos": "filepath"}, "must be a field of numbers"),
         ({"mos": "nothing"}, "is nothing"),
-        ({"mos": "mos", "by": "loudness"}, "names no score"),
+        ({"mos": "mos", "by": "loudness"}, "is not a score"),
         ({"mos": "mos", "field": "other"}, "holds no scores"),
         ({"mos": "mos", "eval_key": "my eval"}, "cannot name an evaluation"),
     ],

@@ -18,7 +18,7 @@ def test_threshold_counts_and_tags(scored: Any) -> None:
     expected = int((values(scored, "overall") < below).sum())
     params = {"rule": "threshold", "by": "overall", "below": below}
     shown = form("tag_low_quality", scored, params)
-    assert text(shown["count"]) == f"Hits {expected} of 6 scored videos"
+    assert text(shown["count"]) == f"Matches {expected} of 6 scored videos"
     execute("tag_low_quality", scored, params)
     scored.reload()
     hits = scored.match_tags("low_quality")
@@ -30,7 +30,7 @@ def test_threshold_counts_and_tags(scored: Any) -> None:
 @pytest.mark.parametrize(("share", "expected"), [(0.1, 1), (0.5, 3), (1.0, 6)])
 def test_quantile_hits_its_share(scored: Any, share: float, expected: int) -> None:
     shown = form("tag_low_quality", scored, {"rule": "quantile", "by": "technical", "share": share})
-    assert text(shown["count"]) == f"Hits {expected} of 6 scored videos"
+    assert text(shown["count"]) == f"Matches {expected} of 6 scored videos"
     count = operator("tag_low_quality")(scored, rule="quantile", by="technical", share=share)
     assert count == expected
     lowest = sorted(values(scored, "technical"))[:expected]
@@ -85,8 +85,8 @@ def test_labels_and_views_are_undone_too(scored: Any) -> None:
     ("arguments", "message"),
     [
         ({"rule": "worst"}, "No rule is named"),
-        ({"by": "loudness"}, "names no score"),
-        ({"rule": "disagreement", "by": "overall"}, "names no score"),
+        ({"by": "loudness"}, "Unknown score"),
+        ({"rule": "disagreement", "by": "overall"}, "Unknown score"),
         ({"below": 2.0}, "lie in"),
         ({"rule": "quantile", "share": 0.0}, "lie in"),
         ({"kind": "label", "name": "filepath"}, "holds something else"),

@@ -104,7 +104,7 @@ def test_files_that_are_not_here(make_dataset: Callable[..., Any], weights: str,
     dataset = make_dataset([name])
     summary = operator("score_videos")(dataset, weights=weights)
     assert summary.failed == 1
-    expected = "There is no file" if name.startswith("/") else "lies in a cloud"
+    expected = "There is no file" if name.startswith("/") else "Remote file"
     assert expected in dataset.first().dover.error
     params = {"advanced": True, "weights": weights, "existing": "overwrite"}
     shown = form("score_videos", dataset, params)

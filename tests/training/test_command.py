@@ -134,13 +134,13 @@ def test_the_shown_defaults_are_those_of_the_settings() -> None:
 
 
 def test_the_documentation_lists_every_option_and_setting() -> None:
-    page = (ROOT / "docs/training.md").read_text()
-    options = page.split("## Options")[1].split("\n## ")[0]
-    listed = set(re.findall(r"`--([a-z-]+)", options))
+    page = (ROOT / "docs/training.md").read_text().split("## Options")[1].split("## Run folder")[0]
+    tables = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+    listed = set(re.findall(r"`--([a-z-]+)", tables))
     expected = {name.replace("_", "-") for name in inspect.signature(train).parameters}
     assert listed == expected | {"end-to-end"}
-    config = page.split("## Configuration file")[1].split("\n## ")[0]
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", config, re.MULTILINE))
+    settings = page.split("## Settings")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]+) \|", settings, re.MULTILINE))
     assert rows.keys() == {field.name for field in fields(TrainSettings)}
     for field in fields(TrainSettings):
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):

@@ -10,7 +10,6 @@ from clips import scene, write_clip
 from vs_helpers import Counting, moving
 
 from dover_plugin import ArraySource, Scorer
-
 from dover_plugin.preprocessing.sampling import draws
 from dover_plugin.preprocessing.views import build_views
 from vs_filter import PROPS, collect, dover, dover_compare, dover_segments, low_quality
@@ -251,7 +250,7 @@ def test_low_quality_ranges(scorer: Counting) -> None:
     assert found == (40 * worst, 40 * worst + 40, scores[worst])
     with pytest.raises(vs.Error, match="Give a number from 0 to 1"):
         low_quality(segments, below=40)
-    with pytest.raises(vs.Error, match="names no score"):
+    with pytest.raises(vs.Error, match="Unknown score"):
         low_quality(segments, below=0.4, by="mean")  # type: ignore[arg-type]
 
 

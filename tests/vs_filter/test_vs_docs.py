@@ -3,12 +3,13 @@
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import vapoursynth as vs
 from clips import write_clip
 
+from dover_plugin.options import ModelOptions
 from dover_plugin.weights import store
 from vs_filter import PROPS, dover, dover_compare, dover_segments
 from vs_filter.filter import DEFAULT_SEGMENT, DIFFERENCE_PROPS
@@ -23,7 +24,7 @@ def test_every_property_is_explained() -> None:
 
 
 def test_every_parameter_is_explained() -> None:
-    table = PAGE.split("## `dover(clip, ...)`")[1].split("**Lazy.**")[0]
+    table = PAGE.split("## `dover(clip, ...)`")[1].split("`**options`")[0]
     first_cells = " ".join(re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE))
     parameters = inspect.signature(dover).parameters
     assert sorted(re.findall(r"`(\w+)`", first_cells)) == sorted(set(parameters) - {"clip"})
@@ -31,6 +32,13 @@ def test_every_parameter_is_explained() -> None:
     for other in (dover_segments, dover_compare):
         names = set(inspect.signature(other).parameters) - {"before", "after"}
         assert names | {"clip", "props"} == set(parameters)
+
+
+def test_every_option_of_the_scorer_is_explained() -> None:
+    table = PAGE.split("`**options`")[1].split("**Evaluation.**")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    named = {name.strip() for row in rows[1:] for name in row.split(",")}
+    assert named == set(get_type_hints(ModelOptions))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/vapoursynth.md"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError
 from dover_plugin.networks import CONFIGS, Dover
@@ -148,9 +149,9 @@ def test_a_misfit_names_the_keys(state: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         load.load_network("dover-mobile", tmp_path / "w.pth")
     for part in (
-        "1 missing, as technical_head.fc_last.bias",
-        "1 unexpected, as extra.weight",
-        "1 misshapen, as aesthetic_head.fc_last.weight",
+        "1 missing, such as technical_head.fc_last.bias",
+        "1 unexpected, such as extra.weight",
+        "1 misshapen, such as aesthetic_head.fc_last.weight",
     ):
         assert part in str(caught.value)
 
@@ -158,7 +159,7 @@ def test_a_misfit_names_the_keys(state: dict[str, Any], tmp_path: Path) -> None:
 def test_whole_numbers_are_no_weights(state: dict[str, Any], tmp_path: Path) -> None:
     key = "technical_head.fc_last.bias"
     torch.save(state | {key: state[key].long()}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=f"1 misshapen, as {key}"):
+    with pytest.raises(WeightsError, match=f"1 misshapen, such as {key}"):
         load.load_network("dover-mobile", tmp_path / "w.pth")
 
 
@@ -183,7 +184,9 @@ def test_values_that_are_not_finite(state: dict[str, Any], tmp_path: Path) -> No
     bad = state["technical_head.fc_hid.bias"].clone()
     bad[3] = float("nan")
     torch.save(state | {"technical_head.fc_hid.bias": bad}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=r"not finite in 1 tensors, as technical_head.fc_hid"):
+    with pytest.raises(
+        WeightsError, match=r"not finite in 1 tensors, such as technical_head.fc_hid"
+    ):
         load.load_network("dover-mobile", tmp_path / "w.pth")
 
 
@@ -227,7 +230,7 @@ def test_weights_without_a_published_hash_are_pinned(
     monkeypatch.setattr(
         store,
         "download",
-        lambda urls, target, sha256, progress: (
+        lambda urls, target, sha256, progress, max_bytes: (
             target.parent.mkdir(parents=True),
             target.write_bytes(published_here.read_bytes()),
         ),
@@ -246,3 +249,26 @@ def test_the_table_is_complete() -> None:
         assert row.licence
         assert all(url.startswith("https://") for url in row.urls)
         assert row.sha256 is None or len(row.sha256) == 64
+
+
+def test_every_model_states_what_it_is_verified_against() -> None:
+    stated = {row.model: row.verified_against for row in registry.registry()}
+    assert stated == {
+        "dover-open": "published SHA-256",
+        "dover": "published SHA-256",
+        "dover-mobile": "published SHA-256",
+        "dover++": "SHA-256 of the first use",
+    }
+
+
+@pytest.mark.parametrize("about", ["[]", "{", '{"base_sha256": 3}', "[" * 100_000])
+def test_damaged_metadata_of_heads(
+    about: str, state: dict[str, Any], published_here: Path, tmp_path: Path
+) -> None:
+    target = store.cached("dover-mobile")
+    target.parent.mkdir(parents=True)
+    published_here.rename(target)
+    heads = {key: value for key, value in state.items() if "_head." in key}
+    save_file(heads, tmp_path / "heads.safetensors", {"dover_plugin": about})
+    with pytest.raises(WeightsError, match=r"metadata of '.*heads\.safetensors' is invalid"):
+        load.load_network("dover-mobile", tmp_path / "heads.safetensors")
