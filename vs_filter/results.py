@@ -29,7 +29,7 @@ def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
 
     Args:
         clip: result of dover_segments, at the cost of one decode, or of dover or dover_compare
-            gave, every frame of which is read.
+            whose frames are all read.
         progress: show a progress bar on standard error.
 
     Returns:

@@ -88,12 +88,12 @@ def shown(
     @wraps(resolve)
     def call(self: Any, ctx: Any) -> types.Property:
         message = (ctx.results or {}).get("problem")
-        return apology(self, message) if message else resolve(self, ctx)
+        return error_output(self, message) if message else resolve(self, ctx)
 
     return call
 
 
-def apology(operator: Any, message: str) -> types.Property:
+def error_output(operator: Any, message: str) -> types.Property:
     """Output that shows an error."""
     outputs = types.Object()
     problem(outputs, message)

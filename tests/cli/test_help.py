@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ COMMANDS = dict(commands(get_command(app)))
 PATHS = pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(("dover", *path)))
 
 
+@cache
 def page(path: tuple[str, ...]) -> str:
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": str(WIDTH)})
     assert done.exit_code == 0
@@ -31,8 +33,8 @@ def page(path: tuple[str, ...]) -> str:
 
 
 def words(text: str) -> str:
-    """A text without the frames of panels and without line breaks."""
-    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+    """A text without the frames of panels, line breaks, and the ends of wrapped choices."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]|(?<=\s)>(?=\s)", " ", text).split())
 
 
 def texts(command: Any) -> Iterator[str]:

@@ -18,7 +18,7 @@ from dover_plugin.networks.kernels import KernelModule, Kernels
 
 
 def test_torch_engine_selects_kernels_for_its_device() -> None:
-    network = Dover(CONFIGS["dover-open"]).eval()
+    network = Dover(CONFIGS["dover-mobile"]).eval()
     TorchEngine(network, torch.device("cpu"))
     kernels = {m.kernels for m in network.modules() if isinstance(m, KernelModule)}
     (selected,) = kernels

@@ -3,7 +3,7 @@
 import inspect
 import re
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 import vapoursynth as vs
@@ -38,7 +38,7 @@ def test_every_option_of_the_scorer_is_explained() -> None:
     table = PAGE.split("`**options`")[1].split("**Evaluation.**")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
     named = {name.strip() for row in rows[1:] for name in row.split(",")}
-    assert named == set(get_type_hints(ModelOptions))
+    assert named == set(ModelOptions.__annotations__)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/vapoursynth.md"])

@@ -1,0 +1,1 @@
+"""Recipes that train the weights shipped with the package."""

@@ -1,0 +1,1 @@
+"""Training of dover-open: human ratings of photographs first, degradation ladders second."""
