@@ -62,7 +62,7 @@ def test_sentences_and_paragraphs_are_short(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_use_the_terms_of_the_field(page: Path) -> None:
-    assert AVOIDED.findall(page.read_text()) == []
+    assert AVOIDED.findall(re.sub(r"`[^`]*`", "", page.read_text())) == []
 
 
 def test_sources_use_the_terms_of_the_field() -> None:

@@ -25,6 +25,7 @@ from dover_plugin.cli import (
     weights,
 )
 from dover_plugin.cli.common import INTERRUPTED, USAGE
+from dover_plugin.cli.examples import epilog
 from dover_plugin.errors import DoverError
 from dover_plugin.interrupt import Terminated, ending_signals_raise
 
@@ -40,17 +41,20 @@ app = typer.Typer(
 )
 SCORE, ANALYSE, TABLES = "Score", "Analyse", "Tables of scores"
 TRAINING, SETUP = "Training and evaluation", "Setup"
-app.command(rich_help_panel=SCORE)(score.score)
-app.command(rich_help_panel=SCORE)(cluster.cluster)
-app.command(rich_help_panel=ANALYSE)(timeline.timeline)
-app.command(rich_help_panel=ANALYSE)(compare.compare)
-app.command("map", rich_help_panel=ANALYSE)(quality_map.draw_map)
-app.command(rich_help_panel=TABLES)(rank.rank)
-app.command(rich_help_panel=TABLES)(calibrate.calibrate)
-app.command(rich_help_panel=TABLES)(divergence.divergence)
-app.command(rich_help_panel=TRAINING)(evaluate.evaluate)
-app.command(rich_help_panel=TRAINING)(train.train)
-app.command(rich_help_panel=SETUP)(doctor.doctor)
+for _panel, _name, _command in (
+    (SCORE, "score", score.score),
+    (SCORE, "cluster", cluster.cluster),
+    (ANALYSE, "timeline", timeline.timeline),
+    (ANALYSE, "compare", compare.compare),
+    (ANALYSE, "map", quality_map.draw_map),
+    (TABLES, "rank", rank.rank),
+    (TABLES, "calibrate", calibrate.calibrate),
+    (TABLES, "divergence", divergence.divergence),
+    (TRAINING, "evaluate", evaluate.evaluate),
+    (TRAINING, "train", train.train),
+    (SETUP, "doctor", doctor.doctor),
+):
+    app.command(_name, rich_help_panel=_panel, epilog=epilog(_name))(_command)
 app.add_typer(weights.app, name="weights", rich_help_panel=SETUP)
 app.add_typer(export.app, name="export", rich_help_panel=SETUP)
 app.add_typer(fiftyone.app, name="fiftyone", rich_help_panel=SETUP)

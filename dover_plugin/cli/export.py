@@ -24,8 +24,10 @@ def export_onnx(
 ) -> None:
     """Export both branches as one ONNX file and verify it against PyTorch."""
     from dover_plugin.engines.export import write_checked
+    from dover_plugin.io.write import check_regular
     from dover_plugin.weights.store import find
 
+    check_regular(output)
     with progress_bars() as bar:
         file = find(model, weights, consent=consent(accept_license), progress=download_bar(bar))
         bar.add_task("exporting", total=None)

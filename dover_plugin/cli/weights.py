@@ -77,8 +77,10 @@ def convert_weights(
     model: Model = DEFAULT_MODEL,
 ) -> None:
     """Convert weights to safetensors; the metadata keeps the hash of the source."""
+    from dover_plugin.io.write import check_regular
     from dover_plugin.weights.load import convert
     from dover_plugin.weights.store import find
 
+    check_regular(target)
     convert(find(model, source), target, model)
     typer.echo(f"{target}")

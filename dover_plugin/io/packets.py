@@ -124,6 +124,7 @@ def _ends_whole(path: str, header: Header, packets: Sequence[PacketInfo]) -> boo
     start, rest = packets[last].dts, [each.pts for each in packets[last:] if each.pts is not None]
     if start is None or not rest:
         return True
+    ends = {max(rest), packets[-1].pts}  # the last in display order, and in decode order
     whole = True
     with open_container(path) as container:
         stream = container.streams[header.index]
@@ -134,11 +135,11 @@ def _ends_whole(path: str, header: Header, packets: Sequence[PacketInfo]) -> boo
             except av.error.FFmpegError as error:
                 if not is_damage(error):
                     raise
-                whole = packet.pts not in (None, max(rest), packets[-1].pts) and whole
+                whole = whole and packet.pts not in (ends | {None})
                 continue
             for frame in frames:
-                if isinstance(frame, VideoFrame) and frame.pts == max(rest):
-                    whole = not frame.is_corrupt
+                if isinstance(frame, VideoFrame) and frame.pts in ends:
+                    whole = whole and not frame.is_corrupt
     return whole
 
 

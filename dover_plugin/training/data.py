@@ -1,8 +1,8 @@
-"""Batches: their order, reading them in worker processes, and the network's outputs for them."""
+"""Batches: their order, and reading them in worker processes."""
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +11,6 @@ from torch.utils.data import DataLoader, default_collate
 
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.interrupt import started_without_interrupts
-from dover_plugin.networks import Dover
-from dover_plugin.preprocessing.normalise import normalise
-from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.training.dataset import SampleKey, VideoDataset
 
 type Batch = dict[str, Tensor]
@@ -76,42 +73,6 @@ def load_batches(
         if isinstance(batch, DoverError):
             raise batch
         yield batch
-
-
-def branch_features(
-    network: Dover, batch: Batch, branches: Sequence[str] = BRANCHES
-) -> dict[str, Tensor]:
-    """Features (N, clips, T', H, W, C) of the given branches.
-
-    Args:
-        network: network whose backbones run if the batch holds views.
-        batch: collated samples of features or of views.
-        branches: branches to compute.
-    """
-    features = {}
-    for branch in branches:
-        if f"{branch}_features" in batch:
-            features[branch] = batch[f"{branch}_features"].float()
-        else:
-            view = batch[f"{branch}_view"]  # (N, clips, T, H, W, 3)
-            backbone = getattr(network, f"{branch}_backbone")
-            features[branch] = backbone(normalise(view.flatten(0, 1))).unflatten(0, view.shape[:2])
-    return features
-
-
-def raw_scores(network: Dover, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Raw scores (N,) by branch: means of the maps of local quality.
-
-    Args:
-        network: network whose heads run.
-        features: features by branch, see branch_features.
-    """
-    scores = {}
-    for branch, each in features.items():
-        maps = getattr(network, f"{branch}_head")(each.flatten(0, 1))  # (N * clips, T', H, W)
-        clips = maps.float().mean(dim=(1, 2, 3)).view(each.shape[:2])  # (N, clips)
-        scores[branch] = cast(Tensor, clips.mean(dim=1))
-    return scores
 
 
 def _collate(samples: list[dict[str, Tensor] | DoverError]) -> Batch | DoverError:

@@ -20,9 +20,9 @@ from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.io.open import open_source
 from dover_plugin.networks import Dover
-from dover_plugin.preprocessing.normalise import normalise
 from dover_plugin.preprocessing.sampling import BRANCHES, NUM_CLIPS, draw
 from dover_plugin.preprocessing.views import Views, build_views
+from dover_plugin.training.features import clip_features
 from dover_plugin.training.run_folder import write_error
 
 type SampleKey = tuple[int, int]  # number of the sample, index of the video
@@ -156,7 +156,9 @@ class ViewBuilder:
 
 @dataclass(frozen=True)
 class FeatureBuilder:
-    """Features of frozen backbones as float16: ``technical_features`` ... (clips, T', H, W, C).
+    """Features of frozen backbones as float16: ``technical_features`` ... (clips, T', 7, 7, C).
+
+    Models that ignore black cells also have ``technical_black`` and ``aesthetic_black``.
 
     Attributes:
         network: network whose backbones run.
@@ -178,13 +180,18 @@ class FeatureBuilder:
         return [self._features(views) for views in read_views(row.file, rngs)]
 
     def _features(self, views: Views) -> Arrays:
-        arrays = {}
+        arrays: Arrays = {}
         with torch.inference_mode():
             for branch in BRANCHES:
-                clips = torch.from_numpy(getattr(views, branch)).to(self.device)
                 backbone = getattr(self.network, f"{branch}_backbone")
-                features = torch.cat([backbone(normalise(clip[None])) for clip in clips])
-                arrays[f"{branch}_features"] = features.half().cpu().numpy()
+                clips = torch.from_numpy(getattr(views, branch)).to(self.device)
+                # One clip at a time, to save memory.
+                parts = [clip_features(backbone, clip[None]) for clip in clips]
+                values = torch.cat([part.values for part in parts])
+                arrays[f"{branch}_features"] = values.half().cpu().numpy()
+                black = [part.black for part in parts if part.black is not None]
+                if black:
+                    arrays[f"{branch}_black"] = torch.cat(black).cpu().numpy()
         return arrays
 
 

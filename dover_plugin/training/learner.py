@@ -10,7 +10,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.sampling import BRANCHES
-from dover_plugin.training.data import Batch, branch_features, raw_scores
+from dover_plugin.training.data import Batch
+from dover_plugin.training.features import branch_features, raw_scores
 from dover_plugin.training.losses import view_biased_loss
 from dover_plugin.training.model import HEADS
 from dover_plugin.training.run_folder import TrainingError
@@ -83,9 +84,7 @@ class Learner:
         batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
         with self._autocast():
             features = branch_features(self.network, batch, self._branches)
-        scores = raw_scores(
-            self.network, {branch: each.float() for branch, each in features.items()}
-        )
+        scores = raw_scores(self.network, features)
         loss = view_biased_loss(scores, batch, self.settings.branch_loss_weight)
         value = float(loss.detach())
         self._check_finite("loss", value, total_steps)

@@ -11,8 +11,9 @@ from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.evaluation.metrics import Correlations, agreement
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.sampling import BRANCHES
-from dover_plugin.training.data import branch_features, load_batches, raw_scores
+from dover_plugin.training.data import load_batches
 from dover_plugin.training.dataset import CENTRED, VideoDataset
+from dover_plugin.training.features import branch_features, raw_scores
 
 SCORES = ("overall", "technical", "aesthetic")
 

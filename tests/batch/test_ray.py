@@ -24,7 +24,9 @@ from dover_plugin.errors import EngineError, SettingsError
 
 ray = pytest.importorskip("ray")
 from dover_plugin.batch import ray as ray_batch  # noqa: E402
-from dover_plugin.batch.ray import Cluster, _stamp, find_on, read_shards, score_on_ray  # noqa: E402
+from dover_plugin.batch.locations import find_on, stamp_on  # noqa: E402
+from dover_plugin.batch.ray import Cluster, score_on_ray  # noqa: E402
+from dover_plugin.batch.shards import read_shards  # noqa: E402
 
 SETTINGS = {"model": "dover-open", "device": "cpu"}
 CLUSTER = Cluster(readers=2, scorers=1, shard=4)
@@ -159,10 +161,10 @@ def test_the_command_and_uris(folder: Path, tmp_path: Path) -> None:
 def test_another_table_is_left_alone(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "mine.parquet"
     pq.write_table(pa.table({"a": [1]}), other)
-    with pytest.raises(SettingsError, match=r"none of scores: 'mine\.parquet'"):
+    with pytest.raises(SettingsError, match=r"a table without scores: 'mine\.parquet'"):
         score_on_ray(videos(folder), str(tmp_path), SETTINGS, cluster=CLUSTER)
     assert other.exists()
-    assert [_stamp(path) for path in ("s3://b/a b", "http://x/y", "/\udcff.mp4")] == [
+    assert [stamp_on(path) for path in ("s3://b/a b", "http://x/y", "/\udcff.mp4")] == [
         (None, None)
     ] * 3
     with pytest.raises(SettingsError, match="Cannot list"):
@@ -176,5 +178,5 @@ def test_a_scorer_that_cannot_be_made_ends_the_job(
     monkeypatch.setattr(
         ray_batch, "_for_actors", lambda *a: there(*a) | {"weights": "/not/on/this/node.pth"}
     )
-    with pytest.raises(EngineError, match=r"job stopped: .*node\.pth.* run it again to go on"):
+    with pytest.raises(EngineError, match=r"job stopped: .*node\.pth.* run it again to resume"):
         score_on_ray(videos(folder), str(tmp_path / "out"), SETTINGS, cluster=CLUSTER)

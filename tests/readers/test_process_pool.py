@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from clips import write_clip
-from processes import readers_of
+from processes import alive_after, readers_of
 
 from dover_plugin import Scorer
 from dover_plugin.errors import SettingsError, VideoError
@@ -160,4 +160,4 @@ def test_readers_end_with_their_parent(tmp_path: Path) -> None:
     finally:
         parent.kill()
         parent.wait()
-    assert psutil.wait_procs(found, timeout=30)[1] == []
+    assert alive_after(found, 30) == []
