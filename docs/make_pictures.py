@@ -1,4 +1,7 @@
-"""Draw the pictures of the documentation: ``python docs/make_pictures.py``; needs matplotlib."""
+"""Draw the pictures of the documentation: ``python docs/make_pictures.py``.
+
+All pictures show Big Buck Bunny (c) Blender Foundation, CC BY 3.0, and scores of dover-open.
+"""
 
 import sys
 import tempfile
@@ -6,15 +9,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
-from clips import dusk, write_clip
+from clips import film, write_clip
 
-from dover_plugin.networks import DOVER
-from dover_plugin.networks.seeded import seeded_state_dict
+from dover_plugin import ArraySource, Scorer
 from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, draw
 from dover_plugin.preprocessing.views import aesthetic_picture, technical_mosaic
 
@@ -23,8 +24,9 @@ BLUE, ORANGE = "#0072b2", "#d55e00"
 
 
 def two_views() -> None:
-    """A frame, its two views, and the scores they lead to."""
-    (frame,) = list(dusk(1, 720, 1280))
+    """A frame, its two views, and the scores of the clip."""
+    frames = np.stack(list(film(64)))
+    frame, scores = frames[40], Scorer("dover-open", "cpu").score(ArraySource(frames))
     offsets = draw(240, 720, 1280).offsets[0]
     figure = plt.figure(figsize=(11, 4.6), dpi=150)
     axes = {
@@ -49,35 +51,41 @@ def two_views() -> None:
     for ax in axes.values():
         ax.set_axis_off()
     for y, colour, name, what in (
-        (0.74, BLUE, "technical", "49 fragments at full\nresolution: blur, noise,\ncompression"),
+        (
+            0.74,
+            BLUE,
+            f"technical {scores.technical:.2f}",
+            "49 fragments at full\nresolution: blur, noise,\ncompression",
+        ),
         (
             0.24,
             ORANGE,
-            "aesthetic",
-            "the whole frame, small:\ncontent, composition,\nlight, colour",
+            f"aesthetic {scores.aesthetic:.2f}",
+            "the whole frame, resized:\ncontent, composition,\nexposure, colour",
         ),
     ):
         figure.add_artist(_arrow((0.45, 0.5 + (y - 0.5) / 3), (0.525, y), colour))
-        figure.text(0.75, y, f"{name} view", color=colour, weight="bold", va="bottom", fontsize=11)
+        figure.text(0.75, y, name, color=colour, weight="bold", va="bottom", fontsize=11)
         figure.text(0.75, y - 0.02, what, va="top", fontsize=9)
         figure.add_artist(_arrow((0.9, y), (0.935, 0.5 + (y - 0.5) / 4), colour))
-    figure.text(0.94, 0.5, "score", weight="bold", va="center", fontsize=12)
+    figure.text(
+        0.94, 0.5, f"overall\n{scores.overall:.2f}", weight="bold", va="center", fontsize=12
+    )
     figure.savefig(IMAGES / "two-views.png", facecolor="white")
     plt.close(figure)
 
 
 def vapoursynth() -> None:
-    """A frame with its scores written over it by text.FrameProps, of untrained weights."""
+    """A frame with its scores drawn by text.FrameProps."""
     import vapoursynth as vs
 
     from vs_filter import dover
 
     core = vs.core
     with tempfile.TemporaryDirectory() as folder:
-        torch.save(seeded_state_dict(DOVER), f"{folder}/w.pth")
-        path = write_clip(Path(folder) / "clip.mp4", 48, (540, 960))
+        path = write_clip(Path(folder) / "clip.mp4", 48, (540, 960), crf=30)
         clip = core.bs.VideoSource(str(path), cachemode=0)
-        scored = dover(clip, model="dover", device="cpu", weights=f"{folder}/w.pth", segment="2s")
+        scored = dover(clip, model="dover-open", device="cpu", segment="2s")
         shown = ["DoverOverall", "DoverTechnical", "DoverAesthetic", "DoverSegment", "DoverModel"]
         rgb = scored.text.FrameProps(props=shown, scale=2).resize.Bicubic(
             format=vs.RGB24, matrix_in_s="470bg"

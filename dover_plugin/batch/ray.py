@@ -30,7 +30,7 @@ __all__ = ["Cluster", "expand_places", "read_shards", "score_on_ray"]
 BLOCK = 8  # videos per block of a reader
 MAX_BLOCKS = 20_000  # more blocks slow the scheduler down
 LOOKUPS = 32  # concurrent lookups of files
-SHARD = 256  # minimum rows per shard; a kill loses at most so many
+SHARD = 256  # minimum rows per shard, which a kill can lose
 
 expand_places = expand_locations  # the name that the command imports
 

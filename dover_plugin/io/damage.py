@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -14,7 +15,7 @@ from dover_plugin.errors import DoverError, VideoError
 
 REORDER = 4  # frames by which decode and display order differ where timestamps do not tell
 MAX_REORDER = 16  # ITU-T H.264 and H.265 allow no more
-SPARE_MEMORY = 2**28  # bytes; where they can be had, memory is not what FFmpeg lacks
+SPARE_MEMORY = 2**28  # bytes; if they are free, a lack of memory in FFmpeg is due to the file
 TS_PACKETS = (188, 192, 204)  # bytes
 DV_FRAMES = (120_000, 144_000)  # bytes, NTSC and PAL; larger frames are multiples
 ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -107,7 +108,7 @@ class Damage:
 
     def __post_init__(self) -> None:
         for position in self.frames.corrupt:
-            self.add(position, position)
+            self.add(position, position + 1)  # a parser may hold back a packet
 
     def add(self, first: int, last: int) -> None:
         """Record damage between two decode positions."""
@@ -140,7 +141,7 @@ def file_errors(path: str) -> Iterator[None]:
         raise
     except av.error.EOFError:
         raise VideoError(
-            f"{path!r} has a header but no frame. The file is cut off; get the whole file."
+            f"{path!r} holds a header but no frame. It is cut off; get the whole file."
         ) from None
     except Exception as error:
         if isinstance(error, MemoryError) and not is_damage(error):
@@ -152,15 +153,14 @@ def file_errors(path: str) -> Iterator[None]:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error of FFmpeg is about the file; corrupt sizes also make it run out of memory.
-
-    Raises:
-        MemoryError: the process is out of memory.
-    """
+    """Whether an error is one of FFmpeg about the file; damaged sizes also exhaust memory."""
     if not isinstance(error, av.error.FFmpegError):
         return False
     if isinstance(error, MemoryError):
-        bytearray(SPARE_MEMORY)
+        try:
+            mmap(-1, SPARE_MEMORY).close()  # reserves memory without touching it
+        except OSError:
+            return False
     return True
 
 

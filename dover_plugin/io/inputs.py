@@ -50,7 +50,7 @@ def _match(pattern: str) -> list[str]:
     folders = [path for path in found if os.path.isdir(path)]  # noqa: PTH112
     if tail:
         matched = [path for folder in folders for path in _match_below(folder, tail)]
-        files = []
+        files: list[str] = []
     else:
         files = [path for path in found if not os.path.isdir(path)]  # noqa: PTH112
         matched = list(find_videos(folders))

@@ -119,28 +119,36 @@ def what_is_missing(
 
 
 def _ends_whole(path: str, header: Header, packets: Sequence[PacketInfo]) -> bool:
-    """Whether the decoder reports no damage in the last frame; decodes from the last key frame."""
-    last = next((i for i in reversed(range(len(packets))) if packets[i].key), 0)
-    start, rest = packets[last].dts, [each.pts for each in packets[last:] if each.pts is not None]
-    if start is None or not rest:
+    """Whether the decoder gives the last frame without damage; decodes the last two groups."""
+    keys = [i for i, packet in enumerate(packets) if packet.key][-2:]
+    rest = packets[keys[0] if keys else 0 :]
+    start, times = rest[0].dts, [packet.pts for packet in rest if packet.pts is not None]
+    if start is None or not times:
         return True
-    ends = {max(rest), packets[-1].pts}  # the last in display order, and in decode order
-    whole = True
+    ends = {max(times), packets[-1].pts}  # the last in display order, and in decode order
+    fed: set[int | None] = set()
+    healthy: set[int | None] = set()
+    damaged: set[int | None] = set()
     with open_container(path) as container:
         stream = container.streams[header.index]
-        container.seek(start, stream=stream)
+        try:
+            container.seek(start, stream=stream)
+        except av.error.FFmpegError:
+            return True
         for packet in container.demux(stream):
+            fed.add(packet.pts)
             try:
                 frames = packet.decode()
             except av.error.FFmpegError as error:
                 if not is_damage(error):
                     raise
-                whole = whole and packet.pts not in (ends | {None})
                 continue
             for frame in frames:
-                if isinstance(frame, VideoFrame) and frame.pts in ends:
-                    whole = whole and not frame.is_corrupt
-    return whole
+                if isinstance(frame, VideoFrame):
+                    (damaged if frame.is_corrupt else healthy).add(frame.pts)
+    if header.codec == "h264":  # its last packet may be the second field of a frame
+        return not ends & damaged
+    return not ends <= fed or ends <= healthy
 
 
 def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:

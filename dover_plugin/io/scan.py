@@ -167,9 +167,12 @@ def _ticks(
 
 
 def _without_seams(packets: list[PacketInfo], offsets: Sequence[int]) -> list[PacketInfo]:
-    """Packets, of which those at the joints of a concatenated file are not damaged."""
+    """Packets, of which those at the joints of a concatenated file are not damaged.
+
+    The demuxer reports a gap there, for the packet that it was reading or the one before.
+    """
     seams = [i for i in range(1, len(packets)) if offsets[i] != offsets[i - 1]]
-    fine = {each for i in seams for each in (i - 1, i)}
+    fine = {each for i in seams for each in (i - 2, i - 1, i)}
     return [
         packet._replace(corrupt=packet.corrupt and i not in fine)
         for i, packet in enumerate(packets)

@@ -4,10 +4,9 @@ import argparse
 import logging
 import multiprocessing
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 
 from recipes.dover_open import evaluate as evaluation
@@ -15,8 +14,8 @@ from recipes.dover_open import ladders as ladder_maker
 from recipes.dover_open.backbone import pretrained_trunk
 from recipes.dover_open.config import read_recipe
 from recipes.dover_open.features import cache_features
-from recipes.dover_open.fit import Fit, LadderData, PhotoData
-from recipes.dover_open.ladder_groups import BranchName, shards
+from recipes.dover_open.fit import fit_branch
+from recipes.dover_open.ladder_groups import shards
 from recipes.dover_open.pack import BRANCHES
 from recipes.dover_open.pack import pack as pack_weights
 from recipes.dover_open.photos import cache_views
@@ -66,7 +65,7 @@ def features(build: Build = DEFAULT_BUILD, workers: Workers = 2) -> None:
 def fit(build: Build = DEFAULT_BUILD) -> None:
     """Fine-tune both branches, each in a process of its own with one thread."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_fit, args=(branch, build)) for branch in BRANCHES]
+    processes = [context.Process(target=fit_branch, args=(branch, build)) for branch in BRANCHES]
     for process in processes:
         process.start()
     for process in processes:
@@ -110,16 +109,6 @@ def all_steps(
     features(build, workers)
     fit(build)
     pack(build)
-
-
-def _fit(branch: Literal["technical", "aesthetic"], build: Path) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(1)
-    recipe = read_recipe()
-    name = cast("BranchName", branch)
-    rated = PhotoData.open(build / "photos", build / "photo_features", name, recipe)
-    degraded = LadderData.open(build / "ladders", build / "ladder_features", name)
-    Fit(name, recipe, rated, degraded, build / "fit").run()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The recipe as values."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 RECIPE = Path(__file__).with_name("recipe.toml")
@@ -61,6 +61,17 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
+class SettleSettings:
+    """What the second fit does differently from the first."""
+
+    epochs: int
+    trunk_rate: float
+    head_rate: float
+    warmup: int
+    same_weight: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All settings, see recipe.toml."""
 
@@ -70,6 +81,20 @@ class Recipe:
     photos: PhotoSettings
     ladders: LadderSettings
     fit: FitSettings
+    settle: SettleSettings
+
+    def settling(self) -> "Recipe":
+        """The recipe of the second fit."""
+        settle = self.settle
+        fit = replace(
+            self.fit,
+            epochs=settle.epochs,
+            trunk_rate=settle.trunk_rate,
+            head_rate=settle.head_rate,
+            warmup=settle.warmup,
+        )
+        ladders = replace(self.ladders, same_weight=settle.same_weight)
+        return replace(self, seed=self.seed + 1, fit=fit, ladders=ladders)
 
 
 def read_recipe(path: Path = RECIPE) -> Recipe:
@@ -86,4 +111,5 @@ def read_recipe(path: Path = RECIPE) -> Recipe:
         photos=PhotoSettings(**table["photos"]),
         ladders=LadderSettings(**table["ladders"]),
         fit=FitSettings(**table["fit"]),
+        settle=SettleSettings(**table["settle"]),
     )

@@ -93,10 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("ratings", "CSV file with the columns 'file' and 'mos' of the videos."),
         ("films", "Folder of real films that the model was not trained on."),
         ("weights", "Weights file; default: the packaged weights."),
-        (
-            "calibration",
-            "Calibration file (JSON); default: the packaged one.",
-        ),
+        ("calibration", "Calibration file (JSON); default: the packaged one."),
         ("json", "Write all results to this file."),
     ):
         parser.add_argument(f"--{name}", type=Path, help=text)

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from recipes.dover_open.backbone import pretrained_trunk
 from recipes.dover_open.branch import BranchTail, full_state
-from recipes.dover_open.config import Recipe
+from recipes.dover_open.config import Recipe, read_recipe
 from recipes.dover_open.features import Features
 from recipes.dover_open.ladder_groups import BranchName, Group, GroupSampler, read_groups, shards
 from recipes.dover_open.losses import ladder_loss, photo_loss
@@ -104,6 +104,7 @@ class Fit:
         photos: rated photographs.
         ladders: degradation ladders, None for none.
         folder: for the checkpoint and the result.
+        start: state of a tail to start from; None for ImageNet weights and a new head.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Fit:
         photos: PhotoData,
         ladders: LadderData | None,
         folder: Path,
+        start: dict[str, Tensor] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.branch, self.recipe = branch, recipe
@@ -128,7 +130,10 @@ class Fit:
             for stage in self.tail.stages:
                 for block in stage:
                     block.depthwise.requires_grad_(False)
-        self._standardise()
+        if start is None:
+            self._standardise()
+        else:
+            self.tail.load_state_dict(start)
         self.average = AveragedModel(
             self.tail, multi_avg_fn=get_ema_multi_avg_fn(recipe.fit.average)
         )
@@ -271,3 +276,21 @@ class Fit:
             part.load_state_dict(state[name])
         self.step = state["step"]
         torch.set_rng_state(state["random"])
+
+
+def fit_branch(branch: BranchName, build: Path) -> None:
+    """Both fits of one branch, on one thread; the result is <build>/fit/<branch>.pt.
+
+    Args:
+        branch: that is trained.
+        build: folder of the caches.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    recipe = read_recipe()
+    photos = PhotoData.open(build / "photos", build / "photo_features", branch, recipe)
+    ladders = LadderData.open(build / "ladders", build / "ladder_features", branch)
+    first = Fit(branch, recipe, photos, ladders, build / "fit" / "first")
+    first.run()
+    start = first.average.module.state_dict()
+    Fit(branch, recipe.settling(), photos, ladders, build / "fit", start).run()

@@ -56,7 +56,7 @@ def test_segments_are_the_same_seconds_of_both() -> None:
 @pytest.mark.parametrize(
     ("after", "says"),
     [
-        (info(1, 25, "b.mp4"), r"'b.mp4' lasts 0.04 s \(1 frames\), too short"),
+        (info(1, 25, "b.mp4"), r"'b.mp4' lasts 0.04 s \(1 frame\), too short"),
         (info(100, None, "b.mp4"), "'b.mp4' has no frame rate"),
     ],
 )
@@ -290,7 +290,9 @@ def test_rates_too_low_to_be_cut() -> None:
         common_segments(info(250, 25), info(20, 2), 0.4)
 
 
-def test_a_frame_rate_that_varies_is_said(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
+def test_segments_of_a_varying_frame_rate_are_the_same_seconds(
+    scorer: Scorer, folder: Path, tmp_path: Path
+) -> None:
     slow = tmp_path / "slow.mkv"  # its second half at a tenth of the rate
     with av.open(slow, "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
@@ -300,12 +302,26 @@ def test_a_frame_rate_that_varies_is_said(scorer: Scorer, folder: Path, tmp_path
             frame.pts = index if index < 20 else 20 + 10 * (index - 20)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    found = compare(folder / "source.mp4", slow, scorer)
-    assert any("slow.mkv: the frame rate varies" in warning for warning in found.warnings)
-    found = compare(folder / "source.mp4", folder / "crf18.mp4", scorer)
-    assert not any("varies" in warning for warning in found.warnings)
+    [pair] = compare(folder / "source.mp4", slow, scorer).pairs
+    assert pair.before.segment == (0, 100)
+    assert pair.after.segment == (0, 28)  # 20 frames in 0.8 s, then one each 0.4 s
+    assert pair.after.end_seconds == pytest.approx(4, abs=0.4)
 
 
 def test_a_file_that_cannot_be_read_is_named(scorer: Scorer, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"none\.mp4"):
         compare(folder / "source.mp4", tmp_path / "none.mp4", scorer)
+
+
+def test_a_damaged_transcode_is_a_row_of_its_own(
+    scorer: Scorer, folder: Path, tmp_path: Path
+) -> None:
+    data = bytearray((folder / "crf18.mp4").read_bytes())
+    start = data.index(b"mdat") + 8
+    data[start + 2000 : start + 4000] = bytes(2000)
+    (tmp_path / "rotten.mp4").write_bytes(data)
+    files = [tmp_path / "rotten.mp4", folder / "crf34.mp4"]
+    bad, good = compare_many(folder / "source.mp4", files, scorer, seconds=2)
+    assert isinstance(bad, NotCompared)
+    assert "Cannot decode frame" in bad.error
+    assert isinstance(good, Comparison)

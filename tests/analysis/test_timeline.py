@@ -47,13 +47,14 @@ def test_segments_as_users_name_them() -> None:
     assert cut(source, "4s") == cut(source, "40f") == by_length(100, 40)
     assert cut(source, "4s", "1s") == by_length(100, 40, 10)
     for how, overlap, says in (
-        ("4", "0f", "no length. Name seconds"),
+        ("4", "0f", "not a length. Name seconds"),
         ("0.01s", "0f", "shorter than a frame"),
         ("4s", "4s", "cannot overlap"),
-        ("scenes", "1s", "Scenes do not overlap"),
+        ("scenes", "1s", "Scenes cannot overlap"),
     ):
         with pytest.raises(SettingsError, match=says):
             cut(source, how, overlap)
+    assert cut(source, "4s", "10f") == cut(source, "40f", "1s") == by_length(100, 40, 10)
     timeless = ArraySource(np.zeros((100, 8, 8, 3), np.uint8))
     with pytest.raises(SettingsError, match="no frame rate"):
         cut(timeless, "4s")

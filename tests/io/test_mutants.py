@@ -46,10 +46,9 @@ OF_EACH = 63  # about 1,000 in all
 OF_EACH_SCORED = 8
 OF_EACH_COMMAND = 1
 # Tables, sizes and rates: boxes of ISO 14496-12, chunks of AVI, elements of Matroska.
-TABLES = (
-    b"stts stsz stco stss ctts stsc elst mdhd tkhd trun tfhd avih strh idx1 indx".split()
-    + [b"\x2a\xd7\xb1", b"\x44\x89", b"\x16\x54\xae\x6b", b"\x15\x49\xa9\x66", b"onMetaData"]
-)
+BOXES = b"stts stsz stco stss ctts stsc elst mdhd tkhd trun tfhd avih strh idx1 indx".split()
+ELEMENTS = (b"\x2a\xd7\xb1", b"\x44\x89", b"\x16\x54\xae\x6b", b"\x15\x49\xa9\x66", b"onMetaData")
+TABLES = (*BOXES, *ELEMENTS)
 ABSURD = (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00")
 
 

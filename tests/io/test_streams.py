@@ -133,7 +133,8 @@ def test_no_other_file_and_no_address_is_opened(tmp_path: Path) -> None:
         pytest.skip("processes may not be traced here")
     assert done.returncode == 0, done.stderr
     lines = trace.read_text(errors="replace").splitlines()
-    opened = {name for line in lines for name in os.listdir(folder) if f"/{name}" in line}
+    names = [file.name for file in folder.iterdir()]
+    opened = {name for line in lines for name in names if f"/{name}" in line}
     assert "other.mp4" not in opened
     assert opened <= {file.name for file in files}
     assert not [line for line in lines if "AF_INET" in line]

@@ -10,7 +10,7 @@ import pytest
 from clips import number_of, numbered, scene, write_clip
 
 from dover_plugin import ArraySource, SettingsError, VideoError, VideoInfo
-from dover_plugin.io import decoders
+from dover_plugin.io.cursor import Cursor
 from dover_plugin.io.open import open_source
 from dover_plugin.io.scan import scan_file
 
@@ -159,14 +159,14 @@ def test_frames_passed_over_change_no_other(
     path = write_clip(tmp_path / "a.mp4", 130, options=options)
     every = read(open_source(path), list(range(130)))
     decoded = 0
-    index_of = decoders._Cursor._index_of
+    index_of = Cursor._index_of
 
     def counting(self: Any, frame: Any) -> int:
         nonlocal decoded
         decoded += 1
         return index_of(self, frame)
 
-    monkeypatch.setattr(decoders._Cursor, "_index_of", counting)
+    monkeypatch.setattr(Cursor, "_index_of", counting)
     rng = np.random.default_rng(0)
     for share in (2, 4, 20):
         decoded = 0
@@ -257,14 +257,14 @@ def test_far_frames_are_reached_through_key_frames(
     path = write_clip(tmp_path / "a.mp4", 300, (64, 64), options={"g": "20"})
     source = open_source(path, "pyav")
     decoded = 0
-    index_of = decoders._Cursor._index_of
+    index_of = Cursor._index_of
 
     def counting(self: Any, frame: Any) -> int:
         nonlocal decoded
         decoded += 1
         return index_of(self, frame)
 
-    monkeypatch.setattr(decoders._Cursor, "_index_of", counting)
+    monkeypatch.setattr(Cursor, "_index_of", counting)
     assert list(read(source, [5, 150, 295])) == [5, 150, 295]
     assert decoded < 60
 

@@ -5,15 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from train_helpers import CPU, TINY
 
 from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.evaluation.labels import LabelledVideo
-from dover_plugin.networks import Dover
 from dover_plugin.training import data
-from dover_plugin.training.data import branch_features, load_batches, plan_batches, raw_scores
-from dover_plugin.training.dataset import FeatureBuilder, VideoDataset, ViewBuilder
+from dover_plugin.training.data import load_batches, plan_batches
+from dover_plugin.training.dataset import VideoDataset, ViewBuilder
 
 
 def test_batches_hold_every_video_once_an_epoch() -> None:
@@ -48,25 +45,3 @@ def test_a_dead_worker_process_is_reported(
     dataset = VideoDataset(labels[:2], ViewBuilder(), seed=0, cached_samples=0, cache=tmp_path)
     with pytest.raises(SettingsError, match="fewer --workers"):
         list(load_batches(dataset, [[(0, 0), (0, 1)]], workers=0))
-
-
-def test_cached_features_and_views_give_equal_scores(
-    labels: list[LabelledVideo], tmp_path: Path
-) -> None:
-    torch.manual_seed(0)
-    network = Dover(TINY).eval().requires_grad_(False)
-    rows = labels[::5]
-    scores = []
-    for build in (ViewBuilder(), FeatureBuilder(network, "hash", CPU)):
-        dataset = VideoDataset(rows, build, seed=0, cached_samples=1, cache=tmp_path)
-        (batch,) = load_batches(dataset, [[(0, i) for i in range(len(rows))]], workers=0)
-        assert batch["overall"].tolist() == [row.overall for row in rows]
-        assert batch["technical"].isnan().all()
-        features = branch_features(network, batch)
-        assert features["technical"].shape[:2] == (len(rows), 1)
-        scores.append(raw_scores(network, features))
-        one = branch_features(network, batch, ["aesthetic"])
-        assert list(one) == ["aesthetic"]
-        torch.testing.assert_close(one["aesthetic"], features["aesthetic"])
-    for branch in ("technical", "aesthetic"):
-        torch.testing.assert_close(scores[0][branch], scores[1][branch], rtol=0, atol=2e-3)
