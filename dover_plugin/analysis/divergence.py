@@ -64,7 +64,7 @@ def extreme_pairs(scores: pd.DataFrame, count: int = 5) -> list[ExtremePair]:
         count: pairs of each side.
 
     Raises:
-        SettingsError: too few videos for so many levels.
+        SettingsError: too few videos for this number of levels.
     """
     ranks = ranks_of(scores)
     if len(scores) < 2 * count:

@@ -38,11 +38,11 @@ class Cursor:
         self._steady = steady
         self._jumped = False
         self._damage = Damage(scan.dependencies)
-        self._held: dict[int, VideoFrame] = {}  # decoded, and requested later
+        self._held: dict[int, VideoFrame] = {}  # decoded, and not yet requested
         self._position = -1  # index of the last decoded frame
         self._fed = 0  # decode position of the next packet
         self._reports: list[str] = []
-        self.last: VideoFrame | None = None
+        self.last: VideoFrame | None = None  # the frame before the requested one
 
     def __enter__(self) -> Self:
         self._container = open_container(self._scan.info.path or "")
@@ -89,8 +89,10 @@ class Cursor:
             if frame is None:
                 break
             self._keep(frame, index)
+        for at in sorted(self._held):
+            if at < index:
+                self.last = self._held.pop(at)
         found = self._held.pop(index, None)
-        self._held = {at: each for at, each in self._held.items() if at > index}
         problem = None
         if self._damage.spoils(index):
             problem = self._reports[0] if self._reports else "the container reports damaged data"
@@ -142,10 +144,10 @@ class Cursor:
             for lost in range(before + 1, at):
                 self._damage.add(int(order[lost]), int(order[lost]))
                 self._reports.append(f"the decoder drops frame {lost}")
-        if at >= index and at in self._wanted:
-            self._held[at] = frame
-        else:
+        if at < index:
             self.last = frame
+        elif at in self._wanted or self._steady:
+            self._held[at] = frame
 
     def _index_of(self, frame: VideoFrame) -> int:
         times = self._scan.timestamps

@@ -46,7 +46,7 @@ def _middle(window: Sequence[tuple[int, VideoFrame]], index: int) -> VideoFrame:
         width=middle.width,
         height=middle.height,
         format=middle.format,
-        time_base=Fraction(middle.time_base or Fraction(1, 25)),
+        time_base=middle.time_base or Fraction(1, 25),
     )
     bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
     graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()

@@ -7,6 +7,7 @@ from fractions import Fraction
 import av
 import av.error
 from av.container import InputContainer
+from av.rational import AVRational
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -65,8 +66,8 @@ def read_packets(path: str, wanted: int | None) -> tuple[Header, list[PacketInfo
             alone=streams.alone,
             frames=video.frames,
             seconds=_stated_seconds(container, video) if kind in STATED_LENGTH else 0.0,
-            unit=Fraction(video.time_base or 1),
-            rates=tuple(Fraction(rate) if rate else None for rate in rates),
+            unit=_fraction(video.time_base) or Fraction(1),
+            rates=tuple(map(_fraction, rates)),
             warnings=tuple(stream_warnings(streams, chosen)),
         )
     return header, found[chosen]
@@ -149,6 +150,10 @@ def _ends_whole(path: str, header: Header, packets: Sequence[PacketInfo]) -> boo
     if header.codec == "h264":  # its last packet may be the second field of a frame
         return not ends & damaged
     return not ends <= fed or ends <= healthy
+
+
+def _fraction(value: AVRational | Fraction | None) -> Fraction | None:
+    return Fraction(value.numerator, value.denominator) if value else None
 
 
 def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import av
 from av.container import InputContainer
@@ -28,7 +29,9 @@ LISTS = {  # first bytes -> what kind of list of other files they begin
     b"<asx": "a playlist",
     b"v=0": "a session description",
 }
-DOLBY_VISION = "dovi_conf"  # FFmpeg's AVDOVIDecoderConfigurationRecord; byte 2 is the profile
+DOLBY_VISION: Final = (
+    "dovi_conf"  # FFmpeg's AVDOVIDecoderConfigurationRecord; byte 2 is the profile
+)
 NO_BASE_LAYER = 5  # profile whose base layer is neither SDR nor HDR10
 
 

@@ -69,7 +69,7 @@ def raw_scores(
 
 
 def _shortest_clip() -> int:
-    """Frames of which the network uses one: all frames of a photograph are the same."""
+    """Length of a clip in which the network uses one frame; a photograph has one frame only."""
     stride = getattr(CONFIGS[MODEL].technical, "frame_stride", CLIP_LEN)
     return int(stride)
 

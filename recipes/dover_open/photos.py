@@ -20,7 +20,7 @@ from PIL import Image
 from dover_plugin.preprocessing.sampling import VIEW, draw
 from dover_plugin.preprocessing.views import aesthetic_picture, technical_mosaic
 
-VALIDATION_SHARE = 10  # one of so many training photographs is held out
+VALIDATION_SHARE = 10  # one in ten training photographs is held out
 SAVE_EVERY = 500  # photographs
 VARIANTS = 3  # view frames of each branch per photograph; the first one is centred or whole
 SMALLEST_CROP = 0.8  # of each side of a photograph
