@@ -26,9 +26,12 @@ class ModelOptions(TypedDict, total=False):
 
 
 class ScorerOptions(ModelOptions, total=False):
-    """All settings of a Scorer: those of the model, and the decoder for files."""
+    """All settings of a Scorer: those of the model, and how files are read."""
 
     decoder: str
+    stream: int | None
+    deinterlace: bool
+    allow_damaged: bool
 
 
 def comparable_settings(**options: Unpack[ModelOptions]) -> dict[str, Any]:

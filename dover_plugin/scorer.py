@@ -115,8 +115,8 @@ class Scorer:
             videos: consumed as results are taken, a few ahead.
             workers: threads that read videos; more than one pays beside a GPU, which leaves the
                 cores to them.
-            limits: read files in processes instead, each of which may take so much for one video;
-                a file that crashes its decoder, hangs or eats memory then is a Failure.
+            limits: read files in processes with these limits instead; a file that crashes its
+                decoder, hangs or exhausts memory is then a Failure.
 
         Yields:
             Scores, or a Failure for a video that has none; one per video, in order.

@@ -9,7 +9,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.evaluation.metrics import MIN_VIDEOS, agreement, rescale
+from dover_plugin.evaluation.metrics import MIN_VIDEOS, correlations, rescale
 from dover_plugin.scores import SCORES
 
 PLUGIN = "@dover/quality"
@@ -55,7 +55,7 @@ def evaluate(
             f"Only {len(ids)} samples have both a score in '{field}' and a MOS in '{mos}'; "
             f"at least {MIN_VIDEOS} are needed."
         )
-    agreement(scores, truth)  # raises before anything is written
+    correlations(scores, truth)  # raises before anything is written
     if eval_key in samples.list_evaluations():
         samples.delete_evaluation(eval_key)  # one of ours
     prediction, target = label_fields(eval_key)
@@ -100,7 +100,7 @@ def label_fields(eval_key: str) -> tuple[str, str]:
 
 
 class _Correlation(foo.EvaluationMetric):  # type: ignore[misc]
-    """One number of dover_plugin.metrics.agreement, for any evaluation of regressions."""
+    """One number of dover_plugin.metrics.correlations, for any evaluation of regressions."""
 
     name: str
     label: str
@@ -119,7 +119,7 @@ class _Correlation(foo.EvaluationMetric):  # type: ignore[misc]
     def compute(self, samples: Any, results: Any, **_: Any) -> float:
         """Value of the metric."""
         del samples
-        found: float = getattr(agreement(results.ypred, results.ytrue), type(self).name)
+        found: float = getattr(correlations(results.ypred, results.ytrue), type(self).name)
         return found
 
 

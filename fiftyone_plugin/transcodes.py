@@ -11,7 +11,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.files import find_videos
+from dover_plugin.io.files import search_folder
 from dover_plugin.options import COMPARABLE
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import is_scores
@@ -36,12 +36,12 @@ class Comparison:
     Attributes:
         pairs: with a difference.
         unpaired: samples without a counterpart.
-        unscored: pairs one side of which has no scores.
+        unscored: pairs with a sample that has no scores.
         settings_mismatch: pairs scored with different settings, which say nothing of each other.
         lost: pairs whose overall score fell by more than the threshold.
         threshold: in [0, 1].
         mean: of the differences in overall, after minus before; None without pairs.
-        worst: the largest loss; likewise.
+        worst: the largest loss; None without pairs.
         view: name of the saved view, the greatest loss first.
     """
 
@@ -125,7 +125,8 @@ def pairs_by_name(samples: SampleCollection, before: str, after: str) -> tuple[l
     Args:
         samples: to pair.
         before: pattern of the sources' names, as "{key}.mov"; * stands for anything.
-        after: likewise of the transcodes, as "{key}_crf*.mp4". What fits both is a transcode.
+        after: pattern of the names of the transcodes, such as "{key}_crf*.mp4". A name that
+            matches both patterns is a transcode.
 
     Raises:
         SettingsError: a pattern without one {key}.
@@ -242,11 +243,12 @@ def group_folders(before: str, after: str, name: str, *, persistent: bool = True
 
 
 def _videos_of(folder: str) -> Iterator[str]:
-    root = Path(folder).absolute()
-    found = list(find_videos([str(root)]))
-    if found == [str(root)]:
-        raise SettingsError(f"'{folder}' is no folder that holds videos.")
-    return iter(found)
+    found = search_folder(str(Path(folder).absolute()))
+    if found.unreadable:
+        raise SettingsError(f"Cannot read '{found.unreadable[0]}'. Check its permissions.")
+    if not found.videos:
+        raise SettingsError(f"'{folder}' is not a folder that holds videos.")
+    return iter(found.videos)
 
 
 def _match(before: list[tuple[Any, str]], after: list[tuple[Any, str]]) -> tuple[list[Pair], int]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import torch
 from clips import write_clip
 
 from dover_plugin import EngineError, Scorer, SettingsError, doctor
-from dover_plugin.engines import compiled, export, factory
+from dover_plugin.engines import export, factory
 from dover_plugin.preprocessing.views import Views
 
 ROOT = Path(__file__).parents[1]
@@ -159,18 +158,6 @@ def test_the_second_start_makes_no_graph(
     assert {file: file.stat().st_mtime_ns for file in home.rglob("*.onnx")} == before
 
 
-def test_other_weights_have_graphs_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DOVER_HOME", str(tmp_path))
-    made: list[Path] = []
-    monkeypatch.setattr(compiled, "_make", lambda _, folder: made.append(folder) or {})
-    for digest in ("a", "b", "a"):
-        with compiled.graphs(None, digest):  # type: ignore[arg-type]
-            pass
-    assert made[0] == made[2] != made[1]
-
-
 def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(
     seeded: dict[str, Path],
     views: Views,
@@ -183,23 +170,6 @@ def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(
     made = scorer(seeded, "dover-mobile", "openvino")
     assert "Cannot keep compiled networks" in caplog.text
     assert np.isfinite(made.engine.run(views).technical).all()
-
-
-@pytest.mark.parametrize("engine", OTHERS)
-def test_a_damaged_graph_is_said(
-    engine: str,
-    seeded: dict[str, Path],
-    home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    scorer(seeded, "dover-mobile", engine)
-    shutil.copytree(home, tmp_path / "home")
-    monkeypatch.setenv("DOVER_HOME", str(tmp_path / "home"))
-    for file in (tmp_path / "home").rglob("*.onnx"):
-        file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(EngineError, match=r"cannot load '.*technical\.onnx' .* Delete the folder"):
-        scorer(seeded, "dover-mobile", engine)
 
 
 def test_a_graph_that_cannot_be_made_is_said(

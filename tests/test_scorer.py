@@ -79,7 +79,7 @@ def test_a_score_does_not_depend_on_what_is_around_it(
     finally:
         torch.set_num_threads(threads)
     assert mobile.score(clip).raw == expected
-    frames = np.stack([f.copy() for _, f in dover_plugin.video.open_source(clip).frames(range(60))])
+    frames = np.stack([f.copy() for _, f in dover_plugin.open_source(clip).frames(range(60))])
     assert mobile.score(frames).raw == expected
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import vapoursynth as vs
 
-from dover_plugin.io.source import HDR_TRANSFERS
+from dover_plugin.io.source import HDR_TRANSFERS, INTERLACED
 from dover_plugin.preprocessing.sampling import VIEW, Draw, fragment_size
 from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, Sample, picture
 
@@ -169,7 +169,7 @@ def _checker(notice: Notices) -> Callable[[int, vs.VideoFrame], vs.VideoFrame]:
                 "true matrix with core.std.SetFrameProps(clip, _Matrix=1) (1 is BT.709)."
             )
         if f.props.get("_FieldBased", 0):
-            notice("the clip is interlaced and is scored woven; deinterlace it first")
+            notice(INTERLACED)
         transfer = HDR_TRANSFERS.get(int(f.props.get("_Transfer", 2)))
         if transfer:
             notice(f"HDR ({transfer}) is scored as stored, without tone mapping")

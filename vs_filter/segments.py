@@ -112,7 +112,7 @@ def _read_starts(path: Path, total: int) -> list[int]:
             data = json.loads(text)
             frames, starts = data.get("frames", total), [s["start_frame"] for s in data["scenes"]]
             starts = [index(start) for start in starts]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"'{path}' is not an av1an scenes file ({error!r}). It holds scenes, each with a "
                 "start_frame."

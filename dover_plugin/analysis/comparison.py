@@ -59,8 +59,8 @@ class Comparison:
         after: the transcode, cut to the same seconds.
         pairs: of their segments, in order.
         before_size: of the source's file in bytes; None for frames in memory.
-        size: of the transcode's file; likewise.
-        bitrate: of the transcode in bits per second, all streams; likewise.
+        size: size of the transcode file in bytes; None if unknown.
+        bitrate: bitrate of the transcode in bits per second, all streams; None if unknown.
         warnings: what may surprise, as durations that differ.
         metrics: full-reference ones by name, a number each segment; full_reference.measured adds
             them.
@@ -76,7 +76,7 @@ class Comparison:
     metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def change(self, score: str) -> Change:
-        """Of "overall", "technical" or "aesthetic"."""
+        """Change of the score "overall", "technical" or "aesthetic"."""
         return Change.of([pair.difference(score) for pair in self.pairs])
 
     @property

@@ -63,7 +63,8 @@ def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
         other = [n for n in ("width", "height", "num_frames") if _differ(before, after, n)]
         if other:
             warnings.append(
-                f"{name_of(after.path)}: {metric} needs equal frame sizes and counts ({other[0]} is "
+                f"{name_of(after.path)}: {metric} needs equal frame sizes and counts "
+                f"({other[0]} is "
                 f"{getattr(after, other[0])}, not {getattr(before, other[0])})"
             )
             continue

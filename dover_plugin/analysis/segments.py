@@ -1,4 +1,4 @@
-"""Cut a video into segments, each of which is scored as a video of its own."""
+"""Cut a video into segments that are scored as videos of their own."""
 
 import re
 from collections.abc import Sequence

@@ -158,7 +158,7 @@ class Journal:
             other = settings_mismatch(row, self._scorer)
             stamp = row["size"], row["modified"]
             self._index[row["path"]] = RowIndex(stamp, row["error"] is not None, offset)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise SettingsError(
                 f"Line {number} of '{self._path}' is not a row of scores. Choose another file "
                 "name, or delete the file."

@@ -40,6 +40,7 @@ def find_on(folder: str) -> list[str]:
         f"{start}{quote(path)}"
         for path in paths
         if PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
+        and not any(part.startswith(".") for part in PurePosixPath(path[len(root) :]).parts)
     )
 
 

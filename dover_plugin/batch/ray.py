@@ -16,8 +16,8 @@ import pyarrow as pa
 import ray
 
 from dover_plugin.batch.journal import Stamp, settings_mismatch
-from dover_plugin.batch.locations import expand_locations, local_copy, location_of, stamp_on
-from dover_plugin.batch.shards import read_shards, shards
+from dover_plugin.batch.locations import local_copy, location_of, stamp_on
+from dover_plugin.batch.shards import shards
 from dover_plugin.batch.tables import rows_to_arrow, storable
 from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.readers.process_pool import ProcessPool
@@ -25,14 +25,10 @@ from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import Failure, Result
 
-__all__ = ["Cluster", "expand_places", "read_shards", "score_on_ray"]
-
 BLOCK = 8  # videos per block of a reader
 MAX_BLOCKS = 20_000  # more blocks slow the scheduler down
 LOOKUPS = 32  # concurrent lookups of files
 SHARD = 256  # minimum rows per shard, which a kill can lose
-
-expand_places = expand_locations  # the name that the command imports
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def score_on_ray(
     missing = _missing(videos, _done(output, scorer, retry_failed=retry_failed))
     if not missing:
         return 0
-    how = ReadOptions(scorer.decoder, scorer.settings.seed, scorer.settings.repeats)
+    how = scorer.read_options
     blocks = min(MAX_BLOCKS, -(-len(missing) // BLOCK))
     readers = (
         ray.data.ActorPoolStrategy(min_size=1)

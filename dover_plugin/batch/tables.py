@@ -161,7 +161,7 @@ def read_scores(path: Path) -> "pd.DataFrame":
 
     try:
         table = _read_any(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SettingsError(f"Cannot read '{path}': {reason}.") from None
     missing = {"path", "model", *REQUIRED_NUMBERS, "error"} - {*table.columns}

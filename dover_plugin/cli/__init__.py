@@ -24,9 +24,9 @@ from dover_plugin.cli import (
     train,
     weights,
 )
-from dover_plugin.cli.common import INTERRUPTED, USAGE
+from dover_plugin.cli.common import INTERRUPTED, SOME_FAILED, USAGE
 from dover_plugin.cli.examples import epilog
-from dover_plugin.errors import DoverError
+from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.interrupt import Terminated, ending_signals_raise
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def main() -> None:
         from dover_plugin.text import printable
 
         print(f"dover: {printable(str(error))}", file=sys.stderr)  # noqa: T201
-        sys.exit(USAGE)
+        sys.exit(SOME_FAILED if isinstance(error, VideoError) else USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -33,7 +33,8 @@ def cluster(
     address: Annotated[
         str,
         typer.Option(
-            help="Address of the Ray cluster; auto uses $RAY_ADDRESS or starts Ray locally.",
+            help="Address of the Ray cluster; auto joins $RAY_ADDRESS or a running cluster, or "
+            "starts one that listens on 127.0.0.1.",
             rich_help_panel=BATCH,
         ),
     ] = "auto",
@@ -63,14 +64,18 @@ def cluster(
     videos, limits = inputs.videos(), readers.limits()
     store.find(model.model, model.weights, consent=consent(model.accept_license))
 
-    from dover_plugin.batch.ray import Cluster, expand_places, read_shards, score_on_ray
+    from dover_plugin.batch.ray_cluster import connect
+
+    connect(address)  # before Ray is imported
+    from dover_plugin.batch.locations import expand_locations
+    from dover_plugin.batch.ray import Cluster, score_on_ray
+    from dover_plugin.batch.shards import read_shards
     from dover_plugin.batch.summary import summarise
     from dover_plugin.batch.tables import storable
     from dover_plugin.cli.batch import print_summary
     from dover_plugin.scores import SCORES
 
-    _connect(address)
-    named = expand_places(videos)
+    named = expand_locations(videos)
     fresh = score_on_ray(
         named,
         output,
@@ -89,23 +94,3 @@ def cluster(
         typer.echo("dover: the shards hold no row.", err=True)
         raise typer.Exit(SOME_FAILED)
     raise typer.Exit(SOME_FAILED if found.failed else OK)
-
-
-def _connect(address: str) -> None:
-    """Join the cluster at ``address``.
-
-    Raises:
-        SettingsError: no cluster answers there.
-    """
-    import ray
-
-    from dover_plugin.errors import SettingsError
-
-    try:
-        if address == "auto":
-            ray.init(ignore_reinit_error=True)
-        else:
-            ray.init(address=address, ignore_reinit_error=True)
-    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise SettingsError(f"Cannot join a Ray cluster at '{address}': {reason}") from error

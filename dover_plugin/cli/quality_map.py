@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dover_plugin.cli.common import OK, check_new, progress_bars
-from dover_plugin.cli.options import NetworkOptions, expand_options
+from dover_plugin.cli.options import OUTPUT, NetworkOptions, expand_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def draw_map(
     video: Annotated[Path, typer.Argument(help="Video to score.")],
     model: NetworkOptions,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Output .png or .mp4 file.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Output .png or .mp4 file.", rich_help_panel=OUTPUT),
+    ],
 ) -> None:
     """Draw a heat map of local quality over a frame or over the whole video."""
     check_new(output, (".png", ".mp4"))

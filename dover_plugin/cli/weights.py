@@ -21,10 +21,13 @@ def list_weights() -> None:
     from dover_plugin.weights.registry import registry
     from dover_plugin.weights.store import cached
 
-    table = Table("model", "installed", "size", "description", "license", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "installed", "size", "verified against", "description", "license"):
+        table.add_column(name)
     for row in registry():
         here = "yes" if cached(row.model).exists() else "no"
-        table.add_row(row.model, here, f"{row.size / 1e6:.0f} MB", row.note, row.licence)
+        size = f"{row.size / 1e6:.0f} MB"
+        table.add_row(row.model, here, size, row.verified_against, row.note, row.licence)
     Console().print(table)
 
 

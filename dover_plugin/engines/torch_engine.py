@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.cpu_kernels import CpuKernels, InferenceKernels, has_onednn
@@ -61,6 +62,7 @@ class TorchEngine:
 
     def run(self, views: Views) -> Maps:
         """See engines.Engine."""
+        check_process()
         with (
             self._lock,  # two videos at once would compete for cores and need twice the memory
             torch.inference_mode(),

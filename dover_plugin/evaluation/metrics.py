@@ -160,6 +160,3 @@ def _check(
                 f"All {name} are {values[0]:g}, so no correlation exists. Add videos that differ."
             )
     return predicted, labels
-
-
-agreement = correlations  # former name

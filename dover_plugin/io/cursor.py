@@ -1,7 +1,7 @@
 """A position in an open file that moves forwards and knows about damage."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Self
 
 import av.error
@@ -50,11 +50,14 @@ class Cursor:
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self._stream.thread_type = "SLICE" if self._steady else "AUTO"
-        self._stream.codec_context.thread_count = MAX_THREADS
+        self._stream.codec_context.thread_count = 1 if self._steady else MAX_THREADS
         self._decoded = self._decode()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._decoded.close()  # it refers to the cursor, and the cycle would keep the decoder
+        self._held.clear()
+        self.last = None
         self._container.close()
 
     def may_be_wrong(self, *, steady: bool) -> bool:
@@ -83,18 +86,18 @@ class Cursor:
             self._decoded = self._decode()
             self._position = key - 1
             self._fed = int(scan.dependencies.order[key])
+        for at in sorted(self._held):
+            if at < index:
+                self.last = self._held.pop(at)
         until = int(scan.dependencies.until[index])
         while self._position < until:
             frame = next(self._decoded, None)
             if frame is None:
                 break
             self._keep(frame, index)
-        for at in sorted(self._held):
-            if at < index:
-                self.last = self._held.pop(at)
         found = self._held.pop(index, None)
         problem = None
-        if self._damage.spoils(index):
+        if self._damage.reaches(index):
             problem = self._reports[0] if self._reports else "the container reports damaged data"
         elif found is None:
             problem = self._reports[0] if self._reports else "the decoder gives no such frame"
@@ -102,7 +105,7 @@ class Cursor:
             self.last = found
         return found, problem
 
-    def _decode(self) -> Iterator[VideoFrame]:
+    def _decode(self) -> Generator[VideoFrame]:
         codec = self._stream.codec_context
         for packet in self._container.demux(self._stream):
             if self._selects:

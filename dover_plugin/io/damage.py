@@ -1,4 +1,4 @@
-"""Damage in a video file: what is cut off, and which frames a damaged frame spoils."""
+"""Damage in a video file: what is cut off, and which frames a damaged frame affects."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ class PacketInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Which frames can be made of which data; arrays over the frames in display order.
+    """Dependencies between frames and packets; arrays over the frames in display order.
 
     Attributes:
         order: position of each frame in decode order.
@@ -97,9 +97,9 @@ class Dependencies:
 
 @dataclass
 class Damage:
-    """Damage that is known so far, and the frames that it spoils.
+    """Damage that is known so far, and the frames that it affects.
 
-    A damaged frame spoils all frames that are decoded after it up to the next key frame, and those
+    A damaged frame affects all frames that are decoded after it up to the next key frame, and those
     after the key frame that are displayed before it.
     """
 
@@ -117,7 +117,7 @@ class Damage:
         for group in range(int(self.frames.groups[first]), int(self.frames.groups[last]) + 1):
             self._first[group] = min(first, self._first.get(group, first))
 
-    def spoils(self, index: int) -> bool:
+    def reaches(self, index: int) -> bool:
         """Whether a frame, by its number in display order, shows damage."""
         if not self._first:
             return False

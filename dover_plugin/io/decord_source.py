@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dover_plugin.errors import VideoError
-from dover_plugin.io.decoders import PyAvSource
 from dover_plugin.io.source import Frame, VideoInfo
+
+if TYPE_CHECKING:
+    from dover_plugin.io.decoders import PyAvSource
 
 THREADS = 8  # each decoding thread holds a few full frames
 
@@ -18,7 +20,7 @@ class DecordSource:
         VideoError: decord cannot read it.
     """
 
-    def __init__(self, checked: PyAvSource) -> None:
+    def __init__(self, checked: "PyAvSource") -> None:
         import decord
 
         decord.logging.set_level(decord.logging.QUIET)

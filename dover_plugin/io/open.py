@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from dover_plugin.errors import SettingsError, VideoError
-from dover_plugin.io.files import find_videos
+from dover_plugin.io.files import search_folder
 from dover_plugin.io.source import ArraySource, FrameSource, Video
 
 DECODERS = ("auto", "decord", "pyav")
@@ -78,10 +78,13 @@ def check_file(path: str) -> None:
         if not path:
             raise VideoError("The name of a video is empty ''. Name a file.")
         if file.is_dir():
-            first = next(iter(find_videos([path])), path)
-            if first == path:
+            next(file.iterdir(), None)  # raises for a folder that cannot be listed
+            videos = search_folder(path).videos
+            if not videos:
                 raise VideoError(f"{path!r} is a folder without videos. Name another folder.")
-            raise VideoError(f"{path!r} is a folder. Name a video file in it, such as {first!r}.")
+            raise VideoError(
+                f"{path!r} is a folder. Name a video file in it, such as {videos[0]!r}."
+            )
         if file.exists() and not file.is_file():
             raise VideoError(f"{path!r} is not a regular file. Name a video file.")
         with file.open("rb") as stream:

@@ -29,7 +29,7 @@ class Scan:
         info: as PyAvSource returns it.
         timestamps: timestamp of each frame, ascending; empty if they are missing or ambiguous.
         keyframes: indices of frames at which decoding can start.
-        dependencies: which frames damage spoils.
+        dependencies: which frames damage affects.
         decord_counts: decord numbers the frames as PyAV does.
         skips_unreferenced: packets are whole frames that state whether other frames refer to them.
         reports_losses: each packet gives one frame, so that a missing frame is damage.
@@ -167,7 +167,7 @@ def _ticks(
 
 
 def _without_seams(packets: list[PacketInfo], offsets: Sequence[int]) -> list[PacketInfo]:
-    """Packets, of which those at the joints of a concatenated file are not damaged.
+    """Packets; those at the joints of a concatenated file are not damaged.
 
     The demuxer reports a gap there, for the packet that it was reading or the one before.
     """

@@ -18,6 +18,7 @@ STEM_CHANNELS = 32
 BLACK_LEVEL = 20.0  # of 255: brightest value of a cell that counts as black
 BLACK_SPREAD = 8.0  # of 255: largest range of one channel inside such a cell
 DEVIATION_EPS = 1e-4
+CELL = 32  # side of a cell in pixels of the view
 
 
 class Stage(NamedTuple):
@@ -126,10 +127,15 @@ class EfficientNetLite(nn.Module):
 class FrameFeatures(nn.Module):
     """Clips to multi-level features of the cells of each frame used."""
 
+    dither: Tensor
+
     def __init__(self, config: EfficientNetConfig) -> None:
         super().__init__()
         self.frame_stride = config.frame_stride
         self.trunk = EfficientNetLite()
+        # A fixed noise of about one grey level, part of the weights. It masks invisible dithering,
+        # which otherwise changes the score of flat areas.
+        self.register_buffer("dither", torch.zeros(3, CELL, CELL))
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features of each clip.
@@ -142,6 +148,8 @@ class FrameFeatures(nn.Module):
         """
         count = clips.shape[0]
         frames = self.select(clips).transpose(1, 2).flatten(0, 1)  # (N * T', 3, 224, 224)
+        tiles = frames.shape[-1] // CELL
+        frames = frames + self.dither.repeat(1, tiles, tiles)
         frames = frames.contiguous(memory_format=torch.channels_last)
         cells = cell_features(self.trunk(frames))
         return cells.unflatten(0, (count, -1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dover_plugin.evaluation.metrics import agreement, logistic_fit
+from dover_plugin.evaluation.metrics import correlations, logistic_fit
 from dover_plugin.reporting.style import COLOURS, new_figure, save_figure
 
 CURVE = 200  # points that a fit is drawn through
@@ -20,7 +20,7 @@ def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, pa
     """
     scores = np.array([row["overall"] for row in rows])
     labels = np.asarray(mos, np.float64)
-    found = agreement(scores.tolist(), labels.tolist())
+    found = correlations(scores.tolist(), labels.tolist())
     figure = new_figure((6, 5))
     axes = figure.add_subplot()
     axes.scatter(scores, labels, s=14, color=COLOURS["technical"], alpha=0.45, linewidths=0)

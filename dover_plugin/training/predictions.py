@@ -8,7 +8,7 @@ import torch
 
 from dover_plugin.calibration import AESTHETIC_WEIGHT, TECHNICAL_WEIGHT
 from dover_plugin.evaluation.labels import LabelledVideo
-from dover_plugin.evaluation.metrics import Correlations, agreement
+from dover_plugin.evaluation.metrics import Correlations, correlations
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.training.data import load_batches
@@ -50,7 +50,7 @@ class Predictions:
         scores = getattr(self, name)
         if not np.isfinite(scores).all() or not np.ptp(scores):
             return None
-        return agreement(scores, [row.overall for row in self.labels])
+        return correlations(scores, [row.overall for row in self.labels])
 
 
 def predict(

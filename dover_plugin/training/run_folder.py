@@ -12,6 +12,7 @@ import torch
 
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.evaluation.labels import LabelledVideo
+from dover_plugin.io.json_object import read_json_object
 from dover_plugin.io.write import write_text
 from dover_plugin.training.settings import TrainSettings
 
@@ -42,7 +43,7 @@ class RunFolder:
         file = path / "settings.json"
         try:
             path.mkdir(parents=True, exist_ok=True)
-            found = json.loads(file.read_text()) if self._checkpoint.exists() else expected
+            found = read_json_object(file) if self._checkpoint.exists() else expected
         except (OSError, ValueError) as error:
             raise SettingsError(f"Cannot use the folder '{path}': {error}.") from None
         different = [name for name in expected if found.get(name) != expected[name]]

@@ -166,7 +166,8 @@ class ScoreVideos(foo.Operator):  # type: ignore[misc]
                     share = summary.done / summary.total
                     yield ctx.ops.set_progress(label=_label(summary), progress=share)
         except DoverError as error:
-            yield ctx.ops.show_output(outputs=forms.error_output(self, str(error)).to_json(), results={})
+            outputs = forms.error_output(self, str(error)).to_json()
+            yield ctx.ops.show_output(outputs=outputs, results={})
             return
         assert summary is not None
         yield ctx.trigger("reload_dataset")

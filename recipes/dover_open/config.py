@@ -1,7 +1,7 @@
 """The recipe as values."""
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 RECIPE = Path(__file__).with_name("recipe.toml")
@@ -61,14 +61,10 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
-class SettleSettings:
-    """What the second fit does differently from the first."""
+class PackSettings:
+    """What is added after the fit."""
 
-    epochs: int
-    trunk_rate: float
-    head_rate: float
-    warmup: int
-    same_weight: float
+    dither: float
 
 
 @dataclass(frozen=True)
@@ -81,20 +77,7 @@ class Recipe:
     photos: PhotoSettings
     ladders: LadderSettings
     fit: FitSettings
-    settle: SettleSettings
-
-    def settling(self) -> "Recipe":
-        """The recipe of the second fit."""
-        settle = self.settle
-        fit = replace(
-            self.fit,
-            epochs=settle.epochs,
-            trunk_rate=settle.trunk_rate,
-            head_rate=settle.head_rate,
-            warmup=settle.warmup,
-        )
-        ladders = replace(self.ladders, same_weight=settle.same_weight)
-        return replace(self, seed=self.seed + 1, fit=fit, ladders=ladders)
+    pack: PackSettings
 
 
 def read_recipe(path: Path = RECIPE) -> Recipe:
@@ -111,5 +94,5 @@ def read_recipe(path: Path = RECIPE) -> Recipe:
         photos=PhotoSettings(**table["photos"]),
         ladders=LadderSettings(**table["ladders"]),
         fit=FitSettings(**table["fit"]),
-        settle=SettleSettings(**table["settle"]),
+        pack=PackSettings(**table["pack"]),
     )

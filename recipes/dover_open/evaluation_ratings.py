@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.evaluation.metrics import agreement, intervals
+from dover_plugin.evaluation.metrics import correlations, intervals
 
 GRADES = 4.0  # from 1 to 5 on the five-grade scale
 APART = 0.3  # grades between the MOS of two items that count as a pair
@@ -129,7 +129,7 @@ def rate(score: str, values: Sequence[float], mos: Sequence[float]) -> RatedResu
     scores, ratings = np.array(values)[known], np.array(mos, float)[known]
     if len(known) < 3 or not np.ptp(scores):
         return None
-    found = agreement(scores.tolist(), ratings.tolist())
+    found = correlations(scores.tolist(), ratings.tolist())
     ends = intervals(scores.tolist(), ratings.tolist(), SEED)
     count = len(known)
     gap = APART * grade_size(mos)

@@ -104,7 +104,6 @@ class Fit:
         photos: rated photographs.
         ladders: degradation ladders, None for none.
         folder: for the checkpoint and the result.
-        start: state of a tail to start from; None for ImageNet weights and a new head.
     """
 
     def __init__(
@@ -114,7 +113,6 @@ class Fit:
         photos: PhotoData,
         ladders: LadderData | None,
         folder: Path,
-        start: dict[str, Tensor] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.branch, self.recipe = branch, recipe
@@ -130,10 +128,7 @@ class Fit:
             for stage in self.tail.stages:
                 for block in stage:
                     block.depthwise.requires_grad_(False)
-        if start is None:
-            self._standardise()
-        else:
-            self.tail.load_state_dict(start)
+        self._standardise()
         self.average = AveragedModel(
             self.tail, multi_avg_fn=get_ema_multi_avg_fn(recipe.fit.average)
         )
@@ -279,7 +274,7 @@ class Fit:
 
 
 def fit_branch(branch: BranchName, build: Path) -> None:
-    """Both fits of one branch, on one thread; the result is <build>/fit/<branch>.pt.
+    """The fit of one branch, on one thread; the result is <build>/fit/<branch>.pt.
 
     Args:
         branch: that is trained.
@@ -290,7 +285,4 @@ def fit_branch(branch: BranchName, build: Path) -> None:
     recipe = read_recipe()
     photos = PhotoData.open(build / "photos", build / "photo_features", branch, recipe)
     ladders = LadderData.open(build / "ladders", build / "ladder_features", branch)
-    first = Fit(branch, recipe, photos, ladders, build / "fit" / "first")
-    first.run()
-    start = first.average.module.state_dict()
-    Fit(branch, recipe.settling(), photos, ladders, build / "fit", start).run()
+    Fit(branch, recipe, photos, ladders, build / "fit").run()

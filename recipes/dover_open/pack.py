@@ -13,10 +13,12 @@ from torch import Tensor
 
 from dover_plugin.calibration import Calibration
 from dover_plugin.networks import CONFIGS, Dover
-from dover_plugin.preprocessing.normalise import normalise
+from dover_plugin.networks.efficientnet import CELL
+from dover_plugin.preprocessing.normalise import STD, normalise
 from dover_plugin.preprocessing.sampling import CLIP_LEN
 from dover_plugin.weights.download import sha256_of
 from dover_plugin.weights.state_dict import save
+from recipes.dover_open.config import Recipe, read_recipe
 
 MODEL = "dover-open"
 BRANCHES = ("technical", "aesthetic")
@@ -26,11 +28,20 @@ BINS = 10  # of the table of predicted and mean opinion scores
 type Scores = NDArray[np.float64]
 
 
-def join_branches(folder: Path) -> dict[str, Tensor]:
-    """State dict of the whole network in float16, of the files that fit.py wrote."""
+def join_branches(folder: Path, recipe: Recipe) -> dict[str, Tensor]:
+    """State dict of the whole network in float16.
+
+    Args:
+        folder: with the files that fit.py wrote.
+        recipe: strength and seed of the fixed noise on the input.
+    """
     state: dict[str, Tensor] = {}
+    rng = np.random.default_rng(recipe.seed)
+    noise = torch.from_numpy(rng.standard_normal((3, CELL, CELL)).astype(np.float32))
+    dither = recipe.pack.dither * noise / torch.tensor(STD)[:, None, None]
     for branch in BRANCHES:
         part = torch.load(folder / f"{branch}.pt", weights_only=True)
+        part["backbone.dither"] = dither
         state |= {f"{branch}_{name}": value.half() for name, value in part.items()}
     return state
 
@@ -149,7 +160,7 @@ def pack(fitted: Path, views: Path, target: Path) -> dict[str, object]:
         SROCC of each score on the held-out photographs, and the table of calibration.
     """
     target.mkdir(parents=True, exist_ok=True)
-    state = join_branches(fitted)
+    state = join_branches(fitted, read_recipe())
     file = target / f"{MODEL}.safetensors"
     save(state, file, {"model": MODEL})
     held_out = np.flatnonzero(np.load(views / "held_out.npy"))

@@ -280,7 +280,7 @@ def test_one_bad_transcode_loses_nothing(scorer: Scorer, folder: Path, tmp_path:
 
 def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
     done = run(folder / "source.mp4", folder / "crf18.mp4", "--html", folder / "source.mp4")
-    assert "is none of .html" in str(done.exception)
+    assert "use .html" in str(done.exception)
     done = run(folder / "source.mp4", folder / "crf18.mp4", "-o", folder / "source.mp4")
     assert "exists" in str(done.exception)
 

@@ -80,7 +80,7 @@ def test_models_are_not_mixed(rated: Any) -> None:
 
 def test_opinions_that_do_not_differ(rated: Any) -> None:
     rated.set_values("flat", [3.0] * len(rated))
-    with pytest.raises(SettingsError, match="must be numbers that differ"):
+    with pytest.raises(SettingsError, match="no correlation exists"):
         operator("evaluate_scores")(rated, mos="flat")
     assert not rated.has_field("dover_eval_prediction")
 

@@ -183,7 +183,7 @@ def test_the_form_counts_and_warns(scored: Any, dataset: Any, weights: str) -> N
     shown = form("score_videos", scored, own)
     assert "6 videos have scores" in text(shown["existing"])
     assert "1 of 7" in text(shown["count"])
-    assert "made with fusion spread" in text(shown["mixed"])
+    assert "holds scores with fusion spread" in text(shown["mixed"])
     selected = {"view_target": "SELECTED_SAMPLES", **own}
     ids = dataset.values("id")[:2]
     shown = form("score_videos", dataset, selected, selected=ids)
@@ -210,9 +210,9 @@ def test_the_model_in_the_package_asks_for_nothing(dataset: Any) -> None:
     ("params", "message"),
     [
         ({"field": "filepath"}, "exists and holds StringField"),
-        ({"field": "my field"}, "cannot name a field"),
+        ({"field": "my field"}, "is not a field name"),
         ({"advanced": True, "weights": "/nowhere.pth"}, "There is no weights file"),
-        ({"advanced": True, "fusion": "reference"}, "knows no dover-open"),
+        ({"advanced": True, "fusion": "reference"}, "has no 'reference' fusion"),
     ],
 )
 def test_the_form_refuses(dataset: Any, params: dict[str, Any], message: str) -> None:

@@ -161,7 +161,7 @@ def _interval(found: Comparison) -> str:
 
 def _facts(found: Timeline) -> dict[str, str]:
     info = found.info
-    seconds = info.num_frames / info.fps if info.fps else None
+    seconds = info.duration if info.times is not None or info.fps else None
     return {
         "frame size": f"{info.width}x{info.height}",
         "frames": f"{info.num_frames}",
