@@ -19,7 +19,7 @@ from dover_plugin import EngineError, Scorer, SettingsError, doctor
 from dover_plugin.engines import export, factory
 from dover_plugin.preprocessing.views import Views
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OTHERS = ("openvino", "onnxruntime")
 MODELS = ("dover-open", "dover-mobile", "dover")
 TOLERANCE = 1e-4
@@ -104,7 +104,7 @@ def test_bfloat16_is_close_where_the_cpu_has_it(
 def test_end_to_end_as_the_reference(
     engine: str, seeded: dict[str, Path], shared_clips: Path
 ) -> None:
-    golden = json.loads((Path(__file__).parent / "golden/end_to_end.json").read_text())
+    golden = json.loads((Path(__file__).parents[1] / "golden/end_to_end.json").read_text())
     expected = golden["1724.mp4"]["dover-mobile"]
     scores = scorer(seeded, "dover-mobile", engine).score(shared_clips / "1724.mp4")
     assert scores.raw.technical == pytest.approx(expected["technical"], abs=TOLERANCE)
