@@ -43,8 +43,9 @@ def clip_features(backbone: nn.Module, clips: Tensor) -> Features:
     """
     normalised = normalise(clips)
     # Network dover-open ignores black cells, such as letterbox bars; see Dover.technical_map.
-    is_open = isinstance(backbone, FrameFeatures)
-    black = black_cells(backbone.select(normalised)) if is_open else None
+    black = None
+    if isinstance(backbone, FrameFeatures):
+        black = black_cells(backbone.select(normalised))
     return Features(backbone(normalised), black)
 
 
