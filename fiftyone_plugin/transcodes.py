@@ -243,7 +243,10 @@ def group_folders(before: str, after: str, name: str, *, persistent: bool = True
 
 
 def _videos_of(folder: str) -> Iterator[str]:
-    found = search_folder(str(Path(folder).absolute()))
+    root = Path(folder).absolute()
+    if not root.is_dir():
+        raise SettingsError(f"'{folder}' is not a folder that holds videos.")
+    found = search_folder(str(root))
     if found.unreadable:
         raise SettingsError(f"Cannot read '{found.unreadable[0]}'. Check its permissions.")
     if not found.videos:

@@ -233,7 +233,10 @@ def test_full_reference_columns(folder: Path) -> None:
     assert bad < good < 100
     done = run(folder / "source.mp4", folder / "small.mkv", "--metric", "ssimulacra2")
     assert done.exit_code == 0
-    assert "small.mkv: no ssimulacra2, which needs equal frames (width 160, not 320)" in done.stdout
+    assert (
+        "small.mkv: ssimulacra2 needs equal frame sizes and counts (width is 160, not 320)"
+        in done.stdout
+    )
     done = run(*files, "--metric", "psnr")
     assert "Choose from ssimulacra2, vmaf" in str(done.exception)
 

@@ -271,7 +271,7 @@ def test_an_exported_model_runs_with_onnxruntime_alone(
         text=True,
         check=True,
     )
-    assert done.stdout.startswith(f"{file}: within ")
+    assert done.stdout.startswith(f"{file}: outputs are within ")
     session = onnxruntime.InferenceSession(file)
     facts = session.get_modelmeta().custom_metadata_map
     torch_scorer = scorer(seeded, "dover-mobile", "torch")

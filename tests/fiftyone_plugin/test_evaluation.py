@@ -57,7 +57,7 @@ def test_it_is_an_evaluation_of_fiftyone(rated: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mos": "filepath"}, "must be a field of numbers"),
+        ({"mos": "filepath"}, "must be a numeric field"),
         ({"mos": "nothing"}, "is nothing"),
         ({"mos": "mos", "by": "loudness"}, "is not a score"),
         ({"mos": "mos", "field": "other"}, "holds no scores"),
@@ -86,7 +86,7 @@ def test_opinions_that_do_not_differ(rated: Any) -> None:
 
 
 def test_a_dataset_without_opinions_says_so(scored_once: Any) -> None:
-    assert "No field holds opinions" in problem(form("evaluate_scores", scored_once))
+    assert "No field holds MOS" in problem(form("evaluate_scores", scored_once))
 
 
 @pytest.mark.parametrize("key", ["mos", "dover", "filepath"])

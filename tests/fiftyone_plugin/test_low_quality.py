@@ -62,7 +62,7 @@ def test_undo_leaves_what_was_tagged_before(scored: Any) -> None:
     assert execute("undo_low_quality", scored)["done"].startswith("Undone: tag 'low_quality'")
     scored.reload()
     assert scored.count_sample_tags()["low_quality"] == 1
-    assert "nothing to undo" in problem(form("undo_low_quality", scored))
+    assert "Nothing to undo" in problem(form("undo_low_quality", scored))
 
 
 def test_labels_and_views_are_undone_too(scored: Any) -> None:
@@ -77,18 +77,18 @@ def test_labels_and_views_are_undone_too(scored: Any) -> None:
     assert not scored.has_saved_view("worst")
     undo(scored)
     assert not scored.has_field("quality_label")
-    with pytest.raises(SettingsError, match="nothing to undo"):
+    with pytest.raises(SettingsError, match="Nothing to undo"):
         undo(scored)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rule": "worst"}, "No rule is named"),
+        ({"rule": "worst"}, "Unknown rule"),
         ({"by": "loudness"}, "Unknown score"),
         ({"rule": "disagreement", "by": "overall"}, "Unknown score"),
-        ({"below": 2.0}, "lie in"),
-        ({"rule": "quantile", "share": 0.0}, "lie in"),
+        ({"below": 2.0}, "must be in"),
+        ({"rule": "quantile", "share": 0.0}, "must be in"),
         ({"kind": "label", "name": "filepath"}, "holds something else"),
         ({"kind": "label", "name": "a b"}, "cannot name a field"),
         ({"field": "nothing"}, "holds no scores"),
@@ -140,9 +140,9 @@ def test_mistakes_are_answers_not_tracebacks(scored: Any) -> None:
     assert "named 'low quality' already" in problem(form("tag_low_quality", scored, params))
     folders = {"before": "/nowhere", "after": "/nowhere", "name": "none"}
     result = execute("group_transcodes", scored, folders)
-    assert "no folder that holds videos" in result["problem"]
+    assert "not a folder that holds videos" in result["problem"]
     from fiftyone.operators.executor import ExecutionContext
 
     ctx = ExecutionContext({"results": result})
     output = operator("group_transcodes").resolve_output(ctx).to_json()
-    assert "no folder that holds videos" in problem(output["type"]["properties"])
+    assert "not a folder that holds videos" in problem(output["type"]["properties"])

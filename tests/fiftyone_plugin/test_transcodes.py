@@ -120,7 +120,7 @@ def test_folders_that_cannot_be_grouped(folders: tuple[Path, Path], grouped: Any
     group = operator("group_transcodes")
     with pytest.raises(SettingsError, match="named 'transcodes' already"):
         group(*map(str, folders), "transcodes")
-    with pytest.raises(SettingsError, match="no folder that holds videos"):
+    with pytest.raises(SettingsError, match="not a folder that holds videos"):
         group("/nowhere", str(folders[1]), "other")
     (folders[0] / "alone.mkv").write_bytes(b"x")
     with pytest.raises(SettingsError, match="two videos named 'alone'"):

@@ -87,7 +87,7 @@ def packets(text: str) -> list[PacketInfo]:
     ]
 
 
-def test_what_a_damaged_frame_spoils() -> None:
+def test_frames_that_damage_reaches() -> None:
     stream = packets("0K 3 1 2 8K 6 7 9 4K")  # 6 and 7 lead the key frame at 8
     stream[-1] = stream[-1]._replace(pts=10)
     times = [each.pts or 0 for each in stream]
@@ -97,7 +97,7 @@ def test_what_a_damaged_frame_spoils() -> None:
     for damaged, spoilt in ((1, [1, 2, 3, 4, 5]), (4, [4, 5, 6, 7]), (8, [8]), (2, [1, 2, 4, 5])):
         damage = Damage(frames)
         damage.add(damaged, damaged)
-        assert [i for i in range(9) if damage.spoils(i)] == spoilt
+        assert [i for i in range(9) if damage.reaches(i)] == spoilt
 
 
 CUT: dict[str, dict[str, Any]] = {

@@ -139,7 +139,7 @@ def test_a_source_that_leaves_out_a_frame_gets_no_score() -> None:
         def frames(self, indices: Any) -> Any:
             return itertools.islice(super().frames(indices), 3)
 
-    with pytest.raises(VideoError, match="left out frame 3 of 40"):
+    with pytest.raises(VideoError, match="did not yield frame 3 of 40"):
         build_views(Short(np.zeros((40, 240, 320, 3), np.uint8)), [draw(40, 240, 320)])
 
 
@@ -149,7 +149,7 @@ def test_a_change_of_size_gets_no_score() -> None:
             for i, frame in super().frames(indices):
                 yield i, frame[:200] if i > 9 else frame
 
-    with pytest.raises(VideoError, match=r"Frame 10 of None is \(200, 320, 3\).*Cut it"):
+    with pytest.raises(VideoError, match=r"Frame 10 of None is \(200, 320, 3\).*Split the video"):
         build_views(Changing(np.zeros((40, 240, 320, 3), np.uint8)), [draw(40, 240, 320)])
 
 
