@@ -117,7 +117,7 @@ def test_engines_and_names_of_the_exported_model_are_explained() -> None:
     page = (ROOT / "docs/performance.md").read_text()
     table = page.split("## Engines")[1].split("##")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == ENGINES[1:]
-    names = page.split("## Other programs")[1]
+    names = page.split("## ONNX export")[1]
     for name in (*export.INPUTS, *export.OUTPUTS):
         assert f"`{name}`" in names
 
