@@ -152,9 +152,9 @@ def train(
     from dover_plugin.errors import SettingsError
     from dover_plugin.evaluation.label_table import read_labels
     from dover_plugin.evaluation.labels import check_videos
+    from dover_plugin.scores import SCORES
     from dover_plugin.training import trainer
     from dover_plugin.training.artifacts import save_artifacts, summary
-    from dover_plugin.training.predictions import SCORES
     from dover_plugin.training.settings import resolve_settings
 
     options = {

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -29,10 +30,25 @@ from openvino.preprocess import PrePostProcessor  # noqa: E402
 if _modules["openvino_telemetry"] is None:
     del _modules["openvino_telemetry"]
 
-# One Core lives as long as the process. On CPUs with AMX, the first use of a Core installs an
-# alternate signal stack, and its destructor may free that stack while it is installed. The next
-# signal that Python handles, such as Ctrl-C, would then kill the process without a message.
-CORE = openvino.Core()
+
+_CREATING = threading.Lock()
+
+
+def core() -> openvino.Core:
+    """The one Core of this process, created on first use.
+
+    One Core lives as long as the process. On CPUs with AMX, the first use of a Core installs an
+    alternate signal stack, and its destructor may free that stack while it is installed. The
+    next signal that Python handles, such as Ctrl-C, would then kill the process without a
+    message.
+    """
+    with _CREATING:
+        return _core()
+
+
+@cache
+def _core() -> openvino.Core:
+    return openvino.Core()
 
 
 class OpenVinoEngine:
@@ -59,7 +75,7 @@ class OpenVinoEngine:
                 f"The engine 'openvino' runs on the CPU, got device '{device}'. Use the engine "
                 "'torch' on that device."
             )
-        capabilities = CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capabilities = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in capabilities:
             raise SettingsError(
                 "This CPU has no instructions for precision 'bfloat16'. Use 'float32'."
@@ -91,7 +107,7 @@ class OpenVinoEngine:
 def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     """Compile a graph whose input is one clip (1, T, H, W, 3) uint8."""
     try:
-        model = CORE.read_model(file)
+        model = core().read_model(file)
     except RuntimeError as error:
         raise EngineError(unloadable("OpenVINO", file, error)) from None
     steps = PrePostProcessor(model)
@@ -110,6 +126,6 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
         version = openvino.get_version().split("-")[0]
         settings["CACHE_DIR"] = str(file.parent / f"openvino-{version}")
     try:
-        return CORE.compile_model(steps.build(), "CPU", settings).create_infer_request()
+        return core().compile_model(steps.build(), "CPU", settings).create_infer_request()
     except RuntimeError as error:
         raise EngineError(unloadable("OpenVINO", file, error)) from None

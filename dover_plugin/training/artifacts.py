@@ -13,8 +13,9 @@ import pandas as pd
 from dover_plugin.calibration import MIN_VIDEOS, Calibration
 from dover_plugin.evaluation.metrics import Correlations
 from dover_plugin.io.write import write_text
+from dover_plugin.scores import SCORES
 from dover_plugin.training.model import save_weights
-from dover_plugin.training.predictions import SCORES, Predictions
+from dover_plugin.training.predictions import Predictions
 from dover_plugin.training.settings import TrainSettings
 from dover_plugin.training.trainer import TrainingResult
 from dover_plugin.weights.registry import MODELS

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from dover_plugin.scores import SCORES
 from dover_plugin.training.data import load_batches, plan_batches
 from dover_plugin.training.dataset import VideoDataset
 from dover_plugin.training.learner import Learner
-from dover_plugin.training.predictions import SCORES, Predictions, Progress
+from dover_plugin.training.predictions import Predictions, Progress
 from dover_plugin.training.run_folder import RunFolder
 
 CHECKPOINT_SECONDS = 300  # between checkpoints within an epoch

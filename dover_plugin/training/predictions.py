@@ -15,8 +15,6 @@ from dover_plugin.training.data import load_batches
 from dover_plugin.training.dataset import CENTRED, VideoDataset
 from dover_plugin.training.features import branch_features, raw_scores
 
-SCORES = ("overall", "technical", "aesthetic")
-
 type Progress = Callable[[str, int, int], None]  # name of the task, number done, total
 
 
