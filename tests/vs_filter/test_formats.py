@@ -109,7 +109,7 @@ def test_few_frames(num_frames: int, segment: int, scorer: Counting) -> None:
 def test_a_varying_format_or_size_is_refused(scorer: Counting) -> None:
     small, large = moving(3, 64, 64), moving(3, 64, 128)
     varying = core.std.Splice([small, large], mismatch=True)
-    with pytest.raises(vs.Error, match=r"dover: the clip's format or size varies\. Make it"):
+    with pytest.raises(vs.Error, match=r"dover: The format or size of the clip varies\. Make it"):
         dover(varying, scorer=scorer)
 
 
@@ -120,7 +120,7 @@ def test_a_matrix_that_cannot_be_converted(matrix: int, scorer: Counting) -> Non
     with pytest.raises(vs.Error) as caught:
         scored.get_frame(0)
     last = str(caught.value).strip().splitlines()[-1]
-    assert f"dover: a YUV frame has _Matrix={matrix}" in last
+    assert f"dover: A YUV frame has _Matrix={matrix}" in last
     assert "std.SetFrameProps(clip, _Matrix=1)" in last
 
 

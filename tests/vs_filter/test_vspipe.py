@@ -155,7 +155,7 @@ def test_an_error_in_the_middle_is_clear(source: Path, seeded: dict[str, Path]) 
     script.write_text(text + FILTER.format(weights=str(seeded["dover-open"])) + OUTPUT)
     done = vspipe("-c", "y4m", script, "-")
     assert done.returncode != 0
-    says = "dover: a YUV frame has _Matrix=0"
+    says = "dover: A YUV frame has _Matrix=0"
     (line,) = [line for line in done.stderr.decode().splitlines() if says in line]
     assert "std.SetFrameProps(clip, _Matrix=1)" in line
 
