@@ -66,9 +66,9 @@ def test_the_map_is_of_the_weights_that_scored(
 
 
 def test_which_sample(scored_once: Any, dataset: Any) -> None:
-    assert "Which video?" in problem(form("explain", scored_once))
+    assert "No video is open or selected?" in problem(form("explain", scored_once))
     ids = scored_once.values("id")
-    assert "Which video?" in problem(form("explain", scored_once, selected=ids[:2]))
+    assert "No video is open or selected?" in problem(form("explain", scored_once, selected=ids[:2]))
     assert "problem" not in form("explain", scored_once, selected=ids[:1])
     bad = scored_once.match_tags("dover:failed").first()
     with pytest.raises(SettingsError, match="cannot be read as a video"):

@@ -33,9 +33,9 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(vs.Error, match="av1an wants an encoder"):
+    with pytest.raises(vs.Error, match="av1an zones need encoder options"):
         write_ranges(RANGES, tmp_path / "zones", "av1an")
-    with pytest.raises(vs.Error, match="Choose json, x264, x265 or av1an"):
+    with pytest.raises(vs.Error, match="use json, x264, x265 or av1an"):
         write_ranges(RANGES, tmp_path / "zones", "vp9")  # type: ignore[arg-type]
     with pytest.raises(vs.Error, match="dover: Cannot write"):
         write_ranges(RANGES, tmp_path / "none" / "zones")
