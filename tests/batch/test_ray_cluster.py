@@ -32,7 +32,10 @@ sockets = [
     for socket in process.net_connections("inet")
     if socket.status == psutil.CONN_LISTEN
 ]
-open_to_others = [each for each in sockets if not ipaddress.ip_address(each[1]).is_loopback]
+
+# An IPv4 address may be written as ::ffff:127.0.0.1.
+plain = [(name, ip.removeprefix("::ffff:")) for name, ip in sockets]
+open_to_others = [each for each in plain if not ipaddress.ip_address(each[1]).is_loopback]
 print(json.dumps([result, len(sockets), open_to_others]))
 ray.shutdown()
 """

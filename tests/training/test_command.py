@@ -140,7 +140,7 @@ def test_the_documentation_lists_every_option_and_setting() -> None:
     expected = {name.replace("_", "-") for name in inspect.signature(train).parameters}
     assert listed == expected | {"end-to-end"}
     settings = page.split("## Settings")[1]
-    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]+) \|", settings, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]+) \|", settings, re.MULTILINE))
     assert rows.keys() == {field.name for field in fields(TrainSettings)}
     for field in fields(TrainSettings):
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):

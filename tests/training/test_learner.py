@@ -69,8 +69,8 @@ def test_the_head_of_one_branch_learns_and_nothing_else(branch: str, model: str)
         clip = torch.randn(1, 3, 32, 224, 224, generator=generator)
         with torch.no_grad():
             features = getattr(network, f"{each}_backbone")(clip)
-        noise = torch.randn(4, 1, *features.shape[1:], generator=generator)
-        batch[f"{each}_features"] = (features + features.std() * noise).half()
+        offset = torch.randn(4, 1, 1, 1, 1, features.shape[-1], generator=generator)
+        batch[f"{each}_features"] = (features + features.std() * offset).half()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     learner = Learner(network, settings, CPU)
     losses = [learner.learn(batch, *STEPS) for _ in range(20)]
