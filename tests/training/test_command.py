@@ -78,17 +78,23 @@ def test_several_splits_of_the_heads(
     assert tests[0] != tests[1]
 
 
+def run_here(arguments: list[str], output: Path) -> bytes:
+    """Run the command to its end in this process; returns the weights file."""
+    result = CliRunner().invoke(app, [*arguments, "--output", str(output)])
+    assert result.exit_code == 0, result.output
+    return (output / "split-1/model.safetensors").read_bytes()
+
+
 def test_a_killed_command_resumes_exactly(arguments: list[str], tmp_path: Path) -> None:
     """Ctrl-C reaches the command and its worker process; SIGKILL leaves no time for anything."""
-    command = [*PROGRAM, *arguments]
-    whole = subprocess.Popen([*command, "-o", str(tmp_path / "whole")], stderr=subprocess.DEVNULL)
     folder = tmp_path / "stopped/split-1"
     checkpoint = folder / "checkpoint.pt"
-    resumed = [*command, "-o", str(tmp_path / "stopped")]
 
     def stop(how: signal.Signals, when: Callable[[], bool], workers: str) -> tuple[int, bytes]:
         process = subprocess.Popen(
-            [*resumed, "--workers", workers], start_new_session=True, stderr=subprocess.PIPE
+            [*PROGRAM, *arguments, "-o", str(tmp_path / "stopped"), "--workers", workers],
+            start_new_session=True,
+            stderr=subprocess.PIPE,
         )
         while not when():
             assert process.poll() is None
@@ -102,12 +108,10 @@ def test_a_killed_command_resumes_exactly(arguments: list[str], tmp_path: Path) 
     assert code == 130, errors
     assert b"Traceback" not in errors
     saved = checkpoint.stat().st_mtime_ns
-    stop(signal.SIGKILL, lambda: checkpoint.stat().st_mtime_ns != saved, "0")
-    subprocess.run(resumed, check=True, capture_output=True)
-    assert whole.wait() == 0
-    assert (tmp_path / "whole/split-1/model.safetensors").read_bytes() == (
-        folder / "model.safetensors"
-    ).read_bytes()
+    code, _ = stop(signal.SIGKILL, lambda: checkpoint.stat().st_mtime_ns != saved, "0")
+    assert code == -signal.SIGKILL
+    resumed = run_here(arguments, tmp_path / "stopped")
+    assert resumed == run_here(arguments, tmp_path / "whole")
 
 
 def test_a_full_disk_loses_no_checkpoint(arguments: list[str], tmp_path: Path) -> None:
@@ -120,7 +124,7 @@ def test_a_full_disk_loses_no_checkpoint(arguments: list[str], tmp_path: Path) -
     assert "Free disk space" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "run").rglob("*.p*t"))  # no partial file remains
-    subprocess.run(command, check=True, capture_output=True)
+    run_here(arguments, tmp_path / "run")
 
 
 def test_the_shown_defaults_are_those_of_the_settings() -> None:
