@@ -1,13 +1,13 @@
 """Tables of scores: output files of a batch, and reading them back."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dover_plugin.batch.journal import Journal, lock
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.csv_cells import restore_cell, safe_cell, safe_row
+from dover_plugin.io.csv_cells import map_text, restore_cell, safe_frame, safe_row
 from dover_plugin.io.parquet import load_pyarrow
 from dover_plugin.io.write import check_regular, check_suffix, replacing
 from dover_plugin.scores import COLUMNS
@@ -234,7 +234,7 @@ def _read_csv(path: Path) -> "pd.DataFrame":
         na_values=[""],
         encoding_errors="surrogateescape",
     )
-    return _map_text(table, restore_cell)
+    return map_text(table, restore_cell)
 
 
 def write_frame(table: "pd.DataFrame", output: Path) -> None:
@@ -255,14 +255,3 @@ def write_frame(table: "pd.DataFrame", output: Path) -> None:
                 table.to_parquet(part, index=False)
     except ValueError as error:
         raise SettingsError(f"Cannot write '{output}': {error}.") from None
-
-
-def safe_frame(table: "pd.DataFrame") -> "pd.DataFrame":
-    """A table for CSV; see io/csv_cells.py for cells that spreadsheets would run as formulas."""
-    return _map_text(table, safe_cell).rename(columns=safe_cell)
-
-
-def _map_text(table: "pd.DataFrame", change: Callable[[Any], Any]) -> "pd.DataFrame":
-    """A table with ``change`` applied to the cells of its text columns."""
-    text = table.select_dtypes(exclude="number").columns
-    return table.assign(**{name: table[name].map(change, na_action="ignore") for name in text})

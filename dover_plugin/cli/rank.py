@@ -41,7 +41,8 @@ def rank(
     ] = None,
 ) -> None:
     """Rank each video by percentile in a reference set, per branch."""
-    from dover_plugin.batch.tables import read_scores, safe_frame, write_frame
+    from dover_plugin.batch.tables import read_scores, write_frame
+    from dover_plugin.io.csv_cells import safe_frame
     from dover_plugin.io.write import check_suffix
     from dover_plugin.preprocessing.sampling import BRANCHES
 

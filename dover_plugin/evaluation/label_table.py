@@ -10,6 +10,7 @@ import pandas as pd
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation.labels import SPLITS, LabelledVideo, some
+from dover_plugin.io.parquet import load_pyarrow
 
 UNKNOWN = -1  # an unknown label in the reference's files
 # Column -> accepted headers.
@@ -71,6 +72,7 @@ def _read(path: Path) -> pd.DataFrame:
     """The table as strings, with the column names of NAMES."""
     try:
         if path.suffix == ".parquet":
+            load_pyarrow()
             table = pd.read_parquet(path).astype(object)
             table = table.where(table.notna(), "").astype(str)
         else:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dover_plugin.calibration import MIN_VIDEOS, Calibration
 from dover_plugin.evaluation.metrics import Correlations
+from dover_plugin.io.csv_cells import safe_frame
 from dover_plugin.io.write import write_text
 from dover_plugin.scores import SCORES
 from dover_plugin.training.model import save_weights
@@ -60,7 +61,7 @@ def save_artifacts(result: TrainingResult, settings: TrainSettings, folder: Path
     base = result.initial_sha256 if heads_alone else None
     save_weights(result.network, weights, base_sha256=base, about=report)
     write_text(folder / "report.json", json.dumps(report, indent=2))
-    write_text(test, _table(result.test).to_csv(index=False).rstrip())
+    write_text(test, safe_frame(_table(result.test)).to_csv(index=False).rstrip())
     return Artifacts(weights, _save_calibration(result.validation, folder), test)
 
 

@@ -80,7 +80,8 @@ def _frames(info: VideoInfo, wanted: Sequence[int]) -> "dict[int, Image]":
     found: dict[int, Image.Image] = {}
     if info.path:
         with suppress(VideoError):  # the video has scores; a missing thumbnail is no error
-            for index, frame in open_source(info.path, info.decoder).frames(sorted(set(wanted))):
+            source = open_source(info.path, info.decoder, stream=info.stream, allow_damaged=True)
+            for index, frame in source.frames(sorted(set(wanted))):
                 found[index] = Image.fromarray(frame)
     return found
 
