@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 from clips import film, write_clip
 
-from dover_plugin import ArraySource, Scorer
+from dover_plugin import ArraySource, Scorer, open_source
 from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, draw
 from dover_plugin.preprocessing.views import aesthetic_picture, technical_mosaic
 
@@ -67,12 +67,47 @@ def two_views() -> None:
         figure.add_artist(_arrow((0.45, 0.5 + (y - 0.5) / 3), (0.525, y), colour))
         figure.text(0.75, y, name, color=colour, weight="bold", va="bottom", fontsize=11)
         figure.text(0.75, y - 0.02, what, va="top", fontsize=9)
-        figure.add_artist(_arrow((0.9, y), (0.935, 0.5 + (y - 0.5) / 4), colour))
+        figure.add_artist(_arrow((0.88, y), (0.915, 0.5 + (y - 0.5) / 4), colour))
     figure.text(
-        0.94, 0.5, f"overall\n{scores.overall:.2f}", weight="bold", va="center", fontsize=12
+        0.92, 0.5, f"overall\n{scores.overall:.2f}", weight="bold", va="center", fontsize=12
     )
     figure.savefig(IMAGES / "two-views.png", facecolor="white")
     plt.close(figure)
+
+
+def levels() -> None:
+    """The same part of a frame in five encodes, from good to bad."""
+    encodes = (((720, 1280), 16), ((720, 1280), 28), ((720, 1280), 36), ((720, 1280), 45),
+               ((360, 640), 48))  # fmt: skip
+    scorer = Scorer("dover-open", "cpu")
+    figure, axes = plt.subplots(1, len(encodes), figsize=(12.5, 3.1), dpi=150)
+    with tempfile.TemporaryDirectory() as folder:
+        for ax, ((height, width), crf) in zip(axes, encodes, strict=True):
+            path = write_clip(Path(folder) / f"{height}_{crf}.mp4", 72, (height, width), crf)
+            scores = scorer.score(path)
+            ((_, frame),) = open_source(path).frames([40])
+            top, left, size = height * 8 // 100, width * 28 // 100, height * 45 // 100
+            ax.imshow(frame[top : top + size, left : left + size], interpolation="bicubic")
+            ax.set_axis_off()
+            ax.set_title(f"{grade(scores.overall)}  {scores.overall:.2f}", weight="bold")
+            ax.text(
+                0.5,
+                -0.05,
+                f"{height} lines, crf {crf}\ntechnical {scores.technical:.2f}\n"
+                f"aesthetic {scores.aesthetic:.2f}",
+                transform=ax.transAxes,
+                ha="center",
+                va="top",
+                fontsize=9,
+            )
+    figure.subplots_adjust(0.01, 0.2, 0.99, 0.88, wspace=0.04)
+    figure.savefig(IMAGES / "levels.png", facecolor="white")
+    plt.close(figure)
+
+
+def grade(overall: float) -> str:
+    """The word of the five-grade scale for an overall score of dover-open."""
+    return ("bad", "poor", "fair", "good", "excellent")[min(4, int(overall * 5))]
 
 
 def vapoursynth() -> None:
@@ -109,4 +144,5 @@ def _arrow(start: tuple[float, float], end: tuple[float, float], colour: str) ->
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     two_views()
+    levels()
     vapoursynth()
