@@ -40,6 +40,14 @@ class Calibration:
     Raises:
         SettingsError: a constant is not a finite number or out of range, or the name is not a
             line of text.
+
+    Examples:
+        >>> mine = Calibration("mine", 0.0, 1.0, 0.0, 1.0)
+        >>> mine.apply(0.0, 0.0)
+        (0.5, 0.5, 0.5)
+        >>> mine.save("mine.json")
+        >>> Calibration.load("mine.json") == mine
+        True
     """
 
     name: str

@@ -55,6 +55,17 @@ class Scorer:
         SettingsError: a name that does not exist, or what this machine does not have.
         LicenceError: the weights would have to be downloaded and their licence is not accepted.
         WeightsError: weights that cannot be had or do not fit.
+
+    Examples:
+        >>> scorer = Scorer("dover-open", device="cpu")
+        >>> scores = scorer.score("good.mp4")
+        >>> f"{scores.overall:.1f} {scores.technical:.1f} {scores.aesthetic:.1f}"
+        '0.6 0.6 0.6'
+        >>> [scores.overall > 0.5 for scores in scorer.score_many(["good.mp4", "bad.mp4"])]
+        [True, False]
+        >>> scorer.score("missing.mp4")
+        Traceback (most recent call last):
+        dover_plugin.errors.VideoError: There is no file 'missing.mp4'. Check the path.
     """
 
     def __init__(
@@ -188,6 +199,13 @@ class Scorer:
             VideoError: it cannot be read, or the network's output is not a number.
             SettingsError: no such length, or a video without a frame rate.
             EngineError: the network could not be run.
+
+        Examples:
+            >>> segments = list(Scorer(device="cpu").timeline("good.mp4", seconds=1))
+            >>> [(part.start_seconds, part.end_seconds) for part in segments]
+            [(0.0, 1.0), (1.0, 2.0)]
+            >>> segments[0].scores.overall > 0.5
+            True
         """
         source = self.read_options.open(video)
         chosen = by_seconds(source.info, seconds) if segments is None else segments

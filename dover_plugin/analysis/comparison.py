@@ -185,6 +185,12 @@ def compare(
     Raises:
         VideoError: a file cannot be read.
         SettingsError: a file has no frame rate or is too short.
+
+    Examples:
+        >>> from dover_plugin import Scorer
+        >>> comparison = compare("good.mp4", "bad.mp4", Scorer(device="cpu"), seconds=1)
+        >>> len(comparison.pairs), comparison.overall.difference < -0.3
+        (2, True)
     """
     source = scorer.read_options.open(before)
     return _compare(source, after, scorer, seconds, progress, {})

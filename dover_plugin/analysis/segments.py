@@ -60,6 +60,14 @@ def cut(source: FrameSource, length: str, overlap: str = "0f") -> list[Segment]:
     Raises:
         SettingsError: a length that cannot be read, an overlap that is not shorter than a segment,
             or seconds for a video without times.
+
+    Examples:
+        >>> from dover_plugin import open_source
+        >>> source = open_source("good.mp4")  # 50 frames, 25 per second
+        >>> cut(source, "1s")
+        [Segment(start=0, end=25), Segment(start=25, end=50)]
+        >>> cut(source, "30f", overlap="10f")
+        [Segment(start=0, end=30), Segment(start=20, end=50)]
     """
     info = source.info
     shared, shared_unit = _parse(overlap, "overlap")

@@ -38,6 +38,12 @@ def score_many(
     Raises:
         SettingsError: settings that do not work.
         WeightsError: weights that are missing or damaged.
+
+    Examples:
+        >>> for result in score_many(["*.mp4"], device="cpu"):
+        ...     print(result.path, result.error or f"{result.overall:.1f}")
+        bad.mp4 0.3
+        good.mp4 0.6
     """
     scorer = Scorer(**options)
     paths = expand(fspath(video) for video in videos)
@@ -45,7 +51,13 @@ def score_many(
 
 
 def to_frame(results: Iterable[Result]) -> "pd.DataFrame":
-    """A table with one row per result and the columns of ``dover score``."""
+    """A table with one row per result and the columns of ``dover score``.
+
+    Examples:
+        >>> table = to_frame(score_many(["good.mp4", "missing.mp4"], device="cpu"))
+        >>> table[["path", "num_frames"]].values.tolist()
+        [['good.mp4', 50.0], ['missing.mp4', nan]]
+    """
     import pandas as pd
 
     return pd.DataFrame([result.to_dict() for result in results], columns=list(COLUMNS))

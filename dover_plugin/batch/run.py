@@ -55,6 +55,15 @@ def score_batch(
 
     Raises:
         SettingsError: the disk is full.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from dover_plugin import Journal, Scorer
+        >>> scorer = Scorer(device="cpu")
+        >>> with Journal(Path("scores.jsonl"), scorer) as journal:
+        ...     tally = score_batch(scorer, ["good.mp4", "missing.mp4"], journal)
+        >>> tally.scored, tally.failed, tally.resumed
+        (1, 1, 0)
     """
     tally = Tally()
     missing = [path for path in dict.fromkeys(videos) if not journal.has(path)]

@@ -51,6 +51,13 @@ def open_source(
     Raises:
         SettingsError: an unknown decoder, or one that is not installed or lacks an option.
         VideoError: the input cannot be read as a video, or is cut off.
+
+    Examples:
+        >>> source = open_source("good.mp4")
+        >>> source.info.num_frames, source.info.width, source.info.height, source.info.fps
+        (50, 640, 360, 25.0)
+        >>> [(index, frame.shape) for index, frame in source.frames([0, 40])]
+        [(0, (360, 640, 3)), (40, (360, 640, 3))]
     """
     if decoder not in DECODERS:
         raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")

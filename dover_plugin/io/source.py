@@ -104,6 +104,16 @@ class ArraySource:
 
     Raises:
         VideoError: another shape or type, or no pixels.
+
+    Examples:
+        >>> frames = np.zeros((48, 90, 160, 3), np.uint8)
+        >>> info = ArraySource(frames, fps=24).info
+        >>> info.num_frames, info.width, info.height, info.duration
+        (48, 160, 90, 2.0)
+        >>> ArraySource(frames[0])
+        Traceback (most recent call last):
+        dover_plugin.errors.VideoError: An array of frames must be (T, H, W, 3) uint8 RGB, got \
+(90, 160, 3) uint8. Convert it with 'frames[None]'.
     """
 
     def __init__(self, frames: NDArray[np.uint8], fps: float | None = None) -> None:
