@@ -40,7 +40,7 @@ class Check:
     remedy: str = ""
 
 
-def examine() -> Iterator[Check]:
+def run_checks() -> Iterator[Check]:
     """Run all checks, the fastest first."""
     yield Check("dover-plugin", "ok", __version__)
     yield Check("Python", "ok", f"{platform.python_version()} ({sys.executable})")
