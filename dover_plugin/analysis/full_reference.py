@@ -36,7 +36,7 @@ def require(metrics: Sequence[str]) -> None:
     """Raise SettingsError unless all of these METRICS can be computed on this machine."""
     for name in metrics:
         if name not in METRICS:
-            raise SettingsError(f"Unknown metric {name!r}; use {' or '.join(METRICS)}.")
+            raise SettingsError(f"No metric is named {name!r}. Choose from {', '.join(METRICS)}.")
         if name == "ssimulacra2":
             _compute_ssimulacra2()
         else:
