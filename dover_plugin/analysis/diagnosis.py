@@ -1,6 +1,6 @@
 """Diagnose a video: named faults with values, words and tags, for the video and its segments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from dover_plugin.analysis.faults import FAULTS, Fault, Measures, Severity, mean_of
 from dover_plugin.analysis.measuring import measure_frames
-from dover_plugin.analysis.segments import Segment, by_length, by_seconds, time_code
-from dover_plugin.errors import SettingsError
+from dover_plugin.analysis.segments import Segment, by_length, by_seconds, cut, time_code
+from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.io.open import open_source
 from dover_plugin.io.source import Video, VideoInfo
 
@@ -228,6 +228,47 @@ def diagnose(
         for part in chosen
     ]
     return Diagnosis(source.info, Findings.of(measures), parts)  # reading may have added warnings
+
+
+@dataclass(frozen=True)
+class NotDiagnosed:
+    """A video that could not be diagnosed.
+
+    Attributes:
+        path: path of the file.
+        error: why, in one sentence.
+    """
+
+    path: str
+    error: str
+
+
+def diagnose_many(
+    paths: Iterable[str],
+    length: str = f"{SECONDS:g}s",
+    *,
+    stream: int | None = None,
+    allow_damaged: bool = False,
+) -> Iterator[Diagnosis | NotDiagnosed]:
+    """Diagnose files one after the other.
+
+    Args:
+        paths: paths of the videos.
+        length: length of a segment, such as "5s", "240f" or "scenes"; see segments.cut.
+        stream: see open_source.
+        allow_damaged: see open_source.
+
+    Yields:
+        A Diagnosis each, in order, or what is wrong with a file.
+    """
+    for path in paths:
+        try:
+            source = open_source(path, stream=stream, allow_damaged=allow_damaged)
+            yield diagnose(source, segments=cut(source, length))
+        except DoverError as error:
+            yield NotDiagnosed(path, str(error))
+        except MemoryError:
+            yield NotDiagnosed(path, f"{path!r} needs more memory than there is.")
 
 
 def _whole_video(info: VideoInfo, seconds: float) -> Sequence[Segment]:

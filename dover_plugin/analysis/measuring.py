@@ -19,11 +19,14 @@ SPACING = 0.5  # seconds between the frames whose pixels are measured
 FEWEST = 8  # such frames per segment, where it has them
 USUAL_RATE = 25.0  # frames per second if the video does not state them
 STILL = 1.5  # levels by which the mean of a block may change in a repeated frame
+REFRESHED = 5.0  # the same for one frame within a freeze, such as a key frame
+REPEATED = 0.1  # mean change of a repeated frame, as a share of that of moving frames nearby
+NEARBY = 4  # frames before and after
 FREEZE = 2.0  # seconds without change, as in FFmpeg's freezedetect
 BLACK_SHARE = 0.98  # of the frame, as in FFmpeg's blackdetect
 INTERLACED = {"progressive": 0.0, "tff": 1.0, "bff": 1.0}
 
-EVERY_FRAME = ("level", "black", "interlaced", "still", "frozen", "duplicate")
+EVERY_FRAME = ("level", "black", "interlaced", "change", "largest_change", "frozen", "duplicate")
 SAMPLED = (
     "banding", "blockiness", "blur", "noise", "highlights", "clipped", "si", "ti", *BARS,
 )  # fmt: skip
@@ -81,7 +84,7 @@ def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
         _note_fields(fields.finish(), found)
     for index, value in cambi.finish().items():
         found["banding"][index] = value
-    _find_freezes(found, round(FREEZE * rate))
+    _find_repeats(found, round(FREEZE * rate))
     return found
 
 
@@ -105,11 +108,13 @@ def _video_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple
 
 
 def _measure_change(seen: _Seen, before: _Seen | None, found: Table) -> None:
-    """The mean level of a frame, whether it is black, and whether it repeats the one before."""
+    """The mean level of a frame, whether it is black, and its change from the one before."""
     found["level"][seen.index] = seen.means.mean()
     found["black"][seen.index] = (seen.means <= measure.BLACK).mean() >= BLACK_SHARE
     if before and _follows(seen, before):
-        found["still"][seen.index] = np.abs(seen.means - before.means).max() <= STILL
+        change = np.abs(seen.means - before.means)
+        found["change"][seen.index] = change.mean()
+        found["largest_change"][seen.index] = change.max()
 
 
 def _follows(seen: _Seen, before: _Seen) -> bool:
@@ -142,15 +147,37 @@ def _note_fields(results: Iterable[tuple[int, VideoFrame]], found: Table) -> Non
         found["interlaced"][index] = INTERLACED.get(word, np.nan)
 
 
-def _find_freezes(found: Table, shortest: int) -> None:
-    """Tell frozen frames, in runs of at least ``shortest`` repeats, from single duplicates."""
+def _find_repeats(found: Table, shortest: int) -> None:
+    """Tell frozen frames, in runs of at least ``shortest`` frames, from single duplicates."""
     known = ~np.isnan(found["level"])
-    still = found["still"] == 1
-    steps = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
+    largest = np.nan_to_num(found["largest_change"], nan=np.inf)
+    still = largest <= STILL
     frozen = np.zeros(len(still), bool)
-    for start, end in zip(steps[::2], steps[1::2], strict=True):
+    for start, end in _runs(_bridged(still, largest <= REFRESHED)):
         if end - start >= shortest - 1:
             frozen[start - 1 : end] = True  # the frame that repeats, too
     found["frozen"][known] = frozen[known]
     counted = known & ~frozen
-    found["duplicate"][counted] = still[counted]
+    found["duplicate"][counted] = (still | _repeats(found["change"]))[counted]
+
+
+def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Runs [start, end) of marked frames."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    return list(zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True))
+
+
+def _bridged(marked: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Marked frames, and allowed ones between two of them."""
+    before, after = np.roll(marked, 1), np.roll(marked, -1)
+    between = before & after & allowed
+    between[[0, -1]] = False
+    return marked | between
+
+
+def _repeats(change: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Frames that change far less than those around them; one of these may be a cut."""
+    padded = np.pad(np.nan_to_num(change), NEARBY)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEARBY + 1)
+    moving = np.sort(windows, axis=1)[:, -2]
+    return change <= REPEATED * moving

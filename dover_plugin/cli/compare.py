@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dover_plugin.cli.common import (
+    BELOW,
     OK,
     PICTURES,
     SOME_FAILED,
@@ -13,15 +14,19 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
-from dover_plugin.cli.options import OUTPUT, SEGMENTS, ModelOptions, expand_options
+from dover_plugin.cli.options import (
+    OUTPUT,
+    SEGMENTS,
+    ModelOptions,
+    OutputFile,
+    expand_options,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from dover_plugin.analysis.comparison import Comparison, NotCompared, Progress
     from dover_plugin.scorer import Scorer
-
-BELOW = 3  # exit code: a transcode lost more than allowed
 
 
 @expand_options
@@ -62,16 +67,7 @@ def compare(
         Literal["table", "json", "csv"],
         typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
     ] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write the results to this file.",
-            show_default="standard output",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    output: OutputFile = None,
     plot: Annotated[
         Path | None,
         typer.Option(

@@ -52,6 +52,40 @@ WeightsFile = Annotated[
     ),
 ]
 
+Stream = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Index of the video stream in a file, as ffprobe shows it.",
+        show_default="the stream with the most pixels per frame",
+        rich_help_panel=INPUT,
+    ),
+]
+AllowDamaged = Annotated[
+    bool,
+    typer.Option(
+        "--allow-damaged",
+        help="Read files that are cut off or damaged, with a warning.",
+        rich_help_panel=INPUT,
+    ),
+]
+SegmentLength = Annotated[
+    str,
+    typer.Option(
+        help="Segment length such as 5s or 240f, or scenes to cut at shot changes.",
+        rich_help_panel=SEGMENTS,
+    ),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write the results to this file.",
+        show_default="standard output",
+        rich_help_panel=OUTPUT,
+    ),
+]
 ScoresTable = Annotated[
     Path,
     typer.Argument(
@@ -87,15 +121,7 @@ class NetworkOptions:
     decoder: Annotated[
         str, typer.Option(help="Video decoder: auto, decord or pyav.", rich_help_panel=INPUT)
     ] = "auto"
-    stream: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Index of the video stream in a file, as ffprobe shows it.",
-            show_default="the stream with the most pixels per frame",
-            rich_help_panel=INPUT,
-        ),
-    ] = None
+    stream: Stream = None
     deinterlace: Annotated[
         bool,
         typer.Option(
@@ -104,14 +130,7 @@ class NetworkOptions:
             rich_help_panel=INPUT,
         ),
     ] = False
-    allow_damaged: Annotated[
-        bool,
-        typer.Option(
-            "--allow-damaged",
-            help="Score files that are cut off or damaged, with a warning.",
-            rich_help_panel=INPUT,
-        ),
-    ] = False
+    allow_damaged: AllowDamaged = False
     accept_license: Accept = False
 
     def scorer_options(self) -> "ScorerOptions":

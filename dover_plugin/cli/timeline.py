@@ -12,7 +12,14 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
-from dover_plugin.cli.options import OUTPUT, SEGMENTS, ModelOptions, expand_options
+from dover_plugin.cli.options import (
+    OUTPUT,
+    SEGMENTS,
+    ModelOptions,
+    OutputFile,
+    SegmentLength,
+    expand_options,
+)
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -24,13 +31,7 @@ if TYPE_CHECKING:
 def timeline(
     video: Annotated[Path, typer.Argument(help="Video to score.")],
     model: ModelOptions,
-    segments: Annotated[
-        str,
-        typer.Option(
-            help="Segment length such as 5s or 240f, or scenes to cut at shot changes.",
-            rich_help_panel=SEGMENTS,
-        ),
-    ] = "10s",
+    segments: SegmentLength = "10s",
     overlap: Annotated[
         str,
         typer.Option(
@@ -41,16 +42,7 @@ def timeline(
         Literal["table", "json", "csv"],
         typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
     ] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write the results to this file.",
-            show_default="standard output",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    output: OutputFile = None,
     plot: Annotated[
         Path | None,
         typer.Option(
