@@ -123,9 +123,10 @@ FAULTS = (
         "duplicates",
         "duplicated_frames",
         "%",
-        5.0,
-        20.0,
-        f"frames that repeat the one before, outside of freezes; {LADDERS}",
+        12.0,
+        30.0,
+        "frames that repeat the one before, outside of freezes; a change of 25 to 30 frames per "
+        "second gives 17 %, of 25 to 50 gives 50 %",
         mean_of("duplicate", 100),
     ),
     Fault(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -74,6 +74,21 @@ SegmentLength = Annotated[
     typer.Option(
         help="Segment length such as 5s or 240f, or scenes to cut at shot changes.",
         rich_help_panel=SEGMENTS,
+    ),
+]
+FailBelow = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        help="Exit with code 3 if the overall score of a video is below this value.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+FailStatistic = Annotated[
+    Literal["mean", "harmonic_mean", "median", "min", "p1", "p5", "p10"],
+    typer.Option(
+        help="Statistic over the segments that --fail-below applies to; min is the worst segment.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 OutputFile = Annotated[

@@ -2,13 +2,15 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.io.csv_cells import safe_row
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import published_sets
@@ -73,6 +75,18 @@ WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 def colour(value: float) -> str:
     """Terminal colour of a score in [0, 1]."""
     return "red" if value < LOW else "yellow" if value < HIGH else "green"
+
+
+def statistics_table(rows: Mapping[str, Statistics], first: str = "") -> Table:
+    """A table with one row of statistics per name."""
+    table = Table(first, box=None, header_style="bold", pad_edge=False)
+    for field in fields(Statistics):
+        table.add_column(field.name.replace("_", " "), justify="right", no_wrap=True)
+    for name, statistics in rows.items():
+        values = vars(statistics).values()
+        cells = ("" if value is None else f"{value:.3f}" for value in values)
+        table.add_row(Text(name, overflow="fold"), *cells)
+    return table
 
 
 def _notes(results: list[Result]) -> Iterator[Text]:
