@@ -13,6 +13,7 @@ from dover_plugin.interrupt import Terminated
 from dover_plugin.text import counted
 
 if TYPE_CHECKING:
+    from dover_plugin.batch.minimums import Minimums
     from dover_plugin.batch.run import Tally
     from dover_plugin.batch.summary import BatchSummary
     from dover_plugin.readers.reading import Limits
@@ -28,6 +29,7 @@ def score_into(
     limits: "Limits",
     restart: bool,
     retry_failed: bool,
+    minimums: "Minimums",
 ) -> int:
     """Score the videos that ``output`` does not hold yet.
 
@@ -62,7 +64,7 @@ def score_into(
             left = len(dict.fromkeys(videos)) - tally.resumed - tally.scored - tally.failed
             typer.echo(f"dover: interrupted; {counted(left, 'video')} not scored.", err=True)
             raise KeyboardInterrupt
-        write_output(journal, output)
+        write_output(journal, output, minimums)
         found = summarise(journal.rows_of(videos))
     print_summary(found, tally.resumed, str(output))
     return SOME_FAILED if found.failed else OK

@@ -19,6 +19,7 @@ from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from dover_plugin.batch.minimums import Minimums
     from dover_plugin.io.source import FrameSource
     from dover_plugin.options import ScorerOptions
     from dover_plugin.readers.reading import Limits
@@ -312,6 +313,37 @@ class ReaderOptions:
             Limits.seconds if self.timeout is None else self.timeout,
             Limits.memory if self.memory is None else self.memory * GIGABYTE,
         )
+
+
+@dataclass(frozen=True)
+class MinimumOptions:
+    """Minimum scores, which add the columns keep and reason."""
+
+    min_technical: Annotated[
+        float | None,
+        typer.Option(
+            help="Lowest technical score to keep; adds the columns keep and reason.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    min_aesthetic: Annotated[
+        float | None,
+        typer.Option(help="Lowest aesthetic score to keep.", rich_help_panel=OUTPUT),
+    ] = None
+    min_overall: Annotated[
+        float | None,
+        typer.Option(help="Lowest overall score to keep.", rich_help_panel=OUTPUT),
+    ] = None
+
+    def minimums(self) -> "Minimums":
+        """The minimums.
+
+        Raises:
+            SettingsError: a value outside of [0, 1].
+        """
+        from dover_plugin.batch.minimums import Minimums
+
+        return Minimums(self.min_technical, self.min_aesthetic, self.min_overall)
 
 
 def expand_options[R](command: Callable[..., R]) -> Callable[..., R]:
