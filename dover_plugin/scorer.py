@@ -17,7 +17,7 @@ from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
-from dover_plugin.io.open import DECODERS
+from dover_plugin.io.open import DECODERS, check_hdr
 from dover_plugin.io.source import Video, VideoInfo
 from dover_plugin.options import recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
@@ -51,6 +51,8 @@ class Scorer:
             per frame.
         deinterlace: deinterlace interlaced frames of files with FFmpeg's bwdif.
         allow_damaged: score files that are cut off or damaged, with a warning.
+        hdr: "tonemap" maps HDR files (PQ, HLG) to SDR, which the models were trained on; "as-is"
+            scores them as they are stored.
 
     Raises:
         SettingsError: a name that does not exist, or what this machine does not have.
@@ -84,14 +86,16 @@ class Scorer:
         stream: int | None = None,
         deinterlace: bool = False,
         allow_damaged: bool = False,
+        hdr: str = "tonemap",
     ) -> None:
         _check_settings(seed, repeats, decoder)
+        check_hdr(hdr)
         self.calibration = calibration.choose(fusion, published(model).model)
         network, sha256 = load.load_network(model, store.find(model, weights))
         self.engine: Engine = make_engine(engine, network, device, precision, sha256)
         self.decoder = decoder
         self.read_options = ReadOptions(
-            decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged
+            decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged, hdr
         )
         self.settings = Settings(
             version=__version__,
@@ -103,6 +107,7 @@ class Scorer:
             fusion=self.calibration.name,
             repeats=repeats,
             seed=self.read_options.seed,
+            hdr=hdr,
         )
 
     def score(self, video: Video) -> Scores:

@@ -78,6 +78,11 @@ def plane_of(frame: VideoFrame) -> Plane:
     return Plane(stored, scale, 0.0) if full else Plane(stored, scale * STRETCH, -16 * STRETCH)
 
 
+def luma_of_rgb(rgb: NDArray[np.uint8]) -> Luma:
+    """BT.709 luma (H, W) float32 in [0, 255] of RGB (H, W, 3)."""
+    return rgb.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
 def _has_luma_plane(frame: VideoFrame) -> bool:
     """Whether the first plane is luma in the machine's byte order, its bits at the low end."""
     name, luma = frame.format.name, frame.format.components[0]

@@ -75,6 +75,8 @@ def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
         _note_fields(fields.push(frame, index), found)
         if index in sampled:
             _measure_pixels(seen, before, found)
+            if info.hdr and isinstance(source, PyAvSource):
+                _measure_exposure(measure.luma_of_rgb(source.to_rgb(frame)), index, found)
             edges = edges or FilterChain(frame, [("blurdetect", "")])
             for at, result in edges.push(frame, index):
                 found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
@@ -127,8 +129,6 @@ def _measure_pixels(seen: _Seen, before: _Seen | None, found: Table) -> None:
     values = {
         "blockiness": measure.blockiness(luma),
         "noise": measure.noise(luma),
-        "highlights": float(np.percentile(luma, 95)),
-        "clipped": float((luma >= measure.BRIGHT).mean()),
         "si": measure.spatial_information(luma),
     }
     if before and _follows(seen, before):
@@ -138,6 +138,13 @@ def _measure_pixels(seen: _Seen, before: _Seen | None, found: Table) -> None:
         values |= dict(zip(BARS, edges, strict=True))
     for name, value in values.items():
         found[name][seen.index] = value
+    _measure_exposure(luma, seen.index, found)
+
+
+def _measure_exposure(luma: measure.Luma, index: int, found: Table) -> None:
+    """Highlights and clipped pixels; of HDR after tone mapping."""
+    found["highlights"][index] = np.percentile(luma, 95)
+    found["clipped"][index] = (luma >= measure.BRIGHT).mean()
 
 
 def _note_fields(results: Iterable[tuple[int, VideoFrame]], found: Table) -> None:

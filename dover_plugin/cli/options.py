@@ -147,6 +147,13 @@ class NetworkOptions:
         ),
     ] = False
     allow_damaged: AllowDamaged = False
+    hdr: Annotated[
+        Literal["tonemap", "as-is"],
+        typer.Option(
+            help="HDR files (PQ, HLG): tonemap to SDR by BT.2390, or score them as-is.",
+            rich_help_panel=INPUT,
+        ),
+    ] = "tonemap"
     accept_license: Accept = False
 
     def scorer_options(self) -> "ScorerOptions":
@@ -172,6 +179,7 @@ class NetworkOptions:
             stream=self.stream,
             deinterlace=self.deinterlace,
             allow_damaged=self.allow_damaged,
+            hdr=self.hdr,
         )
 
     def load_scorer(self, bars: "Progress") -> "Scorer":

@@ -147,7 +147,7 @@ def test_minimums_add_what_is_kept_and_why(good: Path, half_bad: Path, tmp_path:
     assert pd.read_parquet(output)["keep"].tolist() == [True, False]
     run("score", good, half_bad, "-o", output)  # resumed, without minimums
     assert "keep" not in pd.read_parquet(output)
-    with pytest.raises(SettingsError, match="cannot be used with a .jsonl file"):
+    with pytest.raises(SettingsError, match=r"cannot be used with a \.jsonl file"):
         run("score", good, *options, "-o", tmp_path / "scores.jsonl")
     with pytest.raises(SettingsError, match=r"must be in \[0, 1\]: 40"):
         run("score", good, "--min-overall", 40)
