@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 # Scores are comparable if these settings are equal. The others (device, engine, decoder) move a
 # raw score by less than 1e-4.
-COMPARABLE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
+COMPARABLE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed", "hdr")
 
 
 class ModelOptions(TypedDict, total=False):
@@ -32,9 +32,10 @@ class ScorerOptions(ModelOptions, total=False):
     stream: int | None
     deinterlace: bool
     allow_damaged: bool
+    hdr: str
 
 
-def comparable_settings(**options: Unpack[ModelOptions]) -> dict[str, Any]:
+def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
     """The settings that a Scorer with these options records, of those in COMPARABLE.
 
     No network is loaded. "weights_sha256" is missing where the weights are not on this machine.
@@ -57,6 +58,7 @@ def comparable_settings(**options: Unpack[ModelOptions]) -> dict[str, Any]:
         "fusion": calibration.choose(options.get("fusion"), model).name,
         "repeats": repeats,
         "seed": recorded_seed(options.get("seed"), repeats),
+        "hdr": options.get("hdr") or "tonemap",
     }
 
 

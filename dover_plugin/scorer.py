@@ -12,11 +12,12 @@ from os import PathLike, fspath
 from statistics import fmean, stdev
 
 from dover_plugin import __version__, calibration
+from dover_plugin.analysis.diagnosis import Diagnosis, diagnose
 from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
-from dover_plugin.io.open import DECODERS
+from dover_plugin.io.open import DECODERS, check_hdr
 from dover_plugin.io.source import Video, VideoInfo
 from dover_plugin.options import recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
@@ -50,6 +51,8 @@ class Scorer:
             per frame.
         deinterlace: deinterlace interlaced frames of files with FFmpeg's bwdif.
         allow_damaged: score files that are cut off or damaged, with a warning.
+        hdr: "tonemap" maps HDR files (PQ, HLG) to SDR, which the models were trained on; "as-is"
+            scores them as they are stored.
 
     Raises:
         SettingsError: a name that does not exist, or what this machine does not have.
@@ -83,14 +86,16 @@ class Scorer:
         stream: int | None = None,
         deinterlace: bool = False,
         allow_damaged: bool = False,
+        hdr: str = "tonemap",
     ) -> None:
         _check_settings(seed, repeats, decoder)
+        check_hdr(hdr)
         self.calibration = calibration.choose(fusion, published(model).model)
         network, sha256 = load.load_network(model, store.find(model, weights))
         self.engine: Engine = make_engine(engine, network, device, precision, sha256)
         self.decoder = decoder
         self.read_options = ReadOptions(
-            decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged
+            decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged, hdr
         )
         self.settings = Settings(
             version=__version__,
@@ -102,6 +107,7 @@ class Scorer:
             fusion=self.calibration.name,
             repeats=repeats,
             seed=self.read_options.seed,
+            hdr=hdr,
         )
 
     def score(self, video: Video) -> Scores:
@@ -219,6 +225,30 @@ class Scorer:
                 if number < len(chosen):
                     reading = pool.submit(next, made)
                 yield SegmentScores.of(segment, self.score_views(info, views), source.info)
+
+    def diagnose(
+        self,
+        video: Video,
+        seconds: float = 10.0,
+        *,
+        segments: Sequence[Segment] | None = None,
+    ) -> Diagnosis:
+        """Say what is wrong with a video; see analysis.diagnosis.diagnose.
+
+        Interlaced frames are diagnosed as they are stored, whatever ``deinterlace`` says.
+
+        Raises:
+            VideoError: it cannot be read.
+            SettingsError: no such length, or segments that lie outside of the video.
+        """
+        options = self.read_options
+        return diagnose(
+            video,
+            seconds,
+            segments=segments,
+            stream=options.stream,
+            allow_damaged=options.allow_damaged,
+        )
 
     def read(self, video: Video) -> VideoViews:
         """The first half of ``score``: what the networks are to look at, one Views per draw.

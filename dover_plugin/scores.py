@@ -29,6 +29,7 @@ COLUMNS = (
     "aesthetic_std",
     "repeats",
     "seed",
+    "hdr",
     "decoder",
     "num_frames",
     "width",
@@ -72,6 +73,7 @@ class Settings:
     fusion: str
     repeats: int
     seed: int | None
+    hdr: str = "tonemap"
 
 
 @dataclass(frozen=True)

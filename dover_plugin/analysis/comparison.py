@@ -5,7 +5,7 @@ differ; each pair of segments gives one difference, and those of all give the me
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 from statistics import fmean
@@ -20,6 +20,7 @@ from dover_plugin.analysis.segments import (
     common_segments,
     time_code,
 )
+from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.analysis.timeline import Timeline, segment_row
 from dover_plugin.errors import DoverError, EngineError
 from dover_plugin.io.source import FrameSource
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 SECONDS = 5.0  # of a segment
 SAME_LENGTH = 0.5  # seconds; durations that differ by more give a warning
 RUNGS = 3  # of a ladder with a knee
+VERDICTS = {  # of a version against another one, neither of them the source
+    "gains": "is better than",
+    "loses": "is worse than",
+    "keeps": "is as good as",
+    "unsure": "may differ from",
+}
 
 type Progress = Callable[[str, int, int], None]  # whose segments, how many are done, of how many
 type AnyPath = str | PathLike[str]
@@ -62,6 +69,7 @@ class Comparison:
         size: size of the transcode file in bytes; None if unknown.
         bitrate: bitrate of the transcode in bits per second, all streams; None if unknown.
         warnings: what may surprise, as durations that differ.
+        has_source: whether ``before`` is the source; otherwise both are versions of one content.
         metrics: full-reference ones by name, a number each segment; full_reference.measured adds
             them.
     """
@@ -73,11 +81,16 @@ class Comparison:
     size: int | None
     bitrate: float | None
     warnings: Sequence[str]
+    has_source: bool = True
     metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def change(self, score: str) -> Change:
         """Change of the score "overall", "technical" or "aesthetic"."""
         return Change.of([pair.difference(score) for pair in self.pairs])
+
+    def statistics(self, score: str = "overall") -> Statistics:
+        """Statistics over the segments of the differences of a score."""
+        return Statistics.of([pair.difference(score) for pair in self.pairs])
 
     @property
     def overall(self) -> Change:
@@ -102,6 +115,9 @@ class Comparison:
         """What happened, for people."""
         name = name_of(self.after.info.path)
         change = self.overall
+        if not self.has_source:
+            other = name_of(self.before.info.path)
+            return f"{name} {VERDICTS[change.verdict]} {other}: {change.text}"
         count = f"{len(self.pairs)} segment{'s' if len(self.pairs) > 1 else ''}"
         if change.low is None:
             what = f"{name}: {change.text} over {count}, too few for an interval"
@@ -127,6 +143,8 @@ class Comparison:
             "sentence": self.sentence(),
             **{score: asdict(self.change(score)) for score in SCORES},
             "interval": INTERVAL,
+            "statistics": {score: asdict(self.statistics(score)) for score in SCORES},
+            "has_source": self.has_source,
             "verdict": self.overall.verdict,
             **{name: fmean(values) for name, values in self.metrics.items()},
             "segments": [
@@ -171,6 +189,7 @@ def compare(
     scorer: "Scorer",
     *,
     seconds: float = SECONDS,
+    has_source: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Comparison:
     """Compare one transcode with its source.
@@ -180,6 +199,7 @@ def compare(
         after: the transcode.
         scorer: scores both.
         seconds: of a segment. A rest shorter than half of it joins the last one.
+        has_source: False compares two versions of one content, neither of them the source.
         progress: told of each file how many segments are done.
 
     Raises:
@@ -193,7 +213,8 @@ def compare(
         (2, True)
     """
     source = scorer.read_options.open(before)
-    return _compare(source, after, scorer, seconds, progress, {})
+    found = _compare(source, after, scorer, seconds, progress, {})
+    return replace(found, has_source=has_source)
 
 
 def compare_many(
@@ -202,6 +223,7 @@ def compare_many(
     scorer: "Scorer",
     *,
     seconds: float = SECONDS,
+    has_source: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Iterator[Comparison | NotCompared]:
     """Compare transcodes with their source, which is scored once where lengths allow.
@@ -216,7 +238,8 @@ def compare_many(
     known: dict[tuple[Segment, ...], Timeline] = {}
     for after in afters:
         try:
-            yield _compare(source, after, scorer, seconds, progress, known)
+            found = _compare(source, after, scorer, seconds, progress, known)
+            yield replace(found, has_source=has_source)
         except EngineError:
             raise
         except DoverError as error:

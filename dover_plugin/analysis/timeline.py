@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from dover_plugin.analysis.segments import SegmentScores, time_code
+from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.sampling import CLIP_LEN
 from dover_plugin.scores import SCORES, Settings
 
-LOW_PERCENTILE = 5
 COLUMNS = (
     "start_frame",
     "end_frame",
@@ -24,21 +22,6 @@ COLUMNS = (
     "technical_raw",
     "aesthetic_raw",
 )
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Statistics of a score over the segments, each in [0, 1].
-
-    Attributes:
-        minimum: score of the worst segment.
-        low: percentile LOW_PERCENTILE over the segments.
-        mean: mean over the segments.
-    """
-
-    minimum: float
-    low: float
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -55,12 +38,9 @@ class Timeline:
     settings: Settings
     segments: Sequence[SegmentScores]
 
-    def summary(self, score: str = "overall") -> Summary:
-        """Statistics of the score "overall", "technical" or "aesthetic"."""
-        values = [getattr(part.scores, score) for part in self.segments]
-        return Summary(
-            min(values), float(np.percentile(values, LOW_PERCENTILE)), float(np.mean(values))
-        )
+    def summary(self, score: str = "overall") -> Statistics:
+        """Statistics over the segments of the score "overall", "technical" or "aesthetic"."""
+        return Statistics.of([getattr(part.scores, score) for part in self.segments])
 
     def worst(self, count: int = 3, score: str = "overall") -> list[SegmentScores]:
         """The segments with the lowest scores, worst first."""
@@ -97,6 +77,19 @@ class Timeline:
             "segments": self.rows(),
             "warnings": self.warnings(),
         }
+
+
+@dataclass(frozen=True)
+class NoTimeline:
+    """A video that could not be scored.
+
+    Attributes:
+        path: path of the file.
+        error: why, in one sentence.
+    """
+
+    path: str
+    error: str
 
 
 def segment_row(part: SegmentScores) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Summary of a table of scores: counts, errors, quantiles, lowest scores."""
+"""Summary of a table of scores: counts, errors, statistics, lowest scores."""
 
 import heapq
 from collections import Counter
@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.batch.run import kind_of
 from dover_plugin.scores import SCORES
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NUM_LOWEST = 10
 
 type Row = dict[str, Any]
@@ -25,14 +23,14 @@ class BatchSummary:
         scored: number of videos with scores.
         failed: number of videos with an error.
         kinds: number of errors of each kind, the most frequent first.
-        quantiles: {score: {share: value}} for QUANTILES; empty if no video was scored.
+        statistics: statistics of each score; empty if no video was scored.
         lowest: (path, overall) of the NUM_LOWEST videos with the lowest scores.
     """
 
     scored: int
     failed: int
     kinds: list[tuple[str, int]]
-    quantiles: dict[str, dict[float, float]]
+    statistics: dict[str, Statistics]
     lowest: list[tuple[str, float]]
 
 
@@ -48,16 +46,13 @@ def summarise(rows: Iterable[Row]) -> BatchSummary:
         values.append(tuple(row[score] for score in SCORES))
         entry = (-row["overall"], row["path"])
         (heapq.heappush if len(lowest) < NUM_LOWEST else heapq.heappushpop)(lowest, entry)
-    spread = np.quantile(np.array(values), QUANTILES, axis=0) if values else []
     return BatchSummary(
         scored=len(values),
         failed=kinds.total(),
         kinds=kinds.most_common(),
-        quantiles={
-            score: {q: float(spread[i][j]) for i, q in enumerate(QUANTILES)}
-            for j, score in enumerate(SCORES)
-        }
-        if values
-        else {},
+        statistics={
+            score: Statistics.of(column)
+            for score, column in zip(SCORES, zip(*values, strict=True), strict=False)
+        },
         lowest=[(path, -value) for value, path in sorted(lowest, reverse=True)],
     )

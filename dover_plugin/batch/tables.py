@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dover_plugin.batch.journal import Journal, lock
+from dover_plugin.batch.minimums import COLUMNS as KEEP_COLUMNS
+from dover_plugin.batch.minimums import NO_MINIMUMS, Minimums
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.csv_cells import map_text, restore_cell, safe_frame, safe_row
 from dover_plugin.io.parquet import load_pyarrow
@@ -75,8 +77,10 @@ def back_up(output: Path) -> None:
             raise SettingsError(f"Cannot rename '{file}': {error.strerror}.") from None
 
 
-def write_output(journal: Journal, output: Path) -> None:
+def write_output(journal: Journal, output: Path, minimums: Minimums = NO_MINIMUMS) -> None:
     """Write the table, all of it or nothing; a .jsonl is the journal itself.
+
+    Minimums add the columns "keep" and "reason".
 
     Raises:
         SettingsError: the file cannot be written, or pyarrow is not installed.
@@ -85,34 +89,46 @@ def write_output(journal: Journal, output: Path) -> None:
         return
     write = _write_csv if _suffix(output) == ".csv" else _write_parquet
     with replacing(output) as part:
-        write(journal, part)
+        write(journal, part, minimums)
 
 
 def _suffix(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _write_csv(journal: Journal, path: Path) -> None:
+def _write_csv(journal: Journal, path: Path, minimums: Minimums) -> None:
     import csv
 
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.DictWriter(file, ALL_COLUMNS)
+        writer = csv.DictWriter(file, (*ALL_COLUMNS, *(KEEP_COLUMNS if minimums else ())))
         writer.writeheader()
-        for row in journal.rows():
+        for row in _filtered(journal.rows(), minimums):
             writer.writerow(safe_row({**row, "warnings": "; ".join(row["warnings"])}))
 
 
-def _write_parquet(journal: Journal, path: Path) -> None:
-    _, pq = load_pyarrow()
-    with pq.ParquetWriter(path, _schema()) as writer:
-        for rows in _chunks(journal.rows()):
-            writer.write_table(rows_to_arrow(rows))
+def _filtered(rows: Iterator[dict[str, Any]], minimums: Minimums) -> Iterator[dict[str, Any]]:
+    """Rows, with the columns of the minimums if there are any."""
+    return (row | minimums.columns(row) for row in rows) if minimums else rows
+
+
+def _write_parquet(journal: Journal, path: Path, minimums: Minimums) -> None:
+    pa, pq = load_pyarrow()
+    schema = _schema()
+    if minimums:
+        schema = schema.append(pa.field("keep", pa.bool_())).append(pa.field("reason", pa.string()))
+    with pq.ParquetWriter(path, schema) as writer:
+        for rows in _chunks(_filtered(journal.rows(), minimums)):
+            writer.write_table(_to_arrow(rows, schema))
 
 
 def rows_to_arrow(rows: list[dict[str, Any]]) -> Any:
     """A pyarrow.Table with ALL_COLUMNS, from rows of a journal."""
+    return _to_arrow(rows, _schema())
+
+
+def _to_arrow(rows: list[dict[str, Any]], schema: Any) -> Any:
     pa, _ = load_pyarrow()
-    return pa.Table.from_pylist([_storable_row(row) for row in rows], _schema())
+    return pa.Table.from_pylist([_storable_row(row) for row in rows], schema)
 
 
 def _schema() -> Any:

@@ -12,6 +12,7 @@ from dover_plugin.cli import (
     calibrate,
     cluster,
     compare,
+    diagnose,
     divergence,
     doctor,
     evaluate,
@@ -37,7 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="No-reference video quality: technical, aesthetic and overall scores.",
     epilog="Exit codes: 0 success, 1 a video failed, 2 usage error or missing weights, "
-    "3 a transcode is below --fail-below, 130 interrupted by Ctrl-C, 143 terminated by SIGTERM.",
+    "3 a limit such as --fail-below is missed, 130 interrupted by Ctrl-C, 143 terminated by "
+    "SIGTERM.",
 )
 SCORE, ANALYSE, TABLES = "Score", "Analyse", "Tables of scores"
 TRAINING, SETUP = "Training and evaluation", "Setup"
@@ -46,6 +48,7 @@ for _panel, _name, _command in (
     (SCORE, "cluster", cluster.cluster),
     (ANALYSE, "timeline", timeline.timeline),
     (ANALYSE, "compare", compare.compare),
+    (ANALYSE, "diagnose", diagnose.diagnose),
     (ANALYSE, "map", quality_map.draw_map),
     (TABLES, "rank", rank.rank),
     (TABLES, "calibrate", calibrate.calibrate),

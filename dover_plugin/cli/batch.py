@@ -13,6 +13,7 @@ from dover_plugin.interrupt import Terminated
 from dover_plugin.text import counted
 
 if TYPE_CHECKING:
+    from dover_plugin.batch.minimums import Minimums
     from dover_plugin.batch.run import Tally
     from dover_plugin.batch.summary import BatchSummary
     from dover_plugin.readers.reading import Limits
@@ -28,6 +29,7 @@ def score_into(
     limits: "Limits",
     restart: bool,
     retry_failed: bool,
+    minimums: "Minimums",
 ) -> int:
     """Score the videos that ``output`` does not hold yet.
 
@@ -62,7 +64,7 @@ def score_into(
             left = len(dict.fromkeys(videos)) - tally.resumed - tally.scored - tally.failed
             typer.echo(f"dover: interrupted; {counted(left, 'video')} not scored.", err=True)
             raise KeyboardInterrupt
-        write_output(journal, output)
+        write_output(journal, output, minimums)
         found = summarise(journal.rows_of(videos))
     print_summary(found, tally.resumed, str(output))
     return SOME_FAILED if found.failed else OK
@@ -121,7 +123,7 @@ class _Bar:
 
 
 def print_summary(found: "BatchSummary", resumed: int, output: str) -> None:
-    """Print the number of videos, the errors, the quantiles of the scores and the lowest scores.
+    """Print the number of videos, the errors, the statistics of the scores and the lowest scores.
 
     Args:
         found: summary of the table.
@@ -129,9 +131,9 @@ def print_summary(found: "BatchSummary", resumed: int, output: str) -> None:
         output: name of the table.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from dover_plugin.reporting.text import statistics_table
     from dover_plugin.text import printable
 
     console = Console(highlight=False)
@@ -140,14 +142,9 @@ def print_summary(found: "BatchSummary", resumed: int, output: str) -> None:
     console.print(Text(f"{output}: {found.scored} scored{failed}{before}"), soft_wrap=True)
     for kind, count in found.kinds:
         console.print(Text(f"  {count} x {printable(kind)}", "red"), soft_wrap=True)
-    if not found.quantiles:
+    if not found.statistics:
         return
-    table = Table("", box=None, header_style="bold", pad_edge=False)
-    for share in next(iter(found.quantiles.values())):
-        table.add_column(f"{100 * share:.0f} %", justify="right")
-    for score, values in found.quantiles.items():
-        table.add_row(score, *(f"{value:.3f}" for value in values.values()))
-    console.print(table)
+    console.print(statistics_table(found.statistics))
     console.print("lowest overall:")
     for path, value in found.lowest:
         console.print(Text(f"  {value:.3f}  {printable(path)}"), soft_wrap=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dover_plugin.weights.store import Consent
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+BELOW = 3  # a video or a transcode misses a limit that the user set
 PICTURES = (".png", ".svg", ".pdf")
 
 

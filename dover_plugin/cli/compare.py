@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dover_plugin.cli.common import (
+    BELOW,
     OK,
     PICTURES,
     SOME_FAILED,
@@ -13,15 +14,21 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
-from dover_plugin.cli.options import OUTPUT, SEGMENTS, ModelOptions, expand_options
+from dover_plugin.cli.options import (
+    INPUT,
+    OUTPUT,
+    SEGMENTS,
+    FailStatistic,
+    ModelOptions,
+    OutputFile,
+    expand_options,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from dover_plugin.analysis.comparison import Comparison, NotCompared, Progress
     from dover_plugin.scorer import Scorer
-
-BELOW = 3  # exit code: a transcode lost more than allowed
 
 
 @expand_options
@@ -51,6 +58,16 @@ def compare(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    fail_stat: FailStatistic = "mean",
+    no_source: Annotated[
+        bool,
+        typer.Option(
+            "--no-source",
+            help="Compare versions of one content, neither of them the source, by the signed "
+            "difference to the first.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,16 +79,7 @@ def compare(
         Literal["table", "json", "csv"],
         typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
     ] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write the results to this file.",
-            show_default="standard output",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    output: OutputFile = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +106,10 @@ def compare(
     from dover_plugin.reporting.comparison_tables import WRITERS, compared
 
     require(metric or [])
+    if no_source and metric:
+        raise SettingsError("--metric compares with a source; omit it, or omit --no-source.")
+    if fail_stat == "harmonic_mean":
+        raise SettingsError("Differences have no harmonic mean. Use --fail-stat mean or min.")
     folders = before.is_dir()
     if folders and (len(afters) != 1 or not afters[0].is_dir()):
         raise SettingsError(
@@ -111,7 +123,7 @@ def compare(
     check_new(html, (".html",))
     with progress_bars() as bars:
         scorer = model.load_scorer(bars)
-        outcomes, left_out = _compare(before, afters, scorer, seconds, bars)
+        outcomes, left_out = _compare(before, afters, scorer, seconds, not no_source, bars)
         outcomes = [_measured(each, metric or [], bars) for each in outcomes]
     with open_output(output) as stream:
         WRITERS[output_format](outcomes, scorer.settings, stream)
@@ -132,14 +144,21 @@ def compare(
     if output or output_format != "table":
         for each in failed:
             typer.echo(f"dover: {each.error}", err=True)
-    lost = fail_below is not None and any(e.overall.difference < fail_below for e in found)
+    lost = fail_below is not None and any(
+        each.statistics().gate(fail_stat) < fail_below for each in found
+    )
     if failed or (fail_below is not None and left_out):
         raise typer.Exit(SOME_FAILED)
     raise typer.Exit(BELOW if lost else OK)
 
 
 def _compare(
-    before: Path, afters: list[Path], scorer: "Scorer", seconds: float, bars: "Bars"
+    before: Path,
+    afters: list[Path],
+    scorer: "Scorer",
+    seconds: float,
+    has_source: bool,
+    bars: "Bars",
 ) -> "tuple[list[Comparison | NotCompared], int]":
     """Every outcome, and how many files had no counterpart."""
     from dover_plugin.analysis.comparison import NotCompared, compare_many
@@ -148,14 +167,19 @@ def _compare(
 
     watch = _watch(bars)
     if not before.is_dir():
-        return list(compare_many(before, afters, scorer, seconds=seconds, progress=watch)), 0
+        found = compare_many(
+            before, afters, scorer, seconds=seconds, has_source=has_source, progress=watch
+        )
+        return list(found), 0
     pairs, alone = match_folders(before, afters[0])
     for file in alone:
         typer.echo(f"'{file}' has no counterpart and is left out.", err=True)
     outcomes: list[Comparison | NotCompared] = []
     for old, new in pairs:
         try:
-            outcomes += compare_many(old, [new], scorer, seconds=seconds, progress=watch)
+            outcomes += compare_many(
+                old, [new], scorer, seconds=seconds, has_source=has_source, progress=watch
+            )
         except VideoError as error:  # of the source
             outcomes.append(NotCompared(str(new), str(error)))
     return outcomes, len(alone)

@@ -16,6 +16,11 @@ EXAMPLES = {
         "dover compare sources/ encodes/ -f csv -o differences.csv",
         "dover compare source.mkv encode.mp4 --fail-below -0.05",
     ),
+    "diagnose": (
+        "dover diagnose clip.mp4",
+        "dover diagnose videos/ -f csv -o faults.csv",
+        "dover diagnose upload.mp4 --fail-on frozen --fail-on black",
+    ),
     "map": ("dover map clip.mp4 -o map.png", "dover map clip.mp4 -o map.mp4"),
     "rank": (
         "dover rank scores.csv -o ranked.csv",

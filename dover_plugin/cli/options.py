@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -19,6 +19,7 @@ from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from dover_plugin.batch.minimums import Minimums
     from dover_plugin.io.source import FrameSource
     from dover_plugin.options import ScorerOptions
     from dover_plugin.readers.reading import Limits
@@ -52,6 +53,55 @@ WeightsFile = Annotated[
     ),
 ]
 
+Stream = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Index of the video stream in a file, as ffprobe shows it.",
+        show_default="the stream with the most pixels per frame",
+        rich_help_panel=INPUT,
+    ),
+]
+AllowDamaged = Annotated[
+    bool,
+    typer.Option(
+        "--allow-damaged",
+        help="Read files that are cut off or damaged, with a warning.",
+        rich_help_panel=INPUT,
+    ),
+]
+SegmentLength = Annotated[
+    str,
+    typer.Option(
+        help="Segment length such as 5s or 240f, or scenes to cut at shot changes.",
+        rich_help_panel=SEGMENTS,
+    ),
+]
+FailBelow = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        help="Exit with code 3 if the overall score of a video is below this value.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+FailStatistic = Annotated[
+    Literal["mean", "harmonic_mean", "median", "min", "p1", "p5", "p10"],
+    typer.Option(
+        help="Statistic over the segments that --fail-below applies to; min is the worst segment.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write the results to this file.",
+        show_default="standard output",
+        rich_help_panel=OUTPUT,
+    ),
+]
 ScoresTable = Annotated[
     Path,
     typer.Argument(
@@ -87,15 +137,7 @@ class NetworkOptions:
     decoder: Annotated[
         str, typer.Option(help="Video decoder: auto, decord or pyav.", rich_help_panel=INPUT)
     ] = "auto"
-    stream: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Index of the video stream in a file, as ffprobe shows it.",
-            show_default="the stream with the most pixels per frame",
-            rich_help_panel=INPUT,
-        ),
-    ] = None
+    stream: Stream = None
     deinterlace: Annotated[
         bool,
         typer.Option(
@@ -104,14 +146,14 @@ class NetworkOptions:
             rich_help_panel=INPUT,
         ),
     ] = False
-    allow_damaged: Annotated[
-        bool,
+    allow_damaged: AllowDamaged = False
+    hdr: Annotated[
+        Literal["tonemap", "as-is"],
         typer.Option(
-            "--allow-damaged",
-            help="Score files that are cut off or damaged, with a warning.",
+            help="HDR files (PQ, HLG): tonemap to SDR by BT.2390, or score them as-is.",
             rich_help_panel=INPUT,
         ),
-    ] = False
+    ] = "tonemap"
     accept_license: Accept = False
 
     def scorer_options(self) -> "ScorerOptions":
@@ -137,6 +179,7 @@ class NetworkOptions:
             stream=self.stream,
             deinterlace=self.deinterlace,
             allow_damaged=self.allow_damaged,
+            hdr=self.hdr,
         )
 
     def load_scorer(self, bars: "Progress") -> "Scorer":
@@ -278,6 +321,37 @@ class ReaderOptions:
             Limits.seconds if self.timeout is None else self.timeout,
             Limits.memory if self.memory is None else self.memory * GIGABYTE,
         )
+
+
+@dataclass(frozen=True)
+class MinimumOptions:
+    """Minimum scores, which add the columns keep and reason."""
+
+    min_technical: Annotated[
+        float | None,
+        typer.Option(
+            help="Lowest technical score to keep; adds the columns keep and reason.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    min_aesthetic: Annotated[
+        float | None,
+        typer.Option(help="Lowest aesthetic score to keep.", rich_help_panel=OUTPUT),
+    ] = None
+    min_overall: Annotated[
+        float | None,
+        typer.Option(help="Lowest overall score to keep.", rich_help_panel=OUTPUT),
+    ] = None
+
+    def minimums(self) -> "Minimums":
+        """The minimums.
+
+        Raises:
+            SettingsError: a value outside of [0, 1].
+        """
+        from dover_plugin.batch.minimums import Minimums
+
+        return Minimums(self.min_technical, self.min_aesthetic, self.min_overall)
 
 
 def expand_options[R](command: Callable[..., R]) -> Callable[..., R]:

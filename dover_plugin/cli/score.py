@@ -11,12 +11,14 @@ from dover_plugin.cli.options import (
     BATCH,
     OUTPUT,
     InputOptions,
+    MinimumOptions,
     ModelOptions,
     ReaderOptions,
     expand_options,
 )
 
 if TYPE_CHECKING:
+    from dover_plugin.batch.minimums import Minimums
     from dover_plugin.readers.reading import Limits
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Result
@@ -29,6 +31,7 @@ def score(
     inputs: InputOptions,
     model: ModelOptions,
     readers: ReaderOptions,
+    kept: MinimumOptions,
     ranks: Annotated[
         bool,
         typer.Option(
@@ -96,6 +99,12 @@ def score(
     if not output and (restart or retry_failed):
         raise SettingsError("--restart and --retry-failed require --output.")
     limits = readers.limits()
+    minimums = kept.minimums()
+    if minimums and output and output.suffix.lower() == ".jsonl":
+        raise SettingsError(
+            "--min-technical, --min-aesthetic and --min-overall cannot be used with a .jsonl file, "
+            "which a later run resumes. Use .csv or .parquet, or --format json."
+        )
     check_new(html, (".html",))
     videos = inputs.videos()
     if output:
@@ -117,11 +126,12 @@ def score(
                 limits=limits,
                 restart=restart,
                 retry_failed=retry_failed,
+                minimums=minimums,
             )
         )
     isolated = limits if readers.given or len(videos) >= ISOLATED_FROM else None
     raise typer.Exit(
-        _stream(scorer, videos, workers, isolated, output_format or "table", ranks, html)
+        _stream(scorer, videos, workers, isolated, output_format or "table", ranks, minimums, html)
     )
 
 
@@ -132,6 +142,7 @@ def _stream(
     limits: "Limits | None",
     output_format: str,
     ranks: bool,
+    minimums: "Minimums",
     html: Path | None,
 ) -> int:
     """Print results in order as they arrive; returns the exit code."""
@@ -142,7 +153,7 @@ def _stream(
         scored = scorer.score_many(videos, workers=workers, limits=limits)
         results = _keep(bars.track(scored, len(videos), description="scoring"), done)
         with open_output(None) as stream:
-            WRITERS[output_format](results, stream, ranks)
+            WRITERS[output_format](results, stream, ranks, minimums)
     failures = [result for result in done if result.error]
     if output_format != "table":
         for failure in failures:

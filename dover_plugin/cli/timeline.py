@@ -1,56 +1,62 @@
 """The command ``dover timeline``."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dover_plugin.cli.common import (
+    BELOW,
     OK,
     PICTURES,
+    SOME_FAILED,
     check_new,
     open_output,
     progress_bars,
 )
-from dover_plugin.cli.options import OUTPUT, SEGMENTS, ModelOptions, expand_options
+from dover_plugin.cli.options import (
+    OUTPUT,
+    SEGMENTS,
+    FailBelow,
+    FailStatistic,
+    InputOptions,
+    ModelOptions,
+    OutputFile,
+    SegmentLength,
+    expand_options,
+)
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from rich.progress import Progress
 
-    from dover_plugin.analysis.timeline import Timeline
+    from dover_plugin.analysis.timeline import NoTimeline, Timeline
+    from dover_plugin.scorer import Scorer
 
 
 @expand_options
 def timeline(
-    video: Annotated[Path, typer.Argument(help="Video to score.")],
+    inputs: InputOptions,
     model: ModelOptions,
-    segments: Annotated[
-        str,
-        typer.Option(
-            help="Segment length such as 5s or 240f, or scenes to cut at shot changes.",
-            rich_help_panel=SEGMENTS,
-        ),
-    ] = "10s",
+    segments: SegmentLength = "10s",
     overlap: Annotated[
         str,
         typer.Option(
             help="Overlap of consecutive segments, such as 1s or 24f.", rich_help_panel=SEGMENTS
         ),
     ] = "0f",
+    fail_below: FailBelow = None,
+    fail_stat: FailStatistic = "mean",
     output_format: Annotated[
         Literal["table", "json", "csv"],
-        typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
-    ] = "table",
-    output: Annotated[
-        Path | None,
         typer.Option(
-            "--output",
-            "-o",
-            help="Write the results to this file.",
-            show_default="standard output",
+            "--format",
+            "-f",
+            help="Output format; json prints one object per video.",
             rich_help_panel=OUTPUT,
         ),
-    ] = None,
+    ] = "table",
+    output: OutputFile = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -62,72 +68,62 @@ def timeline(
         typer.Option(help="Write a self-contained HTML report.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Score a video segment by segment."""
-    from dover_plugin.analysis.segments import cut
+    """Score videos segment by segment."""
     from dover_plugin.analysis.timeline import Timeline
-    from dover_plugin.reporting.timeline_tables import write_rows, write_timeline
+    from dover_plugin.errors import SettingsError
+    from dover_plugin.reporting.timeline_tables import WRITERS
 
     check_new(output)
     check_new(plot, PICTURES)
     check_new(html, (".html",))
-    source = model.open_video(video)
+    videos = inputs.videos()
+    if len(videos) > 1 and (plot or html):
+        raise SettingsError(f"--plot and --html need one video, got {len(videos)}. Name one.")
     with progress_bars() as bars:
         scorer = model.load_scorer(bars)
-        finding = bars.add_task("finding scenes", total=None, visible=segments == "scenes")
-        cuts = cut(source, segments, overlap)
-        bars.remove_task(finding)
-        scored = scorer.timeline(source, segments=cuts)
-        parts = list(bars.track(scored, len(cuts), description="scoring segments"))
-    found = Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
+        done = list(_timelines(videos, scorer, segments, overlap, bars))
     with open_output(output) as stream:
-        if output_format == "json":
-            write_timeline(found, stream)
-        elif output_format == "csv":
-            write_rows(found.rows(), stream)
-        else:
-            _print(found, stream)
-    if plot:
+        WRITERS[output_format](done, scorer.settings, stream)
+    found = [each for each in done if isinstance(each, Timeline)]
+    if found and plot:
         from dover_plugin.reporting.plots import draw_timeline
         from dover_plugin.reporting.style import save_figure
 
-        save_figure(draw_timeline(found), plot)
-    if html:
+        save_figure(draw_timeline(found[0]), plot)
+    if found and html:
         from dover_plugin.reporting.html import timeline_report, write_report
 
-        write_report(timeline_report(found), html)
-    raise typer.Exit(OK)
+        write_report(timeline_report(found[0]), html)
+    if len(found) < len(done):
+        raise typer.Exit(SOME_FAILED)
+    below = fail_below is not None and any(
+        each.summary().gate(fail_stat) < fail_below for each in found
+    )
+    raise typer.Exit(BELOW if below else OK)
 
 
-def _print(found: "Timeline", stream: "TextIO") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _timelines(
+    videos: list[str], scorer: "Scorer", segments: str, overlap: str, bars: "Progress"
+) -> "Iterator[Timeline | NoTimeline]":
+    """The timeline of each video, with a progress bar."""
+    from dover_plugin.analysis.segments import cut
+    from dover_plugin.analysis.timeline import NoTimeline, Timeline
+    from dover_plugin.errors import VideoError
+    from dover_plugin.text import name_of
 
-    from dover_plugin.analysis.timeline import LOW_PERCENTILE, segment_row
-    from dover_plugin.reporting.text import colour
-    from dover_plugin.scores import SCORES
-    from dover_plugin.text import settings_line
-
-    console = Console(file=stream, highlight=False)
-    table = Table("from", box=None, header_style="bold", pad_edge=False)
-    for name in ("frames", *SCORES):
-        table.add_column(name, justify="right")
-    for row in found.rows():
-        cells = [f"[{colour(row[score])}]{row[score]:.3f}[/]" for score in SCORES]
-        frames = f"{row['start_frame']}-{row['end_frame'] - 1}"
-        table.add_row(row["time_code"] or "", frames, *cells)
-    console.print(table)
-    for score in SCORES:
-        sums = found.summary(score)
-        console.print(
-            f"{score}: lowest {sums.minimum:.3f}, {LOW_PERCENTILE} % below {sums.low:.3f}, "
-            f"mean {sums.mean:.3f}"
-        )
-    places = [
-        f"{row['time_code'] or row['start_frame']} ({row['overall']:.3f})"
-        for row in map(segment_row, found.worst())
-    ]
-    console.print(f"worst: {', '.join(places)}", soft_wrap=True)
-    for warning in found.warnings():
-        console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
-    console.print(Text(settings_line(found.settings), "dim"), soft_wrap=True)
+    for video in videos:
+        task = bars.add_task(name_of(video), total=None)
+        try:
+            source = scorer.read_options.open(video)
+            cuts = cut(source, segments, overlap)
+            scored = scorer.timeline(source, segments=cuts)
+            parts = list(bars.track(scored, len(cuts), task_id=task))
+        except VideoError as error:
+            if len(videos) == 1:
+                raise
+            typer.echo(f"dover: {error}", err=True)
+            yield NoTimeline(video, str(error))
+        else:
+            yield Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
+        finally:
+            bars.remove_task(task)

@@ -13,6 +13,7 @@ from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.io.cursor import Cursor
 from dover_plugin.io.damage import file_errors
 from dover_plugin.io.deinterlace import deinterlaced
+from dover_plugin.io.hdr import OPERATOR, deep_rgb, tone_mapper
 from dover_plugin.io.scan import Scan, scan_file
 from dover_plugin.io.source import INTERLACED, Frame, FrameSource, VideoInfo
 
@@ -25,12 +26,14 @@ class FileOptions(NamedTuple):
         stream: index of the video stream; None chooses the best one.
         deinterlace: deinterlace interlaced frames with FFmpeg's bwdif.
         allow_damaged: yield damaged frames as the decoder conceals them, with a warning.
+        hdr: "tonemap" or "as-is"; see io/hdr.py.
     """
 
     decoder: str = "auto"
     stream: int | None = None
     deinterlace: bool = False
     allow_damaged: bool = False
+    hdr: str = "tonemap"
 
 
 def open_file(path: str, options: FileOptions) -> FrameSource:
@@ -51,6 +54,11 @@ def open_file(path: str, options: FileOptions) -> FrameSource:
         raise VideoError(
             f"decord miscounts the frames of files like {path!r}. Use the decoder 'pyav' or 'auto'."
         )
+    if source.maps_tones:
+        raise VideoError(
+            f"{path!r} is HDR ({scan.info.hdr}), which the decoder 'decord' cannot tone map. Use "
+            "the decoder 'pyav', or score it as it is with --hdr as-is."
+        )
     from dover_plugin.io.decord_source import DecordSource
 
     return DecordSource(source)
@@ -70,9 +78,15 @@ class PyAvSource:
         self._interlaced = False
 
     @property
+    def maps_tones(self) -> bool:
+        """Whether the file is HDR and its frames are tone mapped."""
+        return self._scan.info.hdr is not None and self._options.hdr == "tonemap"
+
+    @property
     def info(self) -> VideoInfo:
         """What is known about the video; frames that were read add warnings."""
-        info, warnings = self._scan.info, []
+        info = self._scan.info
+        warnings = [hdr_note(info.hdr, mapped=self.maps_tones)] if info.hdr else []
         if self._damaged:
             warnings.append(
                 f"{len(self._damaged)} frames are damaged, the first is frame "
@@ -95,8 +109,21 @@ class PyAvSource:
         path = self._scan.info.path or ""
         for index, frame in decoded:
             with file_errors(path):
-                picture = _rgb(frame)
+                picture = self.to_rgb(frame)
             yield index, picture
+
+    def to_rgb(self, frame: VideoFrame) -> Frame:
+        """A decoded frame as (H, W, 3) uint8 RGB, upright, tone mapped if it is HDR.
+
+        Raises:
+            VideoError: an HDR frame whose colours cannot be converted.
+        """
+        if not self.maps_tones:
+            picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+            return _upright(picture, frame)
+        rgb, white = deep_rgb(frame)
+        mapper = tone_mapper(self._scan.info.hdr or "PQ", self._scan.primaries, white)
+        return _upright(mapper(rgb), frame)
 
     def decode(self, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
         """Yield (index, frame) as decoded; see source.FrameSource."""
@@ -135,8 +162,14 @@ class PyAvSource:
         return frame
 
 
-def _rgb(frame: VideoFrame) -> Frame:
-    """(H, W, 3) uint8, upright."""
-    picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+def hdr_note(transfer: str, *, mapped: bool) -> str:
+    """The warning about an HDR video."""
+    if mapped:
+        return f"HDR ({transfer}) is tone mapped to SDR ({OPERATOR})"
+    return f"HDR ({transfer}) is scored as it is stored; the models were trained on SDR"
+
+
+def _upright(picture: Frame, frame: VideoFrame) -> Frame:
+    """The picture, rotated as the frame says."""
     turns = round(frame.rotation / 90) % 4
     return np.rot90(picture, turns) if turns else picture

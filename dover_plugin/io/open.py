@@ -2,7 +2,7 @@
 
 PyAV reads files by default. decord is an option; it numbers the frames of fewer file types
 correctly (see io/scan.py). Both return the same RGB: swscale converts, the tagged matrix and range
-are honoured, untagged video is read as BT.601, rotation is applied, tones are not mapped.
+are honoured, untagged video is read as BT.601, rotation is applied. PyAV maps HDR to SDR.
 """
 
 import glob
@@ -19,6 +19,7 @@ from dover_plugin.io.files import search_folder
 from dover_plugin.io.source import ArraySource, FrameSource, Video
 
 DECODERS = ("auto", "decord", "pyav")
+HDR_MODES = ("tonemap", "as-is")
 JOIN = "Join the segments with 'ffmpeg -i LIST -c copy OUT.mkv' and score the result"
 STREAMING = {  # suffix -> what such a file is, and what to do
     ".m3u8": f"a playlist, not a video. {JOIN}",
@@ -36,6 +37,7 @@ def open_source(
     stream: int | None = None,
     deinterlace: bool = False,
     allow_damaged: bool = False,
+    hdr: str = "tonemap",
 ) -> FrameSource:
     """Open a video file or an array of frames; a FrameSource is returned as it is.
 
@@ -47,9 +49,10 @@ def open_source(
         deinterlace: deinterlace interlaced frames of a file with FFmpeg's bwdif.
         allow_damaged: read files that are cut off or damaged, with a warning. Damaged frames are
             as the decoder conceals them.
+        hdr: "tonemap" maps HDR files (PQ, HLG) to SDR by BT.2390; "as-is" leaves them.
 
     Raises:
-        SettingsError: an unknown decoder, or one that is not installed or lacks an option.
+        SettingsError: an unknown decoder or mode, or one that is not installed or lacks an option.
         VideoError: the input cannot be read as a video, or is cut off.
 
     Examples:
@@ -61,6 +64,7 @@ def open_source(
     """
     if decoder not in DECODERS:
         raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")
+    check_hdr(hdr)
     if isinstance(video, np.ndarray):
         return ArraySource(video)
     if isinstance(video, str | PathLike):
@@ -68,7 +72,7 @@ def open_source(
         check_file(path)
         from dover_plugin.io import decoders  # imports FFmpeg's libraries
 
-        options = decoders.FileOptions(decoder, stream, deinterlace, allow_damaged)
+        options = decoders.FileOptions(decoder, stream, deinterlace, allow_damaged, hdr)
         return decoders.open_file(path, options)
     if isinstance(video, FrameSource):
         return video
@@ -76,6 +80,12 @@ def open_source(
         "A video is a path, a uint8 array (T, H, W, 3) or a FrameSource, got "
         f"{type(video).__name__}."
     )
+
+
+def check_hdr(mode: str) -> None:
+    """Raise SettingsError unless ``mode`` is one of HDR_MODES."""
+    if mode not in HDR_MODES:
+        raise SettingsError(f"hdr must be {' or '.join(HDR_MODES)}, got {mode!r}.")
 
 
 def check_file(path: str) -> None:

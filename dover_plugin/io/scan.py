@@ -27,6 +27,7 @@ class Scan:
 
     Attributes:
         info: as PyAvSource returns it.
+        primaries: colour primaries of ITU-T H.273.
         timestamps: timestamp of each frame, ascending; empty if they are missing or ambiguous.
         keyframes: indices of frames at which decoding can start.
         dependencies: which frames damage affects.
@@ -36,6 +37,7 @@ class Scan:
     """
 
     info: VideoInfo
+    primaries: int
     timestamps: tuple[int, ...]
     keyframes: tuple[int, ...]
     dependencies: Dependencies
@@ -112,11 +114,6 @@ def _describe(
         )
     if cut:
         warnings.append(f"the file is cut off: {cut}")
-    if first.color_trc in HDR_TRANSFERS:
-        warnings.append(
-            f"HDR ({HDR_TRANSFERS[first.color_trc]}) is scored as it is stored, without tone "
-            "mapping; the model was trained on SDR"
-        )
     height, width = first.height, first.width
     if first.rotation % 180:
         height, width = width, height
@@ -130,10 +127,12 @@ def _describe(
         tuple(warnings),
         times,
         header.index,
+        HDR_TRANSFERS.get(first.color_trc),
     )
     in_order = ticks is not None and kind not in NO_TIMESTAMPS
     return Scan(
         info,
+        primaries=int(first.color_primaries),
         timestamps=tuple(ticks[i] for i in shown) if usable and ticks else (),
         keyframes=tuple(n for n, i in enumerate(shown) if packets[i].key) if usable else (),
         dependencies=Dependencies.of(packets, shown if in_order else None),

@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.errors import SettingsError, VideoError
 
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273
+type Transfer = Literal["PQ", "HLG"]
+
+# Transfer characteristics of ITU-T H.273.
+HDR_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
 INTERLACED = "interlaced frames are scored without deinterlacing"
 
 type Frame = NDArray[np.uint8]
@@ -33,6 +36,7 @@ class VideoInfo:
         times: (num_frames + 1,) seconds from the start of the first frame to the start of each
             frame, and to the end of the last frame; None if the file has no timestamps.
         stream: index of the video stream in the file; None for frames in memory.
+        hdr: transfer function of an HDR file, "PQ" or "HLG"; None for SDR.
     """
 
     path: str | None
@@ -44,6 +48,7 @@ class VideoInfo:
     warnings: tuple[str, ...] = ()
     times: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
     stream: int | None = field(default=None, compare=False)
+    hdr: Transfer | None = field(default=None, compare=False)
 
     @property
     def frame_times(self) -> NDArray[np.float64]:

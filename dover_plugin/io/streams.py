@@ -133,7 +133,11 @@ def choose_stream(
 
 
 def stream_warnings(streams: Streams, chosen: int) -> list[str]:
-    """Sentences about the choice of the stream and about its base layer."""
+    """Sentences about the choice of the stream.
+
+    Raises:
+        VideoError: Dolby Vision without a base layer that can be scored.
+    """
     codec = streams.videos[chosen].codec_context
     warnings = []
     if len(streams.videos) > 1:
@@ -143,7 +147,8 @@ def stream_warnings(streams: Streams, chosen: int) -> list[str]:
         )
     record = codec.coded_side_data.get(DOLBY_VISION, b"")
     if len(record) > 2 and record[2] == NO_BASE_LAYER:
-        warnings.append(
-            "Dolby Vision profile 5 is scored without its colour conversion; the colours are wrong"
+        raise VideoError(
+            "Dolby Vision profile 5 has no base layer in SDR or HDR10, so its colours cannot be "
+            "converted. Convert the video to HDR10 or SDR with a tool that applies Dolby Vision."
         )
     return warnings

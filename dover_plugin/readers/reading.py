@@ -36,6 +36,7 @@ class ReadOptions:
         stream: see open.open_source.
         deinterlace: see open.open_source.
         allow_damaged: see open.open_source.
+        hdr: see open.open_source.
     """
 
     decoder: str
@@ -44,6 +45,7 @@ class ReadOptions:
     stream: int | None = None
     deinterlace: bool = False
     allow_damaged: bool = False
+    hdr: str = "tonemap"
 
     def open(self, video: Video) -> FrameSource:
         """Open a video with these options.
@@ -58,6 +60,7 @@ class ReadOptions:
             stream=self.stream,
             deinterlace=self.deinterlace,
             allow_damaged=self.allow_damaged,
+            hdr=self.hdr,
         )
 
 

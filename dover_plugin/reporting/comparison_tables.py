@@ -90,7 +90,9 @@ def compared(outcomes: Sequence[Outcome]) -> list[Comparison]:
 
 
 def _table(ordered: Sequence[Comparison], metrics: Sequence[str]) -> Table:
-    table = Table("after - before", box=None, header_style="bold", pad_edge=False)
+    first = ordered[0]
+    title = "after - before" if first.has_source else f"- {name_of(first.before.info.path)}"
+    table = Table(title, box=None, header_style="bold", pad_edge=False)
     for name in (*SCORES, "Mbit/s", "MB", *metrics):
         table.add_column(name, justify="right")
     names = [name_of(each.after.info.path) for each in ordered]

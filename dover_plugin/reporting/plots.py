@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from dover_plugin.analysis.comparison import Comparison, knee
 from dover_plugin.analysis.segments import time_code
-from dover_plugin.analysis.timeline import LOW_PERCENTILE, Timeline
+from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import SCORES
 from dover_plugin.text import name_of
@@ -38,10 +38,10 @@ def draw_timeline(found: Timeline) -> "Figure":
             zorder=3 if score == "overall" else 2,
             label=score,
         )
-    low = found.summary().low
+    low = found.summary().p5
     axes.axhline(low, color="#888888", linewidth=1, linestyle=":")
     axes.annotate(
-        f"{LOW_PERCENTILE} % of segments score lower than {low:.3f}",
+        f"5 % of segments score lower than {low:.3f}",
         (edges[-1], low),
         xytext=(0, 3),
         textcoords="offset points",

@@ -2,13 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dover_plugin.analysis.statistics import Statistics
+from dover_plugin.batch.minimums import COLUMNS as KEEP_COLUMNS
+from dover_plugin.batch.minimums import NO_MINIMUMS, Minimums
 from dover_plugin.io.csv_cells import safe_row
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import published_sets
@@ -18,23 +22,32 @@ from dover_plugin.text import printable, settings_line
 LOW, HIGH = 1 / 3, 2 / 3  # thirds of the scale, used for colours only
 
 
-def write_json(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
+def write_json(
+    results: Iterable[Result], stream: TextIO, ranks: bool, minimums: Minimums = NO_MINIMUMS
+) -> None:
     """Write one JSON object per line, each as soon as its result arrives."""
     for result in results:
         row = result.to_dict()
+        if minimums:
+            row |= minimums.columns(row)
         if ranks:
             row["ranks"] = _rank_rows(result)
         stream.write(json.dumps(row) + "\n")
         stream.flush()
 
 
-def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
+def write_csv(
+    results: Iterable[Result], stream: TextIO, ranks: bool, minimums: Minimums = NO_MINIMUMS
+) -> None:
     """Write a header and one row per result; ranks are columns such as LIVE-VQC_technical."""
     names = [f"{s.name}_{b}" for s in published_sets() for b in BRANCHES]
-    writer = csv.DictWriter(stream, [*COLUMNS, *(names if ranks else ())])
+    more = KEEP_COLUMNS if minimums else ()
+    writer = csv.DictWriter(stream, [*COLUMNS, *more, *(names if ranks else ())])
     writer.writeheader()
     for result in results:
         row = result.to_dict()
+        if minimums:
+            row |= minimums.columns(row)
         row["warnings"] = "; ".join(row["warnings"])
         if ranks:
             for name, branches in (_rank_rows(result) or {}).items():
@@ -44,20 +57,25 @@ def write_csv(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
         stream.flush()
 
 
-def write_table(results: Iterable[Result], stream: TextIO, ranks: bool) -> None:
+def write_table(
+    results: Iterable[Result], stream: TextIO, ranks: bool, minimums: Minimums = NO_MINIMUMS
+) -> None:
     """Write a table of all results, their errors and warnings, and the settings."""
     console = Console(file=stream, highlight=False)
     done = list(results)
     table = Table("video", box=None, header_style="bold", pad_edge=False)
     for column in ("technical", "aesthetic", "overall"):
         table.add_column(column, justify="right")
+    if minimums:
+        table.add_column("keep")
     for result in done:
+        keep = _keep_cells(result, minimums)
         name = Text(printable(result.path or "frames"), overflow="fold")
         if isinstance(result, Scores):
             values = (result.technical, result.aesthetic, result.overall)
-            table.add_row(name, *(Text(f"{v:.3f}", style=colour(v)) for v in values))
+            table.add_row(name, *(Text(f"{v:.3f}", style=colour(v)) for v in values), *keep)
         else:
-            table.add_row(name, *[Text("failed", style="red")] * 3)
+            table.add_row(name, *[Text("failed", style="red")] * 3, *keep)
     console.print(table)
     if ranks:
         for result in done:
@@ -73,6 +91,26 @@ WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 def colour(value: float) -> str:
     """Terminal colour of a score in [0, 1]."""
     return "red" if value < LOW else "yellow" if value < HIGH else "green"
+
+
+def statistics_table(rows: Mapping[str, Statistics], first: str = "") -> Table:
+    """A table with one row of statistics per name."""
+    table = Table(first, box=None, header_style="bold", pad_edge=False)
+    for field in fields(Statistics):
+        table.add_column(field.name.replace("_", " "), justify="right", no_wrap=True)
+    for name, statistics in rows.items():
+        values = vars(statistics).values()
+        cells = ("" if value is None else f"{value:.3f}" for value in values)
+        table.add_row(Text(name, overflow="fold"), *cells)
+    return table
+
+
+def _keep_cells(result: Result, minimums: Minimums) -> list[str]:
+    """The cell of the column "keep", if there are minimums."""
+    if not minimums:
+        return []
+    found = minimums.columns(result.to_dict())
+    return ["yes" if found["keep"] else f"no: {found['reason']}"]
 
 
 def _notes(results: list[Result]) -> Iterator[Text]:

@@ -1,12 +1,22 @@
-"""Write a timeline as CSV or JSON."""
+"""Write timelines as a terminal table, JSON lines or CSV."""
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, TextIO
 
-from dover_plugin.analysis.timeline import Timeline
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dover_plugin.analysis.timeline import COLUMNS, NoTimeline, Timeline, segment_row
 from dover_plugin.io.csv_cells import safe_row
+from dover_plugin.reporting.text import colour, statistics_table
+from dover_plugin.scores import SCORES, Settings
+from dover_plugin.text import printable, settings_line
+
+type Outcome = Timeline | NoTimeline
 
 
 def write_rows(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
@@ -17,6 +27,57 @@ def write_rows(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
     writer.writerows(safe_row(row) for row in rows)
 
 
-def write_timeline(found: Timeline, stream: TextIO) -> None:
-    """Write a timeline as one JSON object."""
-    stream.write(json.dumps(found.to_dict()) + "\n")
+def write_json(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
+    """Write one JSON object per video, one per line."""
+    for each in outcomes:
+        row = asdict(each) if isinstance(each, NoTimeline) else each.to_dict()
+        stream.write(json.dumps(row) + "\n")
+
+
+def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
+    """Write one row per segment of each video, and one per failure, with the path."""
+    empty = dict.fromkeys(("path", *COLUMNS, "error"))
+    rows: list[dict[str, Any]] = []
+    for each in outcomes:
+        if isinstance(each, NoTimeline):
+            rows.append(empty | asdict(each))
+        else:
+            rows += [empty | row | {"path": each.info.path} for row in each.rows()]
+    write_rows(rows, stream)
+
+
+def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:
+    """Write the segments of one video, or the statistics of several, and the notes."""
+    console = Console(file=stream, highlight=False)
+    found = [each for each in outcomes if isinstance(each, Timeline)]
+    if len(outcomes) == 1 and found:
+        console.print(_segments(found[0]))
+        console.print(statistics_table({s: found[0].summary(s) for s in SCORES}, "score"))
+        places = [
+            f"{row['time_code'] or row['start_frame']} ({row['overall']:.3f})"
+            for row in map(segment_row, found[0].worst())
+        ]
+        console.print(f"worst: {', '.join(places)}", soft_wrap=True)
+    elif found:
+        rows = {printable(each.info.path or "frames"): each.summary() for each in found}
+        console.print(statistics_table(rows, "overall"))
+    for each in outcomes:
+        if isinstance(each, NoTimeline):
+            console.print(Text(f"error: {printable(each.error)}", "red"), soft_wrap=True)
+    for warning in dict.fromkeys(warning for each in found for warning in each.warnings()):
+        console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
+    console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
+
+
+WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
+
+
+def _segments(found: Timeline) -> Table:
+    table = Table("from", box=None, header_style="bold", pad_edge=False)
+    for name in ("frames", *SCORES):
+        table.add_column(name, justify="right")
+    for row in found.rows():
+        cells = [f"[{colour(row[score])}]{row[score]:.3f}[/]" for score in SCORES]
+        frames = f"{row['start_frame']}-{row['end_frame'] - 1}"
+        table.add_row(row["time_code"] or "", frames, *cells)
+    return table

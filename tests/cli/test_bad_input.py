@@ -207,7 +207,7 @@ def test_names_of_all_kinds(
 
 def test_hdr(mobile: Scorer, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "hlg.mp4", 8, colour="hlg")
-    warned(mobile, path, "HDR (HLG) is scored as it is stored")
+    warned(mobile, path, "HDR (HLG) is tone mapped to SDR")
 
 
 MEASURE = """

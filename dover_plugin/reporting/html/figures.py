@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from dover_plugin.analysis.comparison import Comparison
-from dover_plugin.analysis.timeline import LOW_PERCENTILE, Timeline
+from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.reporting.html.frames import moment
 from dover_plugin.reporting.html.page import Figure
@@ -52,10 +52,10 @@ def over_time(found: Timeline) -> Figure:
         }
         for score in BRANCHES
     ]
-    low = found.summary().low
+    low = found.summary().p5
     return Figure(
         "Over time",
-        f"Each bar is a segment; click one to find it in the table. {LOW_PERCENTILE} % of segments "
+        f"Each bar is a segment; click one to find it in the table. 5 % of segments "
         f"score lower than {low:.3f}.",
         [bars, *lines],
         {

@@ -1,0 +1,49 @@
+"""Minimum scores: which videos a data filter keeps, and why not."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dover_plugin.errors import SettingsError
+
+COLUMNS = ("keep", "reason")
+
+
+@dataclass(frozen=True)
+class Minimums:
+    """The lowest scores that are kept; None for no minimum.
+
+    Attributes:
+        technical: in [0, 1].
+        aesthetic: in [0, 1].
+        overall: in [0, 1].
+
+    Raises:
+        SettingsError: a value outside of [0, 1].
+    """
+
+    technical: float | None = None
+    aesthetic: float | None = None
+    overall: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and not 0 <= value <= 1:
+                raise SettingsError(f"The minimum of the {name} score must be in [0, 1]: {value}.")
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in asdict(self).values())
+
+    def columns(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns "keep" and "reason" of a row of scores; a failed video is not kept."""
+        if row["error"] is not None:
+            return {"keep": False, "reason": "not scored"}
+        reasons = [
+            f"{name} {row[name]:.3f} is below {value:g}"
+            for name, value in asdict(self).items()
+            if value is not None and row[name] is not None and row[name] < value
+        ]
+        return {"keep": not reasons, "reason": "; ".join(reasons) or None}
+
+
+NO_MINIMUMS = Minimums()
