@@ -30,7 +30,7 @@ def compare(
     afters: Annotated[
         list[Path],
         typer.Argument(
-            metavar="AFTER...",
+            metavar="AFTER",
             help="Transcodes of the source, or a folder of transcodes with matching names.",
         ),
     ],
@@ -98,7 +98,9 @@ def compare(
     from dover_plugin.reporting.comparison_tables import WRITERS, compared
 
     require(metric or [])
-    folders = before.is_dir()
+    if metric and (how := model.open_options().record()):
+        raise SettingsError(f"--metric compares whole files, as they are stored. Omit {how}.")
+    folders = before.is_dir() and not model.as_sequence
     if folders and (len(afters) != 1 or not afters[0].is_dir()):
         raise SettingsError(
             f"'{before}' is a folder. Give one folder of transcodes as the second argument."
@@ -147,7 +149,7 @@ def _compare(
     from dover_plugin.io.pairing import match_folders
 
     watch = _watch(bars)
-    if not before.is_dir():
+    if not before.is_dir() or scorer.read_options.as_sequence:
         return list(compare_many(before, afters, scorer, seconds=seconds, progress=watch)), 0
     pairs, alone = match_folders(before, afters[0])
     for file in alone:

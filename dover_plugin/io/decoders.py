@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -13,27 +12,12 @@ from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.io.cursor import Cursor
 from dover_plugin.io.damage import file_errors
 from dover_plugin.io.deinterlace import deinterlaced
+from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.scan import Scan, scan_file
 from dover_plugin.io.source import INTERLACED, Frame, FrameSource, VideoInfo
 
 
-class FileOptions(NamedTuple):
-    """How a file is opened.
-
-    Attributes:
-        decoder: "auto", "decord" or "pyav".
-        stream: index of the video stream; None chooses the best one.
-        deinterlace: deinterlace interlaced frames with FFmpeg's bwdif.
-        allow_damaged: yield damaged frames as the decoder conceals them, with a warning.
-    """
-
-    decoder: str = "auto"
-    stream: int | None = None
-    deinterlace: bool = False
-    allow_damaged: bool = False
-
-
-def open_file(path: str, options: FileOptions) -> FrameSource:
+def open_file(path: str, options: OpenOptions) -> FrameSource:
     """Open a file that exists; see open.open_source."""
     scan = scan_file(path, options.stream, allow_damaged=options.allow_damaged)
     source = PyAvSource(scan, options)
@@ -63,7 +47,7 @@ class PyAvSource:
     that no other frame refers to.
     """
 
-    def __init__(self, scan: Scan, options: FileOptions) -> None:
+    def __init__(self, scan: Scan, options: OpenOptions) -> None:
         self._scan = scan
         self._options = options
         self._damaged: set[int] = set()
@@ -72,7 +56,7 @@ class PyAvSource:
     @property
     def info(self) -> VideoInfo:
         """What is known about the video; frames that were read add warnings."""
-        info, warnings = self._scan.info, []
+        info, warnings = replace(self._scan.info, options=self._options), []
         if self._damaged:
             warnings.append(
                 f"{len(self._damaged)} frames are damaged, the first is frame "
