@@ -187,7 +187,8 @@ class NetworkOptions:
         from dover_plugin.weights import store
 
         options = self.scorer_options()
-        calibration.choose(options.get("fusion"), self.model)  # before a download
+        self.open_options()  # raises before a download, as the next line does
+        calibration.choose(options.get("fusion"), self.model)
         file = store.find(
             self.model,
             self.weights,

@@ -91,8 +91,12 @@ def open_bytes(data: bytes | bytearray | memoryview, options: OpenOptions) -> Co
     return open_copy(lambda file: file.write(data), "the video in memory", None, options)
 
 
-def open_stream(stream: IO[bytes], options: OpenOptions) -> CopySource:
+def open_stream(stream: Any, options: OpenOptions) -> CopySource:
     """Open a binary stream, which is read from its position to its end.
+
+    Args:
+        stream: any object with a method ``read`` that returns bytes.
+        options: how the video is opened.
 
     Raises:
         VideoError: it is a text stream, or holds no video.

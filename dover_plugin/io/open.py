@@ -68,6 +68,8 @@ def open_source(
 
 def open_with(video: Video, options: OpenOptions) -> FrameSource:
     """``open_source`` with its options as one object."""
+    if isinstance(video, FrameSource):
+        return video
     return part_of(_open_whole(video, options), options)
 
 
@@ -82,11 +84,9 @@ def reopen(info: VideoInfo) -> FrameSource | None:
     return open_with(info.path, info.options)
 
 
-def _open_whole(video: Video, options: OpenOptions) -> FrameSource:
+def _open_whole(video: object, options: OpenOptions) -> FrameSource:
     if isinstance(video, str | PathLike):
         return _open_path(fspath(video), options)
-    if isinstance(video, FrameSource):
-        return video
     found = frames_in_memory(video, options.fps)
     if found is not None:
         return found
@@ -97,7 +97,7 @@ def _open_whole(video: Video, options: OpenOptions) -> FrameSource:
     if hasattr(video, "read"):
         from dover_plugin.io.copies import open_stream
 
-        return open_stream(video, options)  # type: ignore[arg-type]
+        return open_stream(video, options)
     raise VideoError(
         f"A video is a path, a URL, frames {LAYOUTS[4]}, a list of frames, bytes, a binary stream "
         f"or a FrameSource, got {type(video).__name__}."

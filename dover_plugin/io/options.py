@@ -84,6 +84,7 @@ class OpenOptions:
             "end": end,
         }
         del values["decoder"]
+        values["fps"] = None if self.fps is None else f"{self.fps:g}"
         chosen = {name: value for name, value in values.items() if value not in (None, False)}
         return ", ".join(n if v is True else f"{n}={v}" for n, v in chosen.items()) or None
 
