@@ -1,9 +1,8 @@
-"""FrameSource for video files, backed by PyAV; decord_source.py holds the other decoder."""
+"""FrameSource for video files, backed by PyAV; other_decoders.py holds the others."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -21,23 +20,21 @@ def open_file(path: str, options: OpenOptions) -> FrameSource:
     """Open a file that exists; see open.open_source."""
     scan = scan_file(path, options.stream, allow_damaged=options.allow_damaged)
     source = PyAvSource(scan, options)
-    if options.decoder != "decord":
+    if options.decoder in ("auto", "pyav"):
         return source
     if options.deinterlace or options.allow_damaged:
         raise SettingsError(
-            "Deinterlacing and damaged files need the decoder 'pyav', got 'decord'. Use 'auto'."
+            "Deinterlacing and damaged files need the decoder 'pyav', got "
+            f"{options.decoder!r}. Use 'auto'."
         )
-    if find_spec("decord") is None:
-        raise SettingsError(
-            "The decoder 'decord' is not installed. Run 'pip install decord', or use 'pyav'."
-        )
-    if not scan.decord_counts:
-        raise VideoError(
-            f"decord miscounts the frames of files like {path!r}. Use the decoder 'pyav' or 'auto'."
-        )
-    from dover_plugin.io.decord_source import DecordSource
+    from dover_plugin.io.other_decoders import OtherSource, numbering_of
 
-    return DecordSource(source)
+    if numbering_of(options.decoder) not in scan.numbered_by:
+        raise VideoError(
+            f"{options.decoder} miscounts the frames of files like {path!r}. Use the decoder "
+            "'pyav' or 'auto'."
+        )
+    return OtherSource(source, options.decoder)
 
 
 class PyAvSource:
