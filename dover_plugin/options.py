@@ -9,7 +9,16 @@ if TYPE_CHECKING:
 
 # Scores are comparable if these settings are equal. The others (device, engine, decoder) move a
 # raw score by less than 1e-4.
-COMPARABLE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed", "hdr")
+COMPARABLE = (
+    "version",
+    "model",
+    "weights_sha256",
+    "precision",
+    "fusion",
+    "repeats",
+    "seed",
+    "reading",
+)
 
 
 class ModelOptions(TypedDict, total=False):
@@ -25,14 +34,22 @@ class ModelOptions(TypedDict, total=False):
     precision: str
 
 
-class ScorerOptions(ModelOptions, total=False):
-    """All settings of a Scorer: those of the model, and how files are read."""
+class FileOptions(TypedDict, total=False):
+    """How videos are read; see io.open.open_source for each option."""
 
     decoder: str
     stream: int | None
     deinterlace: bool
     allow_damaged: bool
     hdr: str
+    start: str | int | None
+    end: str | int | None
+    as_sequence: bool
+    fps: float | None
+
+
+class ScorerOptions(ModelOptions, FileOptions, total=False):
+    """All settings of a Scorer: those of the model, and how files are read."""
 
 
 def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
@@ -45,11 +62,13 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
         WeightsError: the weights file does not exist.
     """
     from dover_plugin import __version__, calibration
+    from dover_plugin.io.options import OpenOptions
     from dover_plugin.weights.load import weights_digest
 
     model = options.get("model") or default_model()
     repeats = options.get("repeats") or 1
     digest = weights_digest(model, options.get("weights"))
+    how: Any = {name: options[name] for name in FileOptions.__annotations__ if name in options}  # type: ignore[literal-required]
     return {
         "version": __version__,
         "model": model,
@@ -58,7 +77,7 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
         "fusion": calibration.choose(options.get("fusion"), model).name,
         "repeats": repeats,
         "seed": recorded_seed(options.get("seed"), repeats),
-        "hdr": options.get("hdr") or "tonemap",
+        "reading": OpenOptions(**how).record(),
     }
 
 

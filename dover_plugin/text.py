@@ -33,8 +33,8 @@ def settings_line(settings: "Settings") -> str:
     """The model and the settings of a score, on one line."""
     s = settings
     sampling = "centred" if s.seed is None else f"seed {s.seed}, {counted(s.repeats, 'sample')}"
-    as_is = ", HDR as it is" if s.hdr == "as-is" else ""
+    reading = f"{s.reading}, " if s.reading else ""
     return (
-        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {sampling}, "
-        f"{s.engine} {s.precision} on {s.device}{as_is}"
+        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {sampling}, {reading}"
+        f"{s.engine} {s.precision} on {s.device}"
     )

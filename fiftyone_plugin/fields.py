@@ -41,6 +41,7 @@ SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
     "precision": (fo.StringField, "Numeric precision of the network"),
     "repeats": (fo.IntField, "Number of samples that were averaged"),
     "seed": (fo.IntField, "Random seed; none for centred samples"),
+    "reading": (fo.StringField, "Options of reading that are not the defaults"),
     "decoder": (fo.StringField, "Video decoder"),
 }
 SHOWN = (*SCORES, "error", "model", "warnings")

@@ -216,23 +216,23 @@ def test_sdr_does_not_change(clip: Path) -> None:
 def test_the_mode_is_recorded_and_compared(tmp_path: Path) -> None:
     path = Pattern("HLG", 10, full=False).write(tmp_path / "pattern.mkv")
     scores = {mode: Scorer("dover-open", "cpu", hdr=mode).score(path) for mode in hdr_modes()}
-    assert {mode: each.to_dict()["hdr"] for mode, each in scores.items()} == {
-        "tonemap": "tonemap",
-        "as-is": "as-is",
+    assert {mode: each.to_dict()["reading"] for mode, each in scores.items()} == {
+        "tonemap": None,
+        "as-is": "hdr=as-is",
     }
     assert scores["tonemap"].raw != scores["as-is"].raw
-    assert "hdr" in COMPARABLE
-    assert comparable_settings()["hdr"] == "tonemap"
-    assert comparable_settings(hdr="as-is")["hdr"] == "as-is"
+    assert "reading" in COMPARABLE
+    assert comparable_settings()["reading"] is None
+    assert comparable_settings(hdr="as-is")["reading"] == "hdr=as-is"
     file = tmp_path / "scores.jsonl"
     with Journal(file, Scorer("dover-open", "cpu")) as journal:
         journal.add(str(path), scores["tonemap"], (1, 1))
-    with pytest.raises(SettingsError, match="hdr 'tonemap', not 'as-is'"):
+    with pytest.raises(SettingsError, match="reading None, not 'hdr=as-is'"):
         Journal(file, Scorer("dover-open", "cpu", hdr="as-is"))
 
 
 def hdr_modes() -> tuple[str, ...]:
-    from dover_plugin.io.open import HDR_MODES
+    from dover_plugin.io.options import HDR_MODES
 
     return HDR_MODES
 
@@ -284,14 +284,19 @@ def test_dolby_vision_without_a_base_layer_is_refused(
 
     class Codec:
         width, height = 320, 240
-        coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 5, 6, 1, 0, 1, 0, 0])}
+
+        def __init__(self, profile: int, base_layer: int) -> None:
+            record = bytes([1, 0, profile, 6, 1, 0, 1, base_layer, 0])
+            self.coded_side_data = {streams.DOLBY_VISION: record}
 
     class Stream:
-        codec_context = Codec()
+        def __init__(self, codec: Codec) -> None:
+            self.codec_context = codec
 
-    fake = replace(found, videos={0: Stream()})  # type: ignore[dict-item]
+    def fake(codec: Codec) -> Any:
+        return replace(found, videos={0: Stream(codec)})  # type: ignore[dict-item]
+
     with pytest.raises(VideoError, match="Dolby Vision profile 5 has no base layer"):
-        streams.stream_warnings(fake, 0)
-    Codec.coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 8, 6, 1, 0, 1, 1, 0])}
-    assert streams.stream_warnings(fake, 0) == []
+        streams.stream_warnings(fake(Codec(5, 0)), 0)
+    assert streams.stream_warnings(fake(Codec(8, 1)), 0) == []
     container.close()
