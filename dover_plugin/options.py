@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from dover_plugin.errors import SettingsError
+
 if TYPE_CHECKING:
     from dover_plugin.calibration import Fusion
 
 # Scores are comparable if these settings are equal. The others (device, engine, decoder) move a
 # raw score by less than 1e-4.
 COMPARABLE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed")
+
+MAX_REPEATS = 20  # the views of all are held at once
 
 
 class ModelOptions(TypedDict, total=False):
@@ -63,6 +67,14 @@ def comparable_settings(**options: Unpack[ModelOptions]) -> dict[str, Any]:
 def recorded_seed(seed: int | None, repeats: int) -> int | None:
     """The seed that is used and recorded: several draws need one, so None becomes 0."""
     return 0 if seed is None and repeats > 1 else seed
+
+
+def check_sampling(seed: int | None, repeats: int) -> None:
+    """Raise SettingsError for a seed or a number of repeats that is invalid."""
+    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
+        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
 
 
 def default_model() -> str:

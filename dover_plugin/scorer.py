@@ -18,7 +18,7 @@ from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.io.open import DECODERS
 from dover_plugin.io.source import Video, VideoInfo
-from dover_plugin.options import recorded_seed
+from dover_plugin.options import check_sampling, recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.preprocessing.views import Views, stream_views
 from dover_plugin.readers.pools import readers
@@ -27,7 +27,6 @@ from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.weights import load, store
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
-MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
 
 
@@ -291,10 +290,7 @@ class Scorer:
 
 
 def _check_settings(seed: int | None, repeats: int, decoder: str) -> None:
-    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
-        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
+    check_sampling(seed, repeats)
     if decoder not in DECODERS:
         raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")
 

@@ -51,6 +51,13 @@ def find_segments(clip: vs.VideoNode, segmentation: Segmentation) -> list[Segmen
     return _from_starts(total, starts, "the list of first frames")
 
 
+def names_chunks(segmentation: Segmentation) -> bool:
+    """Whether segments are the chunks of an av1an scenes file."""
+    if not isinstance(segmentation, str | PathLike) or not os.path.isfile(segmentation):  # noqa: PTH113
+        return False
+    return Path(segmentation).read_text("utf-8-sig", errors="replace").lstrip().startswith("{")
+
+
 def _length(number: str, unit: str, fps: Fraction) -> int:
     try:
         value = Fraction(number)
@@ -110,8 +117,9 @@ def _read_starts(path: Path, total: int) -> list[int]:
     if text.lstrip().startswith(("{", "[")):
         try:
             data = json.loads(text)
-            frames, starts = data.get("frames", total), [s["start_frame"] for s in data["scenes"]]
-            starts = [index(start) for start in starts]
+            # Since 0.4, "scenes" are shots, and "split_scenes" are the chunks made of them.
+            chunks = data.get("split_scenes") or data["scenes"]
+            frames, starts = data.get("frames", total), [index(s["start_frame"]) for s in chunks]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"'{path}' is not an av1an scenes file ({error!r}). It holds scenes, each with a "

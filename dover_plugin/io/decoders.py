@@ -10,6 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.io.colour import rgb24
 from dover_plugin.io.cursor import Cursor
 from dover_plugin.io.damage import file_errors
 from dover_plugin.io.deinterlace import deinterlaced
@@ -137,6 +138,6 @@ class PyAvSource:
 
 def _rgb(frame: VideoFrame) -> Frame:
     """(H, W, 3) uint8, upright."""
-    picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    picture = rgb24(frame)
     turns = round(frame.rotation / 90) % 4
     return np.rot90(picture, turns) if turns else picture

@@ -1,0 +1,229 @@
+"""The filter as a graph of nodes.
+
+No callback requests a frame. SelectEvery gathers the sampled frames, and each is reduced to the
+size of the views. All frames of a segment are inputs of one ModifyFrame, which starts the network
+and waits for it. CopyFrameProps copies the scores to the clip without Python code.
+
+The first half of a segment's frames also requests the samples of the next segment, a few at a
+time. The network then runs in the background while the second half leaves.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from dover_plugin.analysis.segments import Segment
+from dover_plugin.errors import DoverError
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.sampling import VIEW, fragment_size
+from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, picture
+from dover_plugin.scores import Scores
+from vs_filter.colour import Colour, checker, readable, to_rgb
+from vs_filter.notices import notice
+from vs_filter.scorers import SegmentScorer
+from vs_filter.scoring import Jobs, Plan
+
+PIECE = 10_000  # the time of SelectEvery grows with the square of its offsets
+BATCHES = 8  # requests for the samples of the next segment
+SLOTS = 2 * BATCHES  # parts of a segment; each of the first half requests one batch
+
+
+def check_clip(clip: vs.VideoNode) -> None:
+    """Raise ValueError for clips that cannot be scored."""
+    if not isinstance(clip, vs.VideoNode):
+        raise ValueError(f"clip must be a VideoNode, got {type(clip).__name__}.")
+    if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
+        raise ValueError(
+            "The format or size of the clip varies. Make it constant first, for example with "
+            "core.resize.Bicubic(clip, 1920, 1080, format=vs.YUV420P8), or score its parts."
+        )
+    height, width = fragment_size(clip.height, clip.width)
+    if height * width > MAX_ENLARGED_PIXELS:
+        raise ValueError(
+            f"Frames of {clip.width}x{clip.height} are too narrow: enlarged to a short side of "
+            f"{VIEW} they would be {width}x{height}. Crop or scale the clip first."
+        )
+
+
+class SegmentNodes:
+    """The nodes of one clip.
+
+    Args:
+        clip: clip of constant format and size.
+        segments: segments that cover it.
+        scorer: runs the network.
+        default: matrix and range of frames that state none.
+        props: properties of a segment, from its index, its frames and its scores.
+    """
+
+    def __init__(
+        self,
+        clip: vs.VideoNode,
+        segments: Sequence[Segment],
+        scorer: SegmentScorer,
+        default: Colour,
+        props: Callable[[int, Segment, Scores], dict[str, Any]],
+    ) -> None:
+        self._clip, self._segments, self._props = clip, segments, props
+        self._plan = Plan(segments, clip.height, clip.width, scorer)
+        fps = float(clip.fps) or None
+        info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
+        self._jobs = Jobs(self._plan, info, scorer)
+        self._reduced = self._reduce(default)
+        self.scores = self._score()
+
+    def broadcast(
+        self, scores: vs.VideoNode, props: Sequence[str], *, prefetch: bool
+    ) -> vs.VideoNode:
+        """The clip with the properties of each segment's small frame on all of its frames.
+
+        Args:
+            scores: one small frame per segment, made from ``self.scores``.
+            props: names of the properties.
+            prefetch: score the next segment while frames leave.
+        """
+        if prefetch and len(self._segments) > 1:
+            small, source = self._ahead(scores), _slots(self._segments)
+        else:
+            small, source = scores, [n for n, s in enumerate(self._segments) for _ in range(*s)]
+        return vs.core.std.CopyFrameProps(self._clip, select(small, source), props=list(props))
+
+    def _reduce(self, default: Colour) -> vs.VideoNode:
+        """A node whose frame i is the i-th sample of all segments, 224x224 RGB24."""
+        core, plan, clip = vs.core, self._plan, self._clip
+        if getattr(clip, "gpu_resident", False):
+            clip = core.std.GPUDownload(clip)
+        check = checker(notice)
+        frames = plan.frames()
+        gathered = readable(select(clip, frames))
+        blank = core.std.BlankClip(
+            width=VIEW, height=VIEW, format=vs.RGB24, length=len(frames), keep=True
+        )
+
+        def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            check(f[0])
+            pick = plan.pick(n)
+            small = picture(to_rgb(f[0], default), pick.sample, pick.draw)
+            out = f[1].copy()
+            for plane in range(3):
+                np.asarray(out[plane])[:] = small[..., plane]
+            return out
+
+        return core.std.ModifyFrame(blank, [gathered, blank], reduce)
+
+    def _score(self) -> vs.VideoNode:
+        """One small frame per segment with its properties."""
+        core, jobs, count = vs.core, self._jobs, self._plan.per_segment
+        columns = [
+            core.std.SelectEvery(self._reduced, cycle=count, offsets=[i], modify_duration=False)
+            for i in range(count)
+        ]
+        tiny = core.std.BlankClip(
+            width=16,
+            height=16,
+            format=vs.GRAY8,
+            length=len(self._segments),
+            fpsnum=self._clip.fps_num,
+            fpsden=self._clip.fps_den,
+            keep=True,
+        )
+
+        def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            jobs.place(n, ((i, _pixels(frame)) for i, frame in enumerate(f[1:])))
+            return wait(n, f[0])
+
+        def wait(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+            out = f.copy()
+            for name, value in self._properties(n).items():
+                out.props[name] = value
+            return out
+
+        heavy = core.std.ModifyFrame(tiny, [tiny, *columns], run)
+        light = core.std.ModifyFrame(tiny, tiny, wait)
+        # A scored segment must not request its frames again after the cache was emptied.
+        return core.std.FrameEval(
+            tiny, lambda n: light if jobs.known(n) else heavy, clip_src=[light, heavy]
+        )
+
+    def _ahead(self, scores: vs.VideoNode) -> vs.VideoNode:
+        """SLOTS small frames per segment; the first half requests samples of the next segment."""
+        core, jobs = vs.core, self._jobs
+        count, total = self._plan.per_segment, len(self._segments)
+        size = -(-count // BATCHES)
+        slots = [divmod(s, SLOTS) for s in range(SLOTS * total)]
+        plain = select(scores, [n for n, _ in slots])
+
+        def wanted(slot: int) -> tuple[int, range] | None:
+            n, batch = slots[slot]
+            if batch >= BATCHES or n + 1 == total:
+                return None
+            return n + 1, range(batch * size, min(count, (batch + 1) * size))
+
+        places = [wanted(slot) or (0, range(size)) for slot in range(len(slots))]
+        inputs = [
+            select(
+                self._reduced, [n * count + min(batch.start + i, count - 1) for n, batch in places]
+            )
+            for i in range(size)
+        ]
+
+        def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            segment, batch = places[n]
+            jobs.place(segment, zip(batch, map(_pixels, f[1:]), strict=False))
+            return f[0]
+
+        requesting = core.std.ModifyFrame(plain, [plain, *inputs], place)
+
+        def choose(n: int) -> vs.VideoNode:
+            batch = wanted(n)
+            return requesting if batch and not jobs.known(batch[0]) else plain
+
+        return core.std.FrameEval(plain, choose, clip_src=[plain, requesting])
+
+    def _properties(self, n: int) -> dict[str, Any]:
+        segment = self._segments[n]
+        try:
+            scores = self._jobs.result(n)
+        except DoverError as error:
+            raise vs.Error(f"dover: {error}") from None
+        except Exception as error:
+            raise vs.Error(
+                f"dover: Frames {segment.start} to {segment.end - 1} cannot be scored "
+                f"({type(error).__name__}: {error}). Run 'dover doctor', or try engine='torch'."
+            ) from None
+        for warning in scores.warnings:
+            notice(warning)
+        return self._props(n, segment, scores)
+
+
+def select(clip: vs.VideoNode, frames: Sequence[int]) -> vs.VideoNode:
+    """A node with any frames of a clip in any order."""
+    core = vs.core
+    if clip.num_frames == 1:
+        clip = clip + clip  # SelectEvery needs a cycle of at least two
+    return core.std.Splice(
+        [
+            core.std.SelectEvery(
+                clip,
+                cycle=clip.num_frames,
+                offsets=list(frames[start : start + PIECE]),
+                modify_duration=False,
+            )
+            for start in range(0, len(frames), PIECE)
+        ]
+    )
+
+
+def _slots(segments: Sequence[Segment]) -> list[int]:
+    """The slot of each frame."""
+    return [
+        n * SLOTS + SLOTS * (frame - s.start) // (s.end - s.start)
+        for n, s in enumerate(segments)
+        for frame in range(*s)
+    ]
+
+
+def _pixels(frame: vs.VideoFrame) -> Any:
+    return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
