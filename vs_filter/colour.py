@@ -19,6 +19,7 @@ UNKNOWN = 2  # matrix of a frame that states none; codes of ITU-T H.273
 MATRICES = (1, 2, 4, 5, 6, 7, 9)  # YUV matrices that swscale converts
 BIT_DEPTH = 16  # the highest depth of integers that swscale and VapourSynth's resize support
 SUBSAMPLINGS = {(0, 0): 444, (1, 0): 422, (1, 1): 420, (0, 1): 440, (2, 0): 411, (2, 2): 410}
+SQUARE = 0.01  # aspect ratios of pixels that differ less from 1 are not worth a warning
 LIMITED, FULL = 1, 2  # FFmpeg's codes of the range
 
 type Matrix = Literal["decord", "resolution"]
@@ -123,7 +124,7 @@ def checker(notice: Callable[[str], None]) -> Callable[[vs.VideoFrame], None]:
         if transfer:
             notice(f"HDR ({transfer}) is scored as stored, without tone mapping")
         width, height = (int(f.props.get(name, 1)) for name in ("_SARNum", "_SARDen"))
-        if width != height and min(width, height) > 0:
+        if min(width, height) > 0 and abs(width / height - 1) > SQUARE:
             notice(
                 f"pixels have an aspect ratio of {width}:{height}; the clip is scored as stored, "
                 "as is the file. Scale it to square pixels to compare it with such clips"

@@ -55,6 +55,7 @@ def dover(
     clip: vs.VideoNode,
     *,
     segment: Segmentation = DEFAULT_SEGMENT,
+    overlap: int | str = 0,
     matrix: Matrix = "decord",
     prefetch: bool | None = None,
     scorer: "Scorer | None" = None,
@@ -69,6 +70,8 @@ def dover(
         clip: clip of constant format and size.
         segment: frames per segment, "10s", "scenes", a list of first frames, or a file; see
             segments.find_segments. A remainder shorter than half a segment joins the last segment.
+        overlap: frames or seconds ("1s") that segments of a fixed length share. Scores then change
+            from frame to frame: they are interpolated between the centres of the segments.
         matrix: matrix of frames without _Matrix: "decord" (BT.601) or "resolution" (BT.709 from 720
             rows).
         prefetch: score the next segment in the background while frames of this one leave. By
@@ -86,7 +89,7 @@ def dover(
         vapoursynth.Error: invalid settings, weights or format.
     """
     props = _check_props(props)
-    segments = segments_of(clip, segment, matrix)
+    segments = segments_of(clip, segment, matrix, overlap)
     ahead = not names_chunks(segment) if prefetch is None else prefetch
     nodes = nodes_of(clip, segments, choose_scorer("dover", scorer, options), matrix)
     return nodes.broadcast(nodes.scores, props, prefetch=ahead)
@@ -97,6 +100,7 @@ def dover_segments(
     clip: vs.VideoNode,
     *,
     segment: Segmentation = DEFAULT_SEGMENT,
+    overlap: int | str = 0,
     matrix: Matrix = "decord",
     scorer: "Scorer | None" = None,
     **options: Unpack[ModelOptions],
@@ -109,16 +113,18 @@ def dover_segments(
         A 16x16 GRAY8 clip with one frame per segment. Its frame rate is that of the clip; the
         properties _AbsoluteTime and _DurationNum / _DurationDen are the time of the segment.
     """
-    segments = segments_of(clip, segment, matrix)
+    segments = segments_of(clip, segment, matrix, overlap)
     return nodes_of(clip, segments, choose_scorer("dover_segments", scorer, options), matrix).scores
 
 
-def segments_of(clip: vs.VideoNode, segment: Segmentation, matrix: str) -> list[Segment]:
+def segments_of(
+    clip: vs.VideoNode, segment: Segmentation, matrix: str, overlap: int | str = 0
+) -> list[Segment]:
     """The segments of a clip, after checks of its format and of the settings."""
     check_clip(clip)
     if matrix not in ("decord", "resolution"):
         raise ValueError(f"Invalid matrix {matrix!r}; use 'decord' or 'resolution'.")
-    return find_segments(clip, segment)
+    return find_segments(clip, segment, overlap)
 
 
 def nodes_of(

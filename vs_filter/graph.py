@@ -21,11 +21,12 @@ from dover_plugin.preprocessing.sampling import VIEW, fragment_size
 from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, picture
 from dover_plugin.scores import Scores
 from vs_filter.colour import Colour, checker, readable, to_rgb
+from vs_filter.curve import interpolate, owned_frames
 from vs_filter.notices import notice
 from vs_filter.scorers import SegmentScorer
 from vs_filter.scoring import Jobs, Plan
+from vs_filter.selection import select
 
-PIECE = 10_000  # the time of SelectEvery grows with the square of its offsets
 BATCHES = 8  # requests for the samples of the next segment
 SLOTS = 2 * BATCHES  # parts of a segment; each of the first half requests one batch
 
@@ -79,16 +80,28 @@ class SegmentNodes:
     ) -> vs.VideoNode:
         """The clip with the properties of each segment's small frame on all of its frames.
 
+        Numbers of segments that overlap are interpolated between the centres of the segments.
+
         Args:
             scores: one small frame per segment, made from ``self.scores``.
             props: names of the properties.
             prefetch: score the next segment while frames leave.
         """
-        if prefetch and len(self._segments) > 1:
-            small, source = self._ahead(scores), _slots(self._segments)
+        segments, total = self._segments, self._clip.num_frames
+        regions = owned_frames(segments, total)
+        if prefetch and len(segments) > 1:
+            small, source = self._ahead(scores), _slots(regions)
         else:
-            small, source = scores, [n for n, s in enumerate(self._segments) for _ in range(*s)]
-        return vs.core.std.CopyFrameProps(self._clip, select(small, source), props=list(props))
+            small, source = scores, [n for n, frames in enumerate(regions) for _ in frames]
+        spread = select(small, source)
+        if segments[0].end > segments[min(1, len(segments) - 1)].start:
+            spread = interpolate(scores, spread, segments, total)
+        return vs.core.std.CopyFrameProps(self._clip, spread, props=list(props))
+
+    def overall(self, n: int) -> float | None:
+        """The overall score of segment ``n``, None if it is not known yet."""
+        scores = self._jobs.finished(n)
+        return None if scores is None else scores.overall
 
     def _reduce(self, default: Colour) -> vs.VideoNode:
         """A node whose frame i is the i-th sample of all segments, 224x224 RGB24."""
@@ -198,30 +211,12 @@ class SegmentNodes:
         return self._props(n, segment, scores)
 
 
-def select(clip: vs.VideoNode, frames: Sequence[int]) -> vs.VideoNode:
-    """A node with any frames of a clip in any order."""
-    core = vs.core
-    if clip.num_frames == 1:
-        clip = clip + clip  # SelectEvery needs a cycle of at least two
-    return core.std.Splice(
-        [
-            core.std.SelectEvery(
-                clip,
-                cycle=clip.num_frames,
-                offsets=list(frames[start : start + PIECE]),
-                modify_duration=False,
-            )
-            for start in range(0, len(frames), PIECE)
-        ]
-    )
-
-
-def _slots(segments: Sequence[Segment]) -> list[int]:
+def _slots(regions: Sequence[range]) -> list[int]:
     """The slot of each frame."""
     return [
-        n * SLOTS + SLOTS * (frame - s.start) // (s.end - s.start)
-        for n, s in enumerate(segments)
-        for frame in range(*s)
+        n * SLOTS + SLOTS * (frame - frames.start) // len(frames)
+        for n, frames in enumerate(regions)
+        for frame in frames
     ]
 
 

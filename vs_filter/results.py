@@ -138,9 +138,11 @@ def _check_rule(below: float | None, quantile: float | None, worst: int | None, 
 def _joined(segments: list[Range]) -> list[Range]:
     ranges: list[Range] = []
     for segment in segments:
-        if ranges and ranges[-1].end == segment.start:
+        if ranges and ranges[-1].end >= segment.start:
             last = ranges.pop()
-            ranges.append(Range(last.start, segment.end, min(last.score, segment.score)))
+            ranges.append(
+                Range(last.start, max(last.end, segment.end), min(last.score, segment.score))
+            )
         else:
             ranges.append(segment)
     return ranges

@@ -130,6 +130,11 @@ class Jobs:
         """
         return self._jobs[n].result()
 
+    def finished(self, n: int) -> Scores | None:
+        """The scores of segment ``n``, None if there are none yet."""
+        job = self._jobs.get(n)
+        return job.result() if job is not None and job.done() and not job.exception() else None
+
     def _score(self, n: int, views: Sequence[Views]) -> Scores:
         start, end = self._plan.segments[n]
         clip = self._info

@@ -88,9 +88,9 @@ def write_scenes(
     Args:
         scenes: scenes in order, for example scored_ranges(clip).
         path: file to write.
-        kind: "keyframes" (a keyframe list, for vsview, Aegisub and segment=), "qpfile" (x264 and
-            x265), "chapters" (OGM chapters with the scores as names, for mkvmerge and vsview), or
-            "av1an" (its --scenes).
+        kind: "keyframes" (a keyframe list, for Aegisub and segment=), "qpfile" (x264, x265 and
+            vsview), "chapters" (OGM chapters with the scores as names, for mkvmerge and vsview),
+            or "av1an" (its --scenes).
         fps: frames per second; chapters need it.
 
     Raises:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 @expand_options
 def timeline(
-    video: Annotated[Path, typer.Argument(help="Video to score.")],
+    video: Annotated[
+        Path,
+        typer.Argument(
+            help="Video to score, or a .json file of vspipe --json whose scores are shown."
+        ),
+    ],
     model: ModelOptions,
     segments: Annotated[
         str,
@@ -63,22 +68,16 @@ def timeline(
     ] = None,
 ) -> None:
     """Score a video segment by segment."""
-    from dover_plugin.analysis.segments import cut
-    from dover_plugin.analysis.timeline import Timeline
+    from dover_plugin.errors import SettingsError
     from dover_plugin.reporting.timeline_tables import write_rows, write_timeline
 
     check_new(output)
     check_new(plot, PICTURES)
     check_new(html, (".html",))
-    source = model.open_video(video)
-    with progress_bars() as bars:
-        scorer = model.load_scorer(bars)
-        finding = bars.add_task("finding scenes", total=None, visible=segments == "scenes")
-        cuts = cut(source, segments, overlap)
-        bars.remove_task(finding)
-        scored = scorer.timeline(source, segments=cuts)
-        parts = list(bars.track(scored, len(cuts), description="scoring segments"))
-    found = Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
+    recorded = video.suffix.lower() == ".json"
+    if recorded and html:
+        raise SettingsError("An HTML report needs the video, got a .json file. Use --plot.")
+    found = _recorded(video) if recorded else _scored(video, model, segments, overlap)
     with open_output(output) as stream:
         if output_format == "json":
             write_timeline(found, stream)
@@ -96,6 +95,27 @@ def timeline(
 
         write_report(timeline_report(found), html)
     raise typer.Exit(OK)
+
+
+def _recorded(file: Path) -> "Timeline":
+    from dover_plugin.analysis.recorded import read_properties
+
+    return read_properties(file)
+
+
+def _scored(video: Path, model: ModelOptions, segments: str, overlap: str) -> "Timeline":
+    from dover_plugin.analysis.segments import cut
+    from dover_plugin.analysis.timeline import Timeline
+
+    source = model.open_video(video)
+    with progress_bars() as bars:
+        scorer = model.load_scorer(bars)
+        finding = bars.add_task("finding scenes", total=None, visible=segments == "scenes")
+        cuts = cut(source, segments, overlap)
+        bars.remove_task(finding)
+        scored = scorer.timeline(source, segments=cuts)
+        parts = list(bars.track(scored, len(cuts), description="scoring segments"))
+    return Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
 
 
 def _print(found: "Timeline", stream: "TextIO") -> None:
