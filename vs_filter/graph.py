@@ -27,7 +27,7 @@ from vs_filter.scorers import SegmentScorer
 from vs_filter.scoring import Jobs, Plan
 from vs_filter.selection import select
 
-BATCHES = 8  # requests for the samples of the next segment
+BATCHES = 32  # requests for the samples of the next segment; more are smoother
 SLOTS = 2 * BATCHES  # parts of a segment; each of the first half requests one batch
 
 
