@@ -85,8 +85,11 @@ class Scorer:
     ) -> None:
         _check_settings(seed, repeats, decoder)
         self.calibration = calibration.choose(fusion, published(model).model)
-        network, sha256 = load.load_network(model, store.find(model, weights))
-        self.engine: Engine = make_engine(engine, network, device, precision, sha256)
+        file = store.find(model, weights)
+        sha256 = load.digest_of(model, file)
+        self.engine: Engine = make_engine(
+            engine, lambda: load.load_network(model, file)[0], model, device, precision, sha256
+        )
         self.decoder = decoder
         self.read_options = ReadOptions(
             decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged
