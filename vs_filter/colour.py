@@ -123,6 +123,8 @@ def checker(notice: Callable[[str], None]) -> Callable[[vs.VideoFrame], None]:
         transfer = HDR_TRANSFERS.get(int(f.props.get("_Transfer", 2)))
         if transfer:
             notice(f"HDR ({transfer}) is scored as stored, without tone mapping")
+        if f.props.get("Rotation", 0):
+            notice("frames are scored as stored, not rotated as a player shows them")
         width, height = (int(f.props.get(name, 1)) for name in ("_SARNum", "_SARDen"))
         if min(width, height) > 0 and abs(width / height - 1) > SQUARE:
             notice(

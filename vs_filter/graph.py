@@ -4,8 +4,8 @@ No callback requests a frame. SelectEvery gathers the sampled frames, and each i
 size of the views. All frames of a segment are inputs of one ModifyFrame, which starts the network
 and waits for it. CopyFrameProps copies the scores to the clip without Python code.
 
-The first half of a segment's frames also requests the samples of the next segment, a few at a
-time. The network then runs in the background while the second half leaves.
+The first half of a segment's frames also requests the samples of the next segment. The network
+then runs in the background while the second half leaves.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,8 +27,10 @@ from vs_filter.scorers import SegmentScorer
 from vs_filter.scoring import Jobs, Plan
 from vs_filter.selection import select
 
-BATCHES = 32  # requests for the samples of the next segment; more are smoother
-SLOTS = 2 * BATCHES  # parts of a segment; each of the first half requests one batch
+BATCHES = 32  # requests for the samples of the next segment
+LATE = 4  # parts of a segment after the batches, in which missing samples are requested
+SLOTS = 2 * (BATCHES + 1)  # parts of a segment; the second to the middle one request a batch each
+BESTSOURCE = "RepeatField"  # property by which frames of BestSource, with four decoders, are known
 
 
 def check_clip(clip: vs.VideoNode) -> None:
@@ -71,6 +73,7 @@ class SegmentNodes:
         self._plan = Plan(segments, clip.height, clip.width, scorer)
         fps = float(clip.fps) or None
         info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
+        self._several_decoders: bool | None = None  # not known before the first frame
         self._jobs = Jobs(self._plan, info, scorer)
         self._reduced = self._reduce(default)
         self.scores = self._score()
@@ -117,6 +120,7 @@ class SegmentNodes:
 
         def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             check(f[0])
+            self._several_decoders = BESTSOURCE in f[0].props
             pick = plan.pick(n)
             small = picture(to_rgb(f[0], default), pick.sample, pick.draw)
             out = f[1].copy()
@@ -143,9 +147,12 @@ class SegmentNodes:
             keep=True,
         )
 
-        def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             jobs.place(n, ((i, _pixels(frame)) for i, frame in enumerate(f[1:])))
-            return wait(n, f[0])
+            return f[0]
+
+        def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            return wait(n, place(n, f))
 
         def wait(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
             out = f.copy()
@@ -155,45 +162,57 @@ class SegmentNodes:
 
         heavy = core.std.ModifyFrame(tiny, [tiny, *columns], run)
         light = core.std.ModifyFrame(tiny, tiny, wait)
+        self._gathered = core.std.ModifyFrame(tiny, [tiny, *columns], place)
         # A scored segment must not request its frames again after the cache was emptied.
         return core.std.FrameEval(
             tiny, lambda n: light if jobs.known(n) else heavy, clip_src=[light, heavy]
         )
 
     def _ahead(self, scores: vs.VideoNode) -> vs.VideoNode:
-        """SLOTS small frames per segment; the first half requests samples of the next segment."""
+        """SLOTS small frames per segment, which also request samples of the next segment.
+
+        Sources with several decoders read a batch per slot. With other sources a batch would cost
+        two seeks, so they read all samples at once.
+        """
         core, jobs = vs.core, self._jobs
         count, total = self._plan.per_segment, len(self._segments)
         size = -(-count // BATCHES)
         slots = [divmod(s, SLOTS) for s in range(SLOTS * total)]
         plain = select(scores, [n for n, _ in slots])
-
-        def wanted(slot: int) -> tuple[int, range] | None:
-            n, batch = slots[slot]
-            if batch >= BATCHES or n + 1 == total:
-                return None
-            return n + 1, range(batch * size, min(count, (batch + 1) * size))
-
-        places = [wanted(slot) or (0, range(size)) for slot in range(len(slots))]
+        following = [min(n + 1, total - 1) for n, _ in slots]
+        batches = [
+            range(start, min(count, start + size))
+            for start in (size * min(slot - 1, BATCHES - 1) if slot else 0 for _, slot in slots)
+        ]
         inputs = [
             select(
-                self._reduced, [n * count + min(batch.start + i, count - 1) for n, batch in places]
+                self._reduced,
+                [
+                    n * count + min(batch.start + i, count - 1)
+                    for n, batch in zip(following, batches, strict=True)
+                ],
             )
             for i in range(size)
         ]
 
-        def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-            segment, batch = places[n]
-            jobs.place(segment, zip(batch, map(_pixels, f[1:]), strict=False))
+        def place_batch(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            jobs.place(following[n], zip(batches[n], map(_pixels, f[1:]), strict=False))
             return f[0]
 
-        requesting = core.std.ModifyFrame(plain, [plain, *inputs], place)
+        batch = core.std.ModifyFrame(plain, [plain, *inputs], place_batch)
+        rest = select(self._gathered, following)
+        whole = core.std.ModifyFrame(plain, [plain, rest], _first)
 
         def choose(n: int) -> vs.VideoNode:
-            batch = wanted(n)
-            return requesting if batch and not jobs.known(batch[0]) else plain
+            segment, slot = slots[n]
+            idle = not 1 <= slot <= BATCHES + LATE or segment + 1 == total
+            if idle or self._several_decoders is None or jobs.known(segment + 1):
+                return plain
+            start, end = self._segments[segment]
+            gradual = self._several_decoders and slot <= BATCHES and end - start >= SLOTS
+            return batch if gradual else whole
 
-        return core.std.FrameEval(plain, choose, clip_src=[plain, requesting])
+        return core.std.FrameEval(plain, choose, clip_src=[plain, batch, whole])
 
     def _properties(self, n: int) -> dict[str, Any]:
         segment = self._segments[n]
@@ -218,6 +237,11 @@ def _slots(regions: Sequence[range]) -> list[int]:
         for n, frames in enumerate(regions)
         for frame in frames
     ]
+
+
+def _first(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    del n
+    return f[0]
 
 
 def _pixels(frame: vs.VideoFrame) -> Any:
