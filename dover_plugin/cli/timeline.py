@@ -84,7 +84,7 @@ def timeline(
         elif output_format == "csv":
             write_rows(found.rows(), stream)
         else:
-            _print(found, stream)
+            _print(found, stream, recorded=recorded)
     if plot:
         from dover_plugin.reporting.plots import draw_timeline
         from dover_plugin.reporting.style import save_figure
@@ -118,7 +118,7 @@ def _scored(video: Path, model: ModelOptions, segments: str, overlap: str) -> "T
     return Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
 
 
-def _print(found: "Timeline", stream: "TextIO") -> None:
+def _print(found: "Timeline", stream: "TextIO", *, recorded: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -150,4 +150,8 @@ def _print(found: "Timeline", stream: "TextIO") -> None:
     console.print(f"worst: {', '.join(places)}", soft_wrap=True)
     for warning in found.warnings():
         console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
-    console.print(Text(settings_line(found.settings), "dim"), soft_wrap=True)
+    used = found.settings
+    line = (
+        f"{used.model} ({used.weights_sha256[:8]}), {used.fusion} fusion, recorded by VapourSynth"
+    )
+    console.print(Text(line if recorded else settings_line(used), "dim"), soft_wrap=True)
