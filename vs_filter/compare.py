@@ -63,7 +63,7 @@ def dover_compare(
         after: an encode or a list of encodes, with the source's number of frames.
         segment: see dover.
         matrix: see dover.
-        prefetch: see dover; it applies to ``after``.
+        prefetch: see dover; both clips are scored ahead.
         scorer: see dover.
         options: see dover.
 
@@ -81,7 +81,9 @@ def dover_compare(
     compared = _compare(before, clips, segment, matrix, chosen)
     ahead = not names_chunks(segment) if prefetch is None else prefetch
     props = (*PROPS, *DIFFERENCE_PROPS)
-    found = [nodes.broadcast(scores, props, prefetch=ahead) for nodes, scores in compared]
+    found = [
+        new.broadcast(scores, props, prefetch=ahead, also=[old]) for old, new, scores in compared
+    ]
     return found[0] if one else found
 
 
@@ -125,7 +127,7 @@ def dover_compare_segments(
     one = isinstance(after, vs.VideoNode)
     clips = [after] if isinstance(after, vs.VideoNode) else after
     chosen = choose_scorer("dover_compare_segments", scorer, options)
-    found = [scores for _, scores in _compare(before, clips, segment, matrix, chosen)]
+    found = [scores for _, _, scores in _compare(before, clips, segment, matrix, chosen)]
     return found[0] if one else found
 
 
@@ -135,8 +137,8 @@ def _compare(
     segment: Segmentation,
     matrix: Matrix,
     scorer: SegmentScorer,
-) -> list[tuple[SegmentNodes, vs.VideoNode]]:
-    """For each encode its nodes, and one small frame per segment with the differences."""
+) -> list[tuple[SegmentNodes, SegmentNodes, vs.VideoNode]]:
+    """For each encode the source's nodes, its own, and one small frame per segment."""
     segments = segments_of(before, segment, matrix)
     sources: dict[Colour, SegmentNodes] = {}  # encodes may add different colours to the source
     compared = []
@@ -151,8 +153,9 @@ def _compare(
         if of_before not in sources:
             sources[of_before] = nodes_of(before, segments, scorer, matrix, of_before)
         new = nodes_of(after, segments, scorer, matrix, of_after)
-        pair = [sources[of_before].scores, new.scores]
-        compared.append((new, vs.core.std.ModifyFrame(new.scores, pair, _subtract)))
+        old = sources[of_before]
+        scores = vs.core.std.ModifyFrame(new.scores, [old.scores, new.scores], _subtract)
+        compared.append((old, new, scores))
     return compared
 
 

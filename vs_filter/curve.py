@@ -9,13 +9,18 @@ from dover_plugin.analysis.segments import Segment
 from vs_filter.selection import select
 
 
+def overlapping(segments: Sequence[Segment]) -> bool:
+    """Whether consecutive segments share frames."""
+    return len(segments) > 1 and segments[0].end > segments[1].start
+
+
 def owned_frames(segments: Sequence[Segment], total: int) -> list[range]:
     """The frames whose latest needed segment each one is; together they cover the clip.
 
     Without overlap these are the frames of the segments. With overlap, a frame needs the segments
     with the nearest centres before and after it.
     """
-    if segments[0].end <= segments[min(1, len(segments) - 1)].start:
+    if not overlapping(segments):
         return [range(*segment) for segment in segments]
     # the frames after the last centre need no other segment
     bounds = [0, *(int(_centre(s)) + 1 for s in segments[:-1]), total]

@@ -21,7 +21,7 @@ from dover_plugin.preprocessing.sampling import VIEW, fragment_size
 from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, picture
 from dover_plugin.scores import Scores
 from vs_filter.colour import Colour, checker, readable, to_rgb
-from vs_filter.curve import interpolate, owned_frames
+from vs_filter.curve import interpolate, overlapping, owned_frames
 from vs_filter.notices import notice
 from vs_filter.scorers import SegmentScorer
 from vs_filter.scoring import Jobs, Plan
@@ -79,7 +79,12 @@ class SegmentNodes:
         self.scores = self._score()
 
     def broadcast(
-        self, scores: vs.VideoNode, props: Sequence[str], *, prefetch: bool
+        self,
+        scores: vs.VideoNode,
+        props: Sequence[str],
+        *,
+        prefetch: bool,
+        also: Sequence["SegmentNodes"] = (),
     ) -> vs.VideoNode:
         """The clip with the properties of each segment's small frame on all of its frames.
 
@@ -89,15 +94,17 @@ class SegmentNodes:
             scores: one small frame per segment, made from ``self.scores``.
             props: names of the properties.
             prefetch: score the next segment while frames leave.
+            also: other clips with the same segments to score ahead.
         """
         segments, total = self._segments, self._clip.num_frames
         regions = owned_frames(segments, total)
+        small, source = scores, [n for n, frames in enumerate(regions) for _ in frames]
         if prefetch and len(segments) > 1:
-            small, source = self._ahead(scores), _slots(regions)
-        else:
-            small, source = scores, [n for n, frames in enumerate(regions) for _ in frames]
+            small, source = vs.core.std.Interleave([scores] * SLOTS), _slots(regions)
+            for nodes in (*also, self):
+                small = nodes._request_ahead(small)
         spread = select(small, source)
-        if segments[0].end > segments[min(1, len(segments) - 1)].start:
+        if overlapping(segments):
             spread = interpolate(scores, spread, segments, total)
         return vs.core.std.CopyFrameProps(self._clip, spread, props=list(props))
 
@@ -168,51 +175,48 @@ class SegmentNodes:
             tiny, lambda n: light if jobs.known(n) else heavy, clip_src=[light, heavy]
         )
 
-    def _ahead(self, scores: vs.VideoNode) -> vs.VideoNode:
-        """SLOTS small frames per segment, which also request samples of the next segment.
+    def _request_ahead(self, slots: vs.VideoNode) -> vs.VideoNode:
+        """The same small frames, SLOTS per segment; they also request samples of the next segment.
 
         Sources with several decoders read a batch per slot. With other sources a batch would cost
         two seeks, so they read all samples at once.
         """
-        core, jobs = vs.core, self._jobs
-        count, total = self._plan.per_segment, len(self._segments)
-        size = -(-count // BATCHES)
-        slots = [divmod(s, SLOTS) for s in range(SLOTS * total)]
-        plain = select(scores, [n for n, _ in slots])
-        following = [min(n + 1, total - 1) for n, _ in slots]
-        batches = [
-            range(start, min(count, start + size))
-            for start in (size * min(slot - 1, BATCHES - 1) if slot else 0 for _, slot in slots)
-        ]
+        core, jobs, count = vs.core, self._jobs, self._plan.per_segment
+        last, size = len(self._segments) - 1, -(-count // BATCHES)
+        samples = self._reduced[count:] + self._reduced[-count:]  # of the next segment
+        batches = [range(size * b, min(count, size * (b + 1))) for b in range(BATCHES)]
+        of_slot = [batches[min(max(slot - 1, 0), BATCHES - 1)] for slot in range(SLOTS)]
         inputs = [
-            select(
-                self._reduced,
-                [
-                    n * count + min(batch.start + i, count - 1)
-                    for n, batch in zip(following, batches, strict=True)
-                ],
+            core.std.SelectEvery(
+                samples,
+                cycle=count,
+                offsets=[min(batch.start + i, count - 1) for batch in of_slot],
+                modify_duration=False,
             )
             for i in range(size)
         ]
 
-        def place_batch(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-            jobs.place(following[n], zip(batches[n], map(_pixels, f[1:]), strict=False))
+        def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            segment, slot = divmod(n, SLOTS)
+            pictures = zip(of_slot[slot], map(_pixels, f[1:]), strict=False)
+            jobs.place(min(segment + 1, last), pictures)
             return f[0]
 
-        batch = core.std.ModifyFrame(plain, [plain, *inputs], place_batch)
-        rest = select(self._gathered, following)
-        whole = core.std.ModifyFrame(plain, [plain, rest], _first)
+        batch = core.std.ModifyFrame(slots, [slots, *inputs], place)
+        following = self._gathered[1:] + self._gathered[last]
+        every = core.std.Interleave([following] * SLOTS)
+        whole = core.std.ModifyFrame(slots, [slots, every], _first)
 
         def choose(n: int) -> vs.VideoNode:
-            segment, slot = slots[n]
-            idle = not 1 <= slot <= BATCHES + LATE or segment + 1 == total
+            segment, slot = divmod(n, SLOTS)
+            idle = not 1 <= slot <= BATCHES + LATE or segment == last
             if idle or self._several_decoders is None or jobs.known(segment + 1):
-                return plain
+                return slots
             start, end = self._segments[segment]
             gradual = self._several_decoders and slot <= BATCHES and end - start >= SLOTS
             return batch if gradual else whole
 
-        return core.std.FrameEval(plain, choose, clip_src=[plain, batch, whole])
+        return core.std.FrameEval(slots, choose, clip_src=[slots, batch, whole])
 
     def _properties(self, n: int) -> dict[str, Any]:
         segment = self._segments[n]
