@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from dover_plugin.errors import SettingsError
+
 if TYPE_CHECKING:
     from dover_plugin.calibration import Fusion
 
@@ -19,6 +21,9 @@ COMPARABLE = (
     "seed",
     "reading",
 )
+
+UNKNOWN = "unknown"  # a setting that a recorded score does not state
+MAX_REPEATS = 20  # the views of all are held at once
 
 
 class ModelOptions(TypedDict, total=False):
@@ -84,6 +89,14 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
 def recorded_seed(seed: int | None, repeats: int) -> int | None:
     """The seed that is used and recorded: several draws need one, so None becomes 0."""
     return 0 if seed is None and repeats > 1 else seed
+
+
+def check_sampling(seed: int | None, repeats: int) -> None:
+    """Raise SettingsError for a seed or a number of repeats that is invalid."""
+    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
+        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
 
 
 def default_model() -> str:

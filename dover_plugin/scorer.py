@@ -19,7 +19,7 @@ from dover_plugin.engines.factory import Engine
 from dover_plugin.engines.lazy import LazyEngine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.io.source import Video, VideoInfo
-from dover_plugin.options import recorded_seed
+from dover_plugin.options import check_sampling, recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.preprocessing.views import Views, stream_views
 from dover_plugin.readers.pools import readers
@@ -27,7 +27,6 @@ from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
-MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
 
 
@@ -97,7 +96,7 @@ class Scorer:
         as_sequence: bool = False,
         fps: float | None = None,
     ) -> None:
-        _check_sampling(seed, repeats)
+        check_sampling(seed, repeats)
         self.read_options = ReadOptions(
             decoder=decoder,
             seed=recorded_seed(seed, repeats),
@@ -364,13 +363,6 @@ class Scorer:
                 f"frames of {info.width}x{info.height} are enlarged to a short side of {VIEW} "
                 "before fragments are cut"
             )
-
-
-def _check_sampling(seed: int | None, repeats: int) -> None:
-    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
-        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
 
 
 def _raw(maps: Maps, path: str | None) -> Raw:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dover_plugin.options import UNKNOWN
+
 if TYPE_CHECKING:
     from dover_plugin.scores import Settings
 
@@ -34,7 +36,7 @@ def settings_line(settings: "Settings") -> str:
     s = settings
     sampling = "centred" if s.seed is None else f"seed {s.seed}, {counted(s.repeats, 'sample')}"
     reading = f"{s.reading}, " if s.reading else ""
-    return (
-        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {sampling}, {reading}"
-        f"{s.engine} {s.precision} on {s.device}"
-    )
+    network = f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion"
+    if s.engine == UNKNOWN:
+        return f"{network}, recorded by VapourSynth"
+    return f"{network}, {sampling}, {reading}{s.engine} {s.precision} on {s.device}"

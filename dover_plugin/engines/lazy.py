@@ -3,11 +3,14 @@
 import threading
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import WeightsError
 from dover_plugin.weights import load, store
+
+if TYPE_CHECKING:
+    from dover_plugin.networks import Dover
 
 
 class LazyEngine:
@@ -59,7 +62,8 @@ class LazyEngine:
             return self._engine
 
     def _build(self) -> Engine:
-        network, sha256 = load.load_network(self._model, store.find(self._model, self._weights))
+        file = store.find(self._model, self._weights)
+        sha256 = load.digest_of(self._model, file)
         if self.weights_sha256 not in ("", sha256):
             raise WeightsError(
                 f"The weights of {self._model} here have SHA-256 {sha256}, and the scorer was made "
@@ -67,7 +71,12 @@ class LazyEngine:
             )
         self.weights_sha256 = sha256
         engine, device, precision = self._choice
-        return make_engine(engine, network, device, precision, sha256)
+
+        def network() -> "Dover":
+            loaded: Dover = load.load_network(self._model, file)[0]
+            return loaded
+
+        return make_engine(engine, network, self._model, device, precision, sha256)
 
     def __getstate__(self) -> dict[str, Any]:
         state = vars(self).copy()

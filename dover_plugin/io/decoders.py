@@ -8,6 +8,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.io.colour import rgb24
 from dover_plugin.io.cursor import Cursor
 from dover_plugin.io.damage import file_errors
 from dover_plugin.io.deinterlace import deinterlaced
@@ -98,8 +99,7 @@ class PyAvSource:
             VideoError: an HDR frame whose colours cannot be converted.
         """
         if not self.maps_tones:
-            picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-            return _upright(picture, frame)
+            return _upright(rgb24(frame), frame)
         rgb, white = deep_rgb(frame)
         mapper = tone_mapper(self._scan.info.hdr or "PQ", self._scan.primaries, white)
         return _upright(mapper(rgb), frame)
