@@ -13,6 +13,7 @@ from dover_plugin.io.open import open_source
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import in_words, scored, segments_field
+from fiftyone_plugin.low_quality import HIGH, LOW
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
@@ -38,7 +39,7 @@ class Place:
     Attributes:
         name: "overall", "technical" or "aesthetic".
         score: in [0, 1].
-        word: "low", "medium" or "high".
+        word: grade, from "bad" to "excellent".
         percentile: share of the scored samples of the collection with a lower score, in percent.
     """
 
@@ -91,6 +92,8 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
     places = []
     for name in SCORES:
         value = getattr(scores, name)
+        if value is None:  # the model has no such score
+            continue
         worse = len(peers.match(F(f"{field}.{name}") < value))
         share = 100 * worse / total if total else 0.0
         places.append(Place(name, value, in_words(value), share))
@@ -103,11 +106,23 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
         path=sample.filepath,
         model=scores.model,
         places=tuple(places),
-        advice=ADVICE[places[1].word, places[2].word],
+        advice=_advice(places),
         ranks=published,
         worst_segments=_worst(sample, field),
         warnings=tuple(scores.warnings or ()),
     )
+
+
+def _advice(places: list[Place]) -> str:
+    levels = {place.name: _level(place.score) for place in places}
+    if "technical" in levels and "aesthetic" in levels:
+        return ADVICE[levels["technical"], levels["aesthetic"]]
+    return f"The quality is {places[0].word}."
+
+
+def _level(score: float) -> str:
+    """The grade in three steps, for the advice."""
+    return "low" if score < LOW else "medium" if score < HIGH else "high"
 
 
 def quality_map(path: str, scorer: "Scorer") -> bytes:

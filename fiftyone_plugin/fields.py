@@ -13,7 +13,7 @@ from dover_plugin.scores import SCORES, Result
 
 DEFAULT_FIELD = "dover"
 FAILED_TAG = "dover:failed"
-LOW, HIGH = 1 / 3, 2 / 3
+GRADES = ("bad", "poor", "fair", "good", "excellent")  # equal fifths of [0, 1], as for MOS
 
 # The columns of a row of dover_plugin, less what a sample's own path and metadata say.
 SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
@@ -132,7 +132,7 @@ def document(result: Result) -> fo.DynamicEmbeddedDocument:
 
 
 def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
-    """Segments as temporal detections with a quality level and the three scores."""
+    """Segments as temporal detections with their grade and the three scores."""
     return fo.TemporalDetections(
         detections=[
             fo.TemporalDetection(
@@ -146,8 +146,8 @@ def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
 
 
 def in_words(score: float) -> str:
-    """Level of a score: low, medium or high."""
-    return "low" if score < LOW else "medium" if score < HIGH else "high"
+    """The grade of a score on the five-grade scale, from "bad" to "excellent"."""
+    return GRADES[min(int(score * len(GRADES)), len(GRADES) - 1)]
 
 
 def scored(samples: SampleCollection, field: str) -> fo.DatasetView:

@@ -3,7 +3,6 @@
 from base64 import b64encode
 from typing import Any
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
@@ -13,18 +12,17 @@ from dover_plugin.weights.store import find
 from fiftyone_plugin.explanation import Explanation, explain, quality_map
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
-from fiftyone_plugin.scoring import make_scorer, videos
+from fiftyone_plugin.scoring import make_scorer
+from fiftyone_plugin.targets import scorable
 
 
-class Explain(foo.Operator):  # type: ignore[misc]
+class Explain(forms.FormOperator):
     """Explains the scores of the open or selected sample."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "explain", "explain", "Scores, rank, worst segments and quality map of one video"
-        )
+    id = "explain"
+    label = "explain"
+    description = "Why a video has its score: faults, rank, worst segments and quality map"
+    button = "Explain"
 
     def resolve_placement(self, ctx: Any) -> types.Placement:
         """A button in the open sample."""
@@ -32,8 +30,7 @@ class Explain(foo.Operator):  # type: ignore[misc]
         button = types.Button(label="Explain video quality", icon=forms.ICON, prompt=True)
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Options of the quality map."""
         _current(ctx)
         if forms.field_input(ctx, inputs) is not None:
@@ -50,14 +47,12 @@ class Explain(foo.Operator):  # type: ignore[misc]
                     label="Weights",
                     description="Weights file that the video was scored with, if it is your own",
                 )
-        return forms.form(inputs, "explain", "Explain")
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Explain the scores and draw the map."""
         params = ctx.params
-        field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
-        samples = videos(ctx.dataset)
+        field = forms.chosen_field(ctx)
+        samples = scorable(ctx.dataset)
         sample = samples[_current(ctx)]
         found = explain(samples, sample, field)
         words, picture = in_markdown(found), None
@@ -69,18 +64,11 @@ class Explain(foo.Operator):  # type: ignore[misc]
                 words += f"\n\nNo map: {error}"
         return {"words": words, "map": picture}
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Text, then the map."""
-        outputs = types.Object()
         outputs.str("words", view=types.MarkdownView())
-        if ctx.results.get("map"):
-            outputs.str(
-                "map",
-                label="Local quality within this video",
-                view=types.ImageView(),
-            )
-        return types.Property(outputs, view=types.View(label="DOVER: this video"))
+        if results.get("map"):
+            outputs.str("map", label="Local quality within this video", view=types.ImageView())
 
     def __call__(
         self, sample_collection: SampleCollection, sample_id: str, *, field: str = DEFAULT_FIELD
@@ -95,7 +83,7 @@ class Explain(foo.Operator):  # type: ignore[misc]
         Raises:
             SettingsError: the sample has no scores.
         """
-        flat = videos(sample_collection)
+        flat = scorable(sample_collection)
         return explain(flat, flat[sample_id], field)
 
 
