@@ -1,7 +1,6 @@
 """Fields of scores in a dataset: schema, descriptions, sidebar, and views."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import fiftyone as fo
 from fiftyone import ViewField as F
@@ -10,6 +9,7 @@ from fiftyone.core.collections import SampleCollection
 from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import SCORES, Result
+from fiftyone_plugin.sidebar import place
 
 DEFAULT_FIELD = "dover"
 FAILED_TAG = "dover:failed"
@@ -77,7 +77,8 @@ def declare(dataset: fo.Dataset, field: str, *, segments: bool) -> None:
     for name in INDEXED:
         if f"{field}.{name}" not in present:
             dataset.create_index(f"{field}.{name}")
-    _add_to_sidebar(dataset, field, segments)
+    rest = [name for name in SUBFIELDS if name not in SHOWN]
+    place(dataset, field, list(SHOWN), rest, segments_field(field) if segments else None)
 
 
 def check_field(dataset: fo.Dataset, field: str) -> None:
@@ -180,30 +181,3 @@ def _declare_segments(dataset: fo.Dataset, field: str) -> None:
         path = f"{field}.detections.{name}"
         if not dataset.has_field(path):
             dataset.add_sample_field(path, fo.FloatField, description=SUBFIELDS[name][1])
-
-
-def _add_to_sidebar(dataset: fo.Dataset, field: str, segments: bool) -> None:
-    """Add one sidebar group with the scores and a folded one with the settings."""
-    config = dataset.app_config
-    if not config.sidebar_groups:
-        config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
-    rest = [name for name in SUBFIELDS if name not in SHOWN]
-    groups = {
-        field: [f"{field}.{name}" for name in SHOWN],
-        f"{field}: settings": [f"{field}.{name}" for name in rest],
-    }
-    if segments:
-        groups[field].append(segments_field(field))
-    ours = {path for paths in groups.values() for path in paths} | {field}
-    kept: list[Any] = []
-    for group in config.sidebar_groups:
-        group.paths = [path for path in group.paths if path not in ours]
-        if group.name not in groups:
-            kept.append(group)
-    added = [
-        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name == field)
-        for name, paths in groups.items()
-    ]
-    at = next((i + 1 for i, group in enumerate(kept) if group.name == "metadata"), len(kept))
-    config.sidebar_groups = [*kept[:at], *added, *kept[at:]]
-    dataset.save()

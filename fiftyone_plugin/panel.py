@@ -15,6 +15,7 @@ from dover_plugin.errors import DoverError, SettingsError
 from fiftyone_plugin import panel_view, plots, runs, statistics
 from fiftyone_plugin.fields import failed, score_fields, unscored
 from fiftyone_plugin.operators import forms
+from fiftyone_plugin.operators.refresh import show_fields
 from fiftyone_plugin.targets import scorable
 
 HELP = """
@@ -63,8 +64,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             self._show_run(ctx, run)
         if was_active and run is not None and not run.active:
             ctx.ops.notify(run.in_words(), variant="success" if run.good else "error")
-            for _ in range(2):  # see score_videos
-                ctx.trigger("reload_dataset")
+            show_fields(ctx, run.field)
 
     def on_change_view(self, ctx: Any) -> None:
         """Update for a new view, unless the panel itself narrowed it.

@@ -45,7 +45,7 @@ def histograms(found: dict[str, Histogram]) -> tuple[Data, Layout]:
             }
         )
         layout[f"xaxis{suffix}"] = _unit_axis(domain=domain, anchor=f"y{suffix}")
-        layout[f"yaxis{suffix}"] = _counts_axis(anchor=f"x{suffix}")
+        layout[f"yaxis{suffix}"] = _counts_axis(max(each.counts), anchor=f"x{suffix}")
         layout["annotations"].append(
             _label(f"<b>{name}</b>", domain[0], 1.16, SCREEN_COLOURS[name], size=13)
         )
@@ -58,7 +58,9 @@ def threshold(found: Histogram, name: str, limit: float | None) -> tuple[Data, L
     middles = bars["x"]
     if limit is not None:
         bars["marker"]["color"] = [LOW if x <= limit else SCREEN_COLOURS[name] for x in middles]
-    layout = _layout(x=_unit_axis(title=name), y=_counts_axis(title="videos"), top=24)
+    layout = _layout(
+        x=_unit_axis(title=name), y=_counts_axis(max(found.counts), title="videos"), top=24
+    )
     layout["bargap"] = 0.05
     layout["height"] = 190
     layout["shapes"] = [] if limit is None else [_line("x", limit, LOW, "solid")]
@@ -241,9 +243,10 @@ def _unit_axis(title: str | None = None, **more: Any) -> dict[str, Any]:
     return _axis(title=title, range=[0, 1], tickvals=[0, *BOUNDS, 1], **more)
 
 
-def _counts_axis(title: str | None = None, **more: Any) -> dict[str, Any]:
-    """An axis of whole numbers from 0."""
-    return _axis(title=title, rangemode="tozero", nticks=4, tickformat=",d", **more)
+def _counts_axis(most: int, title: str | None = None, **more: Any) -> dict[str, Any]:
+    """An axis of whole numbers from 0 to ``most``."""
+    ticks = {"dtick": 1} if most < 4 else {"nticks": 4}
+    return _axis(title=title, rangemode="tozero", tickformat=",d", **ticks, **more)
 
 
 def _axis(title: str | None = None, **more: Any) -> dict[str, Any]:

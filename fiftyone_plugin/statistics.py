@@ -15,7 +15,7 @@ from fiftyone_plugin.fields import scored, segments_field
 
 MAX_POINTS = 2000  # above this, samples are binned into cells
 CELLS = 40  # along each axis
-BINS = 40
+BINS = 20  # a quarter of a grade each
 _TOP = 1e-9  # so that a score of 1 is in the last bin
 _SHIFT = 1000  # packs three small numbers into one
 

@@ -17,6 +17,7 @@ from dover_plugin.weights.registry import DEFAULT_MODEL, Published
 from dover_plugin.weights.store import find
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, declare
 from fiftyone_plugin.operators import forms
+from fiftyone_plugin.operators.refresh import hide_segments, show_fields
 from fiftyone_plugin.operators.score_form import (
     ask_licence,
     ask_model,
@@ -113,8 +114,9 @@ class ScoreVideos(forms.FormOperator):
         scorable(samples, model_options(params)["model"])
         declare(ctx.dataset, name, segments=segments)
         Thread(target=_exhaust, args=(progress,), name="dover-score", daemon=True).start()
-        for _ in range(2):  # the App adds the group of the fields at the first, unfolds it then
-            ctx.trigger("reload_dataset")
+        show_fields(ctx, name)
+        if segments:
+            hide_segments(ctx, name)
         ctx.ops.open_panel(PANEL, layout="horizontal")
         return None
 
