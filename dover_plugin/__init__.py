@@ -11,6 +11,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from dover_plugin.analysis.change import Change
     from dover_plugin.analysis.comparison import Comparison, NotCompared, compare, compare_many
+    from dover_plugin.analysis.diagnosis import Diagnosis, Finding, diagnose
     from dover_plugin.analysis.segments import Segment, SegmentScores, cut
     from dover_plugin.analysis.timeline import Timeline
     from dover_plugin.batch.journal import Journal
@@ -37,6 +38,7 @@ _HOMES = {
     "calibration": ("Calibration",),
     "analysis.change": ("Change",),
     "analysis.comparison": ("Comparison", "NotCompared", "compare", "compare_many"),
+    "analysis.diagnosis": ("Diagnosis", "Finding", "diagnose"),
     "errors": (
         "DoverError",
         "EngineError",
@@ -65,9 +67,11 @@ __all__ = [
     "Calibration",
     "Change",
     "Comparison",
+    "Diagnosis",
     "DoverError",
     "EngineError",
     "Failure",
+    "Finding",
     "FrameSource",
     "Journal",
     "LicenceError",
@@ -91,6 +95,7 @@ __all__ = [
     "compare",
     "compare_many",
     "cut",
+    "diagnose",
     "open_source",
     "score_batch",
     "score_many",

@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from statistics import fmean, stdev
 
 from dover_plugin import __version__, calibration
+from dover_plugin.analysis.diagnosis import Diagnosis, diagnose
 from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines.factory import Engine, make_engine
@@ -201,6 +202,30 @@ class Scorer:
                 if number < len(chosen):
                     reading = pool.submit(next, made)
                 yield SegmentScores.of(segment, self.score_views(info, views), source.info)
+
+    def diagnose(
+        self,
+        video: Video,
+        seconds: float = 10.0,
+        *,
+        segments: Sequence[Segment] | None = None,
+    ) -> Diagnosis:
+        """Say what is wrong with a video; see analysis.diagnosis.diagnose.
+
+        Interlaced frames are diagnosed as they are stored, whatever ``deinterlace`` says.
+
+        Raises:
+            VideoError: it cannot be read.
+            SettingsError: no such length, or segments that lie outside of the video.
+        """
+        options = self.read_options
+        return diagnose(
+            video,
+            seconds,
+            segments=segments,
+            stream=options.stream,
+            allow_damaged=options.allow_damaged,
+        )
 
     def read(self, video: Video) -> VideoViews:
         """The first half of ``score``: what the networks are to look at, one Views per draw.

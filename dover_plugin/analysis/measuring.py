@@ -1,0 +1,156 @@
+"""One pass over a video that measures its frames for a diagnosis."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from dover_plugin.analysis import frame_measures as measure
+from dover_plugin.analysis.banding import Cambi
+from dover_plugin.analysis.faults import BARS
+from dover_plugin.analysis.segments import Segment
+from dover_plugin.io.decoders import PyAvSource
+from dover_plugin.io.filters import FilterChain
+from dover_plugin.io.source import FrameSource
+
+SPACING = 0.5  # seconds between the frames whose pixels are measured
+FEWEST = 8  # such frames per segment, where it has them
+USUAL_RATE = 25.0  # frames per second if the video does not state them
+STILL = 1.5  # levels by which the mean of a block may change in a repeated frame
+FREEZE = 2.0  # seconds without change, as in FFmpeg's freezedetect
+BLACK_SHARE = 0.98  # of the frame, as in FFmpeg's blackdetect
+INTERLACED = {"progressive": 0.0, "tff": 1.0, "bff": 1.0}
+
+EVERY_FRAME = ("level", "black", "interlaced", "still", "frozen", "duplicate")
+SAMPLED = (
+    "banding", "blockiness", "blur", "noise", "highlights", "clipped", "si", "ti", *BARS,
+)  # fmt: skip
+
+type Table = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame and what the next one is compared with."""
+
+    index: int
+    frame: VideoFrame  # owns the memory of the plane
+    plane: measure.Plane
+    means: measure.Luma
+
+
+def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
+    """Measure the frames of the segments, each decoded once.
+
+    Args:
+        source: the video.
+        segments: in order of their starts; they may overlap.
+
+    Returns:
+        (num_frames,) float64 by name, NaN where a frame was not measured. EVERY_FRAME covers all
+        frames of the segments, SAMPLED a frame each half second, at least FEWEST per segment.
+
+    Raises:
+        VideoError: a frame cannot be decoded.
+    """
+    info = source.info
+    rate = info.fps or USUAL_RATE
+    found = {name: np.full(info.num_frames, np.nan) for name in (*EVERY_FRAME, *SAMPLED)}
+    sampled = _sampled(segments, rate)
+    fields: FilterChain | None = None
+    edges: FilterChain | None = None
+    cambi = Cambi()
+    before: _Seen | None = None
+    wanted = sorted({index for segment in segments for index in range(*segment)})
+    for index, frame in _video_frames(source, wanted):
+        plane = measure.plane_of(frame)
+        seen = _Seen(index, frame, plane, plane.block_means())
+        _measure_change(seen, before, found)
+        fields = fields or FilterChain(frame, [("idet", "")])
+        _note_fields(fields.push(frame, index), found)
+        if index in sampled:
+            _measure_pixels(seen, before, found)
+            edges = edges or FilterChain(frame, [("blurdetect", "")])
+            for at, result in edges.push(frame, index):
+                found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
+            cambi.push(frame, index)
+        before = seen
+    if fields:
+        _note_fields(fields.finish(), found)
+    for index, value in cambi.finish().items():
+        found["banding"][index] = value
+    _find_freezes(found, round(FREEZE * rate))
+    return found
+
+
+def _sampled(segments: Sequence[Segment], rate: float) -> set[int]:
+    """Frames whose pixels are measured: evenly spread, in the middle of their shares."""
+    chosen: set[int] = set()
+    for start, end in segments:
+        length = end - start
+        count = min(length, max(FEWEST, round(length / rate / SPACING)))
+        chosen.update(start + (2 * i + 1) * length // (2 * count) for i in range(count))
+    return chosen
+
+
+def _video_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Frames as they are stored where the source is a file, else as RGB."""
+    if isinstance(source, PyAvSource):
+        yield from source.decode(indices)
+        return
+    for index, picture in source.frames(indices):
+        yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+
+
+def _measure_change(seen: _Seen, before: _Seen | None, found: Table) -> None:
+    """The mean level of a frame, whether it is black, and whether it repeats the one before."""
+    found["level"][seen.index] = seen.means.mean()
+    found["black"][seen.index] = (seen.means <= measure.BLACK).mean() >= BLACK_SHARE
+    if before and _follows(seen, before):
+        found["still"][seen.index] = np.abs(seen.means - before.means).max() <= STILL
+
+
+def _follows(seen: _Seen, before: _Seen) -> bool:
+    same_shape = before.plane.stored.shape == seen.plane.stored.shape
+    return before.index == seen.index - 1 and same_shape
+
+
+def _measure_pixels(seen: _Seen, before: _Seen | None, found: Table) -> None:
+    luma = seen.plane.levels()
+    values = {
+        "blockiness": measure.blockiness(luma),
+        "noise": measure.noise(luma),
+        "highlights": float(np.percentile(luma, 95)),
+        "clipped": float((luma >= measure.BRIGHT).mean()),
+        "si": measure.spatial_information(luma),
+    }
+    if before and _follows(seen, before):
+        values["ti"] = float((luma - before.plane.levels()).std())
+    edges = measure.bars(luma)
+    if edges:
+        values |= dict(zip(BARS, edges, strict=True))
+    for name, value in values.items():
+        found[name][seen.index] = value
+
+
+def _note_fields(results: Iterable[tuple[int, VideoFrame]], found: Table) -> None:
+    """Whether idet finds frames interlaced; it cannot tell for frames without motion."""
+    for index, result in results:
+        word = result.metadata.get("lavfi.idet.multiple.current_frame", "")
+        found["interlaced"][index] = INTERLACED.get(word, np.nan)
+
+
+def _find_freezes(found: Table, shortest: int) -> None:
+    """Tell frozen frames, in runs of at least ``shortest`` repeats, from single duplicates."""
+    known = ~np.isnan(found["level"])
+    still = found["still"] == 1
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
+    frozen = np.zeros(len(still), bool)
+    for start, end in zip(steps[::2], steps[1::2], strict=True):
+        if end - start >= shortest - 1:
+            frozen[start - 1 : end] = True  # the frame that repeats, too
+    found["frozen"][known] = frozen[known]
+    counted = known & ~frozen
+    found["duplicate"][counted] = still[counted]
