@@ -63,7 +63,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         else:
             self._show_run(ctx, run)
         if was_active and run is not None and not run.active:
-            ctx.ops.notify(run.in_words(), variant="success" if run.good else "error")
+            ctx.ops.notify(run.in_words(), variant=run.severity)
             show_fields(ctx, run.field)
 
     def on_change_view(self, ctx: Any) -> None:

@@ -31,7 +31,7 @@ def run_row(run: RunState | None) -> dict[str, Any] | None:
         "words": run.in_words(),
         "active": run.active,
         "cancelling": run.cancelling,
-        "good": run.good,
+        "severity": run.severity,
         "failures": [list(failure) for failure in failures],
     }
 
@@ -88,15 +88,13 @@ def _run(column: types.Object, panel: "VideoQuality", state: Any) -> None:
             disabled=run["cancelling"],
         )
     elif run["key"] != state.dismissed:
-        text = "\n".join([f"Last run: {run['words']}", *_failures(run["failures"])])
-        kind = types.Success if run["good"] else types.Warning
-        label, _, description = text.partition("\n")
-        column.view("result", kind(label=label, description=description))
+        view = types.AlertView(
+            severity=run["severity"],
+            label=f"Last run: {run['words']}",
+            description="\n".join(error for _, error in run["failures"]),
+        )
+        column.view("result", view)
         column.btn("dismiss", label="Dismiss", on_click=panel.on_dismiss)
-
-
-def _failures(failures: list[list[str]]) -> list[str]:
-    return [error for _, error in failures]
 
 
 def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:

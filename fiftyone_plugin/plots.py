@@ -58,9 +58,8 @@ def threshold(found: Histogram, name: str, limit: float | None) -> tuple[Data, L
     middles = bars["x"]
     if limit is not None:
         bars["marker"]["color"] = [LOW if x <= limit else SCREEN_COLOURS[name] for x in middles]
-    layout = _layout(
-        x=_unit_axis(title=name), y=_counts_axis(max(found.counts), title="videos"), top=24
-    )
+    counts = _counts_axis(max(found.counts), title="videos")
+    layout = _layout(x=_unit_axis(title=name), y=counts, top=24)
     layout["bargap"] = 0.05
     layout["height"] = 190
     layout["shapes"] = [] if limit is None else [_line("x", limit, LOW, "solid")]

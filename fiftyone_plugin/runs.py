@@ -58,10 +58,13 @@ class RunState:
         return self.status == "running"
 
     @property
-    def good(self) -> bool:
-        """Whether the run ended, or goes on, without an error and with some score."""
-        found = self.summary
-        return self.error is None and (found is None or bool(found.scored) or not found.failed)
+    def severity(self) -> Literal["success", "info", "warning", "error"]:
+        """How the App should show the run."""
+        if self.status in ("failed", "interrupted"):
+            return "error"
+        if self.summary and self.summary.failed:
+            return "warning" if self.summary.scored else "error"
+        return "success" if self.status == "finished" else "info"
 
     @property
     def share(self) -> float:
@@ -72,18 +75,16 @@ class RunState:
     def in_words(self) -> str:
         """One line about the run."""
         if self.status == "failed":
-            return f"Scoring failed: {self.error}"
+            return f"The run failed: {self.error}"
         if self.summary is None:
-            return "Loading the model"
-        words = self.summary.in_words()
+            return (
+                "Loading the model" if self.active else f"{self.status.capitalize()} at the start"
+            )
         if self.active:
-            return f"{words}. Stopping" if self.cancelling else words
-        rest = {
-            "finished": "",
-            "cancelled": "; cancelled; score again to resume",
-            "interrupted": "; interrupted; score again to resume",
-        }
-        return words + rest[self.status]
+            return f"{'Stopping after ' if self.cancelling else ''}{self.summary.progress()}"
+        if self.status == "finished":
+            return self.summary.counts()
+        return f"{self.status.capitalize()} after {self.summary.progress()}. Run again to resume"
 
 
 def store(dataset: fo.Dataset) -> ExecutionStore:

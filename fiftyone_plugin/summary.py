@@ -18,6 +18,7 @@ class Summary:
         failures: path and error of the first hundred failures.
         stopped: whether the run was stopped early.
         run_key: key of the run record in the dataset; None if there was nothing to do.
+        verb: what is done to the samples.
     """
 
     total: int
@@ -27,6 +28,7 @@ class Summary:
     failures: list[tuple[str, str]] = field(default_factory=list)
     stopped: bool = False
     run_key: str | None = None
+    verb: str = "scored"
 
     @property
     def done(self) -> int:
@@ -46,13 +48,15 @@ class Summary:
         """JSON-ready."""
         return asdict(self)
 
-    def in_words(self) -> str:
-        """Text such as "12 of 47 done: 10 scored, 2 failed"."""
-        parts = [f"{self.scored:,} scored"]
+    def counts(self) -> str:
+        """Text such as "10 scored, 2 failed, 5 had scores"."""
+        parts = [f"{self.scored:,} {self.verb}"]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
-        if self.done < self.total:
-            return f"{self.done:,} of {self.total:,} done: {', '.join(parts)}"
-        if self.skipped:
-            parts.append(f"{self.skipped:,} had scores")
+        if self.skipped and self.done == self.total:
+            parts.append(f"{self.skipped:,} skipped")
         return ", ".join(parts)
+
+    def progress(self) -> str:
+        """Text such as "12 of 47: 10 scored, 2 failed"."""
+        return f"{self.done:,} of {self.total:,}: {self.counts()}"

@@ -122,7 +122,7 @@ class ScoreVideos(forms.FormOperator):
 
     def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Counts of a run that has ended."""
-        outputs.view("head", types.Success(label=Summary(**results).in_words()))
+        outputs.view("head", types.Success(label=Summary(**results).counts()))
 
     def __call__(
         self,
@@ -205,7 +205,7 @@ def _with_weights(params: dict[str, Any]) -> ModelOptions:
 def _delegated(ctx: Any, progress: Iterator[Summary]) -> dict[str, Any]:
     for summary in progress:
         if summary.total:
-            ctx.set_progress(summary.done / summary.total, label=summary.in_words())
+            ctx.set_progress(summary.done / summary.total, label=summary.progress())
     failures = [{"path": path, "error": error} for path, error in summary.failures]
     return {**summary.to_dict(), "failures": failures}
 
