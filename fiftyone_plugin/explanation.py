@@ -7,6 +7,7 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.analysis.diagnosis import Diagnosis
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.open import open_source
@@ -50,6 +51,29 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A segment of a sample.
+
+    Attributes:
+        frames: first and last frame, from 1.
+        seconds: start and end in seconds; None if the frame rate is unknown.
+        score: overall score.
+    """
+
+    frames: tuple[int, int]
+    seconds: tuple[float, float] | None
+    score: float
+
+    def in_words(self) -> str:
+        """Text such as "0:02.0 to 0:04.0 (poor, 0.312)"."""
+        if self.seconds is None:
+            where = f"frames {self.frames[0]:,} to {self.frames[1]:,}"
+        else:
+            where = " to ".join(f"{int(s // 60)}:{s % 60:04.1f}" for s in self.seconds)
+        return f"{where} ({in_words(self.score)}, {self.score:.3f})"
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Quality of a sample in words and numbers.
 
@@ -59,7 +83,7 @@ class Explanation:
         places: overall, technical and aesthetic scores.
         advice: one sentence.
         ranks: {set: {branch: percent of its videos that are worse}}; empty unless dover scored it.
-        worst_segments: (first frame, last frame, overall), the worst first.
+        worst_segments: segments with the lowest overall scores, worst first.
         warnings: warnings of the scores.
     """
 
@@ -68,7 +92,7 @@ class Explanation:
     places: tuple[Place, ...]
     advice: str
     ranks: dict[str, dict[str, float]]
-    worst_segments: tuple[tuple[int, int, float], ...]
+    worst_segments: tuple[Moment, ...]
     warnings: tuple[str, ...]
 
 
@@ -136,9 +160,31 @@ def quality_map(path: str, scorer: "Scorer") -> bytes:
     return draw_maps(maps, middle_frame(open_source(path)))
 
 
-def _worst(sample: fo.Sample, field: str) -> tuple[tuple[int, int, float], ...]:
+def faults_in_words(diagnosis: Diagnosis) -> list[str]:
+    """The visible and strong faults, such as "strong blur (12 pixels; visible from 8)"."""
+    words = []
+    for found in diagnosis.found.findings:
+        if found.severity in ("visible", "strong") and found.value is not None:
+            side = "to" if found.strong < found.visible else "from"
+            words.append(
+                f"{found.severity} {found.name} ({found.value:.3g} {found.unit}; "
+                f"visible {side} {found.visible:g})"
+            )
+    return words
+
+
+def _worst(sample: fo.Sample, field: str) -> tuple[Moment, ...]:
     name = segments_field(field)
     labels = sample[name] if sample.has_field(name) else None
     parts = labels.detections if labels else []
     ordered = sorted((p for p in parts if p.overall is not None), key=lambda p: p.overall)
-    return tuple((*part.support, part.overall) for part in ordered[:WORST_SEGMENTS])
+    rate = sample.metadata.frame_rate if sample.metadata else None
+    return tuple(
+        Moment(
+            (first, last),
+            ((first - 1) / rate, last / rate) if rate else None,
+            part.overall,
+        )
+        for part in ordered[:WORST_SEGMENTS]
+        for first, last in [part.support]
+    )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import fiftyone as fo
 from fiftyone import ViewField as F
@@ -20,6 +20,14 @@ LOW, HIGH = 0.4, 0.6  # poor or bad; good or excellent
 
 type Rule = Literal["threshold", "quantile", "disagreement"]
 type Mark = Literal["tag", "label", "view"]
+
+
+class Finds(Protocol):
+    """A rule that finds samples; its attributes are recorded with the mark."""
+
+    def find(self, samples: SampleCollection, field: str) -> fo.DatasetView:
+        """The samples that match the rule."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,13 +99,13 @@ class Low:
         return view.match(low)
 
 
-def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str) -> int:
+def mark(samples: SampleCollection, field: str, rule: Finds, kind: Mark, name: str) -> int:
     """Mark samples of low quality, and record the mark for ``undo``.
 
     Args:
         samples: samples to search.
         field: field of scores.
-        low: rule.
+        rule: rule that finds the samples.
         kind: "tag" the samples, "label" them "low", or save a "view" of them.
         name: name of the tag, the label field, or the saved view.
 
@@ -108,7 +116,7 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
         SettingsError: no scores, or a name that is taken.
     """
     dataset = samples._dataset
-    hits = low.find(scorable(samples), field)
+    hits = rule.find(scorable(samples), field)
     count = len(hits)
     check_name(dataset, kind, name)
     if kind == "tag":
@@ -129,7 +137,7 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
         changed = []
         dataset.save_view(name, hits, description=_description(field))
     key = f"{RUN}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
-    settings = {"field": field, "kind": kind, "name": name, "count": count, **vars(low)}
+    settings = {"field": field, "kind": kind, "name": name, "count": count, **vars(rule)}
     samples.register_run(key, samples.init_run(method=RUN, **settings))
     results = dataset.init_run_results(key, changed=changed, hits=hits.values("id"))
     dataset.save_run_results(key, results)

@@ -114,6 +114,9 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         _button(actions, "explain", "Explain", "explain")
     if not state.running:
         _button(actions, "score", "Score", "score_videos")
+        _button(actions, "faults", "Find faults", "find_faults")
+    if state.has_faults:
+        _button(actions, "tag_faults", "Tag faults", "tag_faults")
     shown = {"failed": panel.on_failed, "unscored": panel.on_unscored}
     for name in state.buttons or []:
         label = f"Show {'not scored' if name == 'unscored' else name}"

@@ -26,10 +26,9 @@ def place(
     config = dataset.app_config
     if not config.sidebar_groups:
         config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
-    groups = {
-        field: [f"{field}.{name}" for name in shown],
-        f"{field}{SETTINGS}": [f"{field}.{name}" for name in settings],
-    }
+    groups = {field: [f"{field}.{name}" for name in shown]}
+    if settings:
+        groups[f"{field}{SETTINGS}"] = [f"{field}.{name}" for name in settings]
     if segments:
         groups[field].append(segments)
         if not config.active_fields:

@@ -112,7 +112,7 @@ def target(ctx: Any, inputs: types.Object, action: str) -> None:
     )
 
 
-def show_button(outputs: types.Object, shown: dict[str, str]) -> None:
+def show_button(outputs: types.Object, shown: dict[str, Any]) -> None:
     """A button that shows the samples of a tag, a label field or a saved view; see ``show``."""
     outputs.btn(
         "show",

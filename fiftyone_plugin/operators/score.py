@@ -1,9 +1,5 @@
 """score_videos: the form, and the run in the background of the App."""
 
-import logging
-import os
-from collections.abc import Iterator
-from threading import Thread
 from typing import Any
 
 import fiftyone.core.utils as fou
@@ -11,13 +7,13 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.calibration import choose
-from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.errors import SettingsError
 from dover_plugin.options import ModelOptions, comparable_settings
 from dover_plugin.weights.registry import DEFAULT_MODEL, Published
 from dover_plugin.weights.store import find
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, declare
-from fiftyone_plugin.operators import forms
-from fiftyone_plugin.operators.refresh import hide_segments, show_fields
+from fiftyone_plugin.operators import background, forms
+from fiftyone_plugin.operators.refresh import hide_segments
 from fiftyone_plugin.operators.score_form import (
     ask_licence,
     ask_model,
@@ -29,10 +25,6 @@ from fiftyone_plugin.runs import check_idle
 from fiftyone_plugin.scoring import run
 from fiftyone_plugin.summary import Summary
 from fiftyone_plugin.targets import scorable
-
-PANEL = "video_quality"
-
-logger = logging.getLogger(__name__)
 
 
 class ScoreVideos(forms.FormOperator):
@@ -105,24 +97,18 @@ class ScoreVideos(forms.FormOperator):
             overwrite=params.get("existing") == "overwrite",
             segment_seconds=forms.given(params, "seconds", 10.0) if segments else None,
         )
-        if ctx.delegated:
-            return _delegated(ctx, progress)
-        if os.environ.get("FIFTYONE_SERVER") != "1":
-            *_, summary = progress
-            return summary.to_dict()
-        check_idle(ctx.dataset)
-        scorable(samples, model_options(params)["model"])
-        declare(ctx.dataset, name, segments=segments)
-        Thread(target=_exhaust, args=(progress,), name="dover-score", daemon=True).start()
-        show_fields(ctx, name)
-        if segments:
-            hide_segments(ctx, name)
-        ctx.ops.open_panel(PANEL, layout="horizontal")
-        return None
+
+        def prepare() -> None:
+            scorable(samples, model_options(params)["model"])
+            declare(ctx.dataset, name, segments=segments)
+            if segments:
+                hide_segments(ctx, name)
+
+        return background.execute(ctx, progress, prepare, name)
 
     def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Counts of a run that has ended."""
-        outputs.view("head", types.Success(label=Summary(**results).counts()))
+        background.show(results, outputs)
 
     def __call__(
         self,
@@ -200,22 +186,3 @@ def _with_weights(params: dict[str, Any]) -> ModelOptions:
 
     weights = find(settings["model"], settings["weights"], consent=consent)
     return {**settings, "weights": str(weights)}
-
-
-def _delegated(ctx: Any, progress: Iterator[Summary]) -> dict[str, Any]:
-    for summary in progress:
-        if summary.total:
-            ctx.set_progress(summary.done / summary.total, label=summary.progress())
-    failures = [{"path": path, "error": error} for path, error in summary.failures]
-    return {**summary.to_dict(), "failures": failures}
-
-
-def _exhaust(progress: Iterator[Summary]) -> None:
-    """Run in a thread; the state of the run says how it ended."""
-    try:
-        for _ in progress:
-            pass
-    except DoverError as error:
-        logger.warning("%s", error)
-    except Exception:
-        logger.exception("The scoring run failed")
