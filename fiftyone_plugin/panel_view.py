@@ -1,5 +1,6 @@
 """What the panel "Video quality" shows, from its state; every part of the state may be missing."""
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators.types as types
@@ -18,21 +19,25 @@ TOOLS = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["toImage", "zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
 }
-SHOWN_FAILURES = 5
+SHOWN_FAILURES = 3
+WRAP = {"componentsProps": {"grid": {"sx": {"display": "flex", "flexWrap": "wrap"}}}}
+NARROW = {"componentsProps": {"item": {"sx": {"width": "auto"}}}}  # items fill a row otherwise
 
 
 def run_row(run: RunState | None) -> dict[str, Any] | None:
     """What the panel shows of a run, JSON-ready; equal rows look the same."""
     if run is None:
         return None
-    failures = run.summary.failures[:SHOWN_FAILURES] if run.summary else []
+    failures = run.summary.failures if run.summary else []
     return {
         "key": run.key,
         "words": run.in_words(),
         "active": run.active,
         "cancelling": run.cancelling,
         "severity": run.severity,
-        "failures": [list(failure) for failure in failures],
+        "failures": [
+            error.replace(path, PurePath(path).name) for path, error in failures[:SHOWN_FAILURES]
+        ],
     }
 
 
@@ -91,7 +96,7 @@ def _run(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         view = types.AlertView(
             severity=run["severity"],
             label=f"Last run: {run['words']}",
-            description="\n".join(error for _, error in run["failures"]),
+            description=" · ".join(run["failures"]),
         )
         column.view("result", view)
         column.btn("dismiss", label="Dismiss", on_click=panel.on_dismiss)
@@ -104,23 +109,28 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
             view.add_choice(name, label=name)
         column.enum("field", state.fields, default=state.field, view=view, on_change=panel.on_field)
     column.md(state.summary or "", name="summary")
-    actions = column.btn_group("actions")
+    rows = [column.btn_group(f"actions{i}", **WRAP) for i in range(2)]
     if state.base:
-        actions.btn("back", label="Back to all", on_click=panel.on_back, variant="contained")
-    if state.scatter or state.bars:
-        actions.btn("worst", label="Worst first", on_click=panel.on_worst, variant="outlined")
-        _button(actions, "tag", "Tag the lowest", "tag_low_quality")
-        _button(actions, "compare", "Compare", "compare_transcodes")
-        _button(actions, "explain", "Explain", "explain")
-    if not state.running:
-        _button(actions, "score", "Score", "score_videos")
-        _button(actions, "faults", "Find faults", "find_faults")
-    if state.has_faults:
-        _button(actions, "tag_faults", "Tag faults", "tag_faults")
+        rows[0].btn(
+            "back", label="Back to all", on_click=panel.on_back, variant="contained", **NARROW
+        )
+    if state.bars:
+        rows[0].btn(
+            "worst", label="Worst first", on_click=panel.on_worst, variant="outlined", **NARROW
+        )
     shown = {"failed": panel.on_failed, "unscored": panel.on_unscored}
     for name in state.buttons or []:
-        label = f"Show {'not scored' if name == 'unscored' else name}"
-        actions.btn(name, label=label, on_click=shown[name], variant="outlined")
+        label = "Show not scored" if name == "unscored" else "Show failed"
+        _action(rows[0], name, label, shown[name])
+    if not state.running:
+        _button(rows[0], "score", "Score", "score_videos")
+        _button(rows[1], "faults", "Find faults", "find_faults")
+    if state.has_faults:
+        _button(rows[1], "tag_faults", "Tag faults", "tag_faults")
+    if state.bars:
+        _button(rows[1], "tag", "Tag the lowest", "tag_low_quality")
+        _button(rows[1], "compare", "Compare", "compare_transcodes")
+        _button(rows[1], "explain", "Explain", "explain")
     if state.bars:
         column.plot("bars", layout=state.bars, config=STILL, **_height(170), on_click=panel.on_bar)
     if state.scatter:
@@ -151,7 +161,20 @@ def _button(
     parent: types.Object, name: str, label: str, operator: str, variant: str = "outlined"
 ) -> None:
     """A button that opens the form of an operator."""
-    parent.btn(name, label=label, on_click=f"{PLUGIN}/{operator}", prompt=True, variant=variant)
+    _action(parent, name, label, f"{PLUGIN}/{operator}", variant=variant, prompt=True)
+
+
+def _action(
+    parent: types.Object,
+    name: str,
+    label: str,
+    on_click: Any,
+    *,
+    variant: str = "outlined",
+    prompt: bool = False,
+) -> None:
+    """A button that is as wide as its label."""
+    parent.btn(name, label=label, on_click=on_click, prompt=prompt, variant=variant, **NARROW)
 
 
 def _as_column(column: types.Object) -> types.Property:

@@ -82,7 +82,7 @@ class Explain(forms.FormOperator):
         if results.get("map"):
             outputs.str(
                 "map",
-                label="Local quality within this video: bright is better; black bars do not count",
+                label="Local quality within this video; ignore cells on black bars",
                 view=types.ImageView(),
             )
 
