@@ -242,7 +242,7 @@ class Scorer:
         source = self.read_options.open(video)
         chosen = by_seconds(source.info, seconds) if segments is None else segments
         infos = [replace(source.info, num_frames=s.end - s.start) for s in chosen]
-        choices = [(s.start, self._draws(i)) for s, i in zip(chosen, infos, strict=True)]
+        choices = [(s.start, self.draws(i)) for s, i in zip(chosen, infos, strict=True)]
         made = stream_views(source, choices)
         with ThreadPoolExecutor(1, "dover-read") as pool:
             reading = pool.submit(next, made)
@@ -333,7 +333,8 @@ class Scorer:
             )
         return replace(self.settings, reading=how.record()) if how else self.settings
 
-    def _draws(self, info: VideoInfo) -> list[Draw]:
+    def draws(self, info: VideoInfo) -> list[Draw]:
+        """The samples of a video with this metadata, one per repeat."""
         seed, repeats = self.settings.seed, self.settings.repeats
         return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
