@@ -22,7 +22,6 @@ COMPARABLE = (
     "reading",
 )
 
-UNKNOWN = "unknown"  # a setting that a recorded score does not state
 MAX_REPEATS = 20  # the views of all are held at once
 
 

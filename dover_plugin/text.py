@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dover_plugin.options import UNKNOWN
-
 if TYPE_CHECKING:
     from dover_plugin.scores import Settings
+
+UNKNOWN = "unknown"  # a setting that a recorded score does not state
 
 
 def printable(path: str) -> str:

@@ -38,7 +38,7 @@ def collect(clip: vs.VideoNode, *, progress: bool = False) -> "pd.DataFrame":
 
     Args:
         clip: result of dover_segments or dover_compare_segments, at the cost of one decode, or of
-            dover or dover_compare, of which all frames are read.
+            dover or dover_compare, which renders all frames.
         progress: show a progress bar on standard error.
 
     Returns:

@@ -8,8 +8,8 @@ from dover_plugin.analysis.segments import Segment, SegmentScores
 from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import VideoError
 from dover_plugin.io.source import VideoInfo
-from dover_plugin.options import UNKNOWN
 from dover_plugin.scores import Raw, Scores, Settings
+from dover_plugin.text import UNKNOWN
 
 NEEDED = (
     "DoverOverall",
