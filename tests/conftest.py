@@ -79,6 +79,12 @@ def mobile(seeded: dict[str, Path]) -> Scorer:
 
 
 @pytest.fixture(scope="session")
+def bundled() -> Scorer:
+    """A scorer with the model of the package, the fastest one."""
+    return Scorer(device="cpu")
+
+
+@pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A second of H.264, 60 frames of 320x240."""
     return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4")

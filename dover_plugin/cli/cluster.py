@@ -61,7 +61,10 @@ def cluster(
     need_extra("ray", ["ray", "pyarrow"])
     from dover_plugin.weights import store
 
-    videos, limits = inputs.videos(), readers.limits()
+    videos, limits = (
+        inputs.videos(as_sequence=model.as_sequence, urls_in_lists=True),
+        readers.limits(),
+    )
     store.find(model.model, model.weights, consent=consent(model.accept_license))
 
     from dover_plugin.batch.ray_cluster import connect

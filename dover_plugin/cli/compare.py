@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 @expand_options
 def compare(
-    before: Annotated[Path, typer.Argument(help="Source video, or a folder of sources.")],
+    before: Annotated[str, typer.Argument(help="Source video, or a folder of sources.")],
     afters: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="AFTER",
             help="Transcodes of the source, or a folder of transcodes with matching names.",
@@ -112,8 +112,8 @@ def compare(
         raise SettingsError("--metric compares with a source; omit it, or omit --no-source.")
     if fail_stat == "harmonic_mean":
         raise SettingsError("Differences have no harmonic mean. Use --fail-stat mean or min.")
-    folders = before.is_dir() and not model.as_sequence
-    if folders and (len(afters) != 1 or not afters[0].is_dir()):
+    folders = Path(before).is_dir() and not model.as_sequence
+    if folders and (len(afters) != 1 or not Path(afters[0]).is_dir()):
         raise SettingsError(
             f"'{before}' is a folder. Give one folder of transcodes as the second argument."
         )
@@ -155,8 +155,8 @@ def compare(
 
 
 def _compare(
-    before: Path,
-    afters: list[Path],
+    before: str,
+    afters: list[str],
     scorer: "Scorer",
     seconds: float,
     has_source: bool,
@@ -168,12 +168,12 @@ def _compare(
     from dover_plugin.io.pairing import match_folders
 
     watch = _watch(bars)
-    if not before.is_dir() or scorer.read_options.as_sequence:
+    if not Path(before).is_dir() or scorer.read_options.as_sequence:
         found = compare_many(
             before, afters, scorer, seconds=seconds, has_source=has_source, progress=watch
         )
         return list(found), 0
-    pairs, alone = match_folders(before, afters[0])
+    pairs, alone = match_folders(Path(before), Path(afters[0]))
     for file in alone:
         typer.echo(f"'{file}' has no counterpart and is left out.", err=True)
     outcomes: list[Comparison | NotCompared] = []

@@ -4,6 +4,8 @@ EXAMPLES = {
     "score": (
         "dover score clip.mp4",
         "dover score videos/ -o scores.csv",
+        "dover score clip.mp4 --start 10s --end 20s",
+        "dover score frames/ --as-sequence --fps 24",
         "dover score 'clips/**/*.mp4' --model dover --device cuda -o scores.parquet",
     ),
     "cluster": ("dover cluster s3://bucket/clips/ -o s3://bucket/scores --scorers 4 --gpus 1",),

@@ -207,7 +207,7 @@ class NetworkOptions:
 
         return OpenOptions(**{each.name: getattr(self, each.name) for each in fields(OpenOptions)})
 
-    def open_video(self, path: Path) -> "FrameSource":
+    def open_video(self, path: str) -> "FrameSource":
         """Open one video with these options.
 
         Raises:
@@ -296,7 +296,7 @@ class InputOptions:
         str, typer.Option(help="Column of the table that holds the paths.", rich_help_panel=INPUT)
     ] = "path"
 
-    def videos(self, *, as_sequence: bool = False, urls_in_lists: bool = True) -> list[str]:
+    def videos(self, *, as_sequence: bool = False, urls_in_lists: bool = False) -> list[str]:
         """Paths of all videos, in order.
 
         Args:

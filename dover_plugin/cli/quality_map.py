@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @expand_options
 def draw_map(
-    video: Annotated[Path, typer.Argument(help="Video to score.")],
+    video: Annotated[str, typer.Argument(help="Video to score.")],
     model: NetworkOptions,
     output: Annotated[
         Path,

@@ -79,7 +79,7 @@ def timeline(
     check_new(output)
     check_new(plot, PICTURES)
     check_new(html, (".html",))
-    videos = inputs.videos()
+    videos = inputs.videos(as_sequence=model.as_sequence)
     if len(videos) > 1 and (plot or html):
         raise SettingsError(f"--plot and --html need one video, got {len(videos)}. Name one.")
     recorded = [video for video in videos if _is_recorded(video)]

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -67,19 +67,24 @@ def open_copy(
     Raises:
         VideoError: nothing was written, the disk is full, or the copy is no video.
     """
-    file: Any = tempfile.NamedTemporaryFile(prefix="dover-", delete_on_close=False)  # noqa: SIM115
-    try:
-        write(file)
-        size = file.tell()
-        file.close()
-    except OSError as error:
-        raise VideoError(
-            f"Cannot copy {name} to {tempfile.gettempdir()!r} ({error.strerror or error}). Check "
-            "that it can be read, and free disk space."
-        ) from None
-    if not size:
-        raise VideoError(f"{name[0].upper()}{name[1:]} is empty (0 bytes). Get it again.")
-    return CopySource(file, name, path, options)
+    with ExitStack() as deleting:
+        file: Any = deleting.enter_context(
+            tempfile.NamedTemporaryFile(prefix="dover-", delete_on_close=False)
+        )
+        try:
+            write(file)
+            size = file.tell()
+            file.close()
+        except OSError as error:
+            raise VideoError(
+                f"Cannot copy {name} to {tempfile.gettempdir()!r} ({error.strerror or error}). "
+                "Check that it can be read, and free disk space."
+            ) from None
+        if not size:
+            raise VideoError(f"{name[0].upper()}{name[1:]} is empty (0 bytes). Get it again.")
+        source = CopySource(file, name, path, options)
+        deleting.pop_all()  # the source deletes the file
+    return source
 
 
 def open_bytes(data: bytes | bytearray | memoryview, options: OpenOptions) -> CopySource:

@@ -118,7 +118,9 @@ def _open_path(path: str, options: OpenOptions) -> FrameSource:
     if options.as_sequence:
         from dover_plugin.io.sequence import ImageSequence
 
-        return ImageSequence(path, options.fps, allow_damaged=options.allow_damaged)
+        return ImageSequence(
+            path, options.fps, allow_damaged=options.allow_damaged, hdr=options.hdr
+        )
     from dover_plugin.io.remote import is_url, open_url
 
     if is_url(path) and not os.path.lexists(path):

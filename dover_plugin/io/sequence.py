@@ -31,6 +31,7 @@ class ImageSequence:
         images: a folder, a pattern such as "frames/%04d.png" or "frames/*.png", or paths.
         fps: frames per second, if known.
         allow_damaged: see open.open_source.
+        hdr: see open.open_source.
 
     Raises:
         VideoError: no images, images of several types in a folder, or the first one cannot be read.
@@ -42,15 +43,16 @@ class ImageSequence:
         fps: float | None = None,
         *,
         allow_damaged: bool = False,
+        hdr: str = "tonemap",
     ) -> None:
-        options = OpenOptions(as_sequence=True, fps=fps, allow_damaged=allow_damaged)
+        options = OpenOptions(as_sequence=True, fps=fps, allow_damaged=allow_damaged, hdr=hdr)
         path: str | None = None
         if isinstance(images, str | PathLike):
             path = fspath(images)
             self._files = find_images(path)
         else:
             self._files = [fspath(each) for each in images]
-        self._options = OpenOptions(allow_damaged=allow_damaged)
+        self._options = OpenOptions(allow_damaged=allow_damaged, hdr=hdr)
         if not self._files:
             raise VideoError("An image sequence of no images. Name at least one.")
         first = self._open(0).info

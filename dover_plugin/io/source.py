@@ -22,7 +22,7 @@ HDR_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
 INTERLACED = "interlaced frames are scored without deinterlacing"
 
 type Frame = NDArray[np.uint8]
-type Image3 = NDArray[Any] | Tensor | Image  # one frame
+type AnyFrame = NDArray[Any] | Tensor | Image
 type Video = (
     str
     | PathLike[str]
@@ -32,7 +32,7 @@ type Video = (
     | IO[bytes]
     | NDArray[Any]
     | Tensor
-    | Sequence[Image3]
+    | Sequence[AnyFrame]
     | FrameSource
 )
 

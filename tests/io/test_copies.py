@@ -51,9 +51,9 @@ def test_an_open_file_and_a_pipe(clip: Path) -> None:
         assert len(frames_of(pipe)) == 3
 
 
-def test_bytes_are_scored_as_the_file(mobile: Scorer, clip: Path) -> None:
-    scores = mobile.score(clip.read_bytes())
-    assert scores.raw == mobile.score(clip).raw
+def test_bytes_are_scored_as_the_file(bundled: Scorer, clip: Path) -> None:
+    scores = bundled.score(clip.read_bytes())
+    assert scores.raw == bundled.score(clip).raw
     assert scores.path is None
 
 
@@ -66,8 +66,8 @@ def test_bytes_are_scored_as_the_file(mobile: Scorer, clip: Path) -> None:
         (io.StringIO("text"), "the binary stream holds text. Open it in binary mode, 'rb'"),
     ],
 )
-def test_what_holds_no_video_is_refused(data: Any, says: str, mobile: Scorer) -> None:
-    (row,) = mobile.score_many([data])
+def test_what_holds_no_video_is_refused(data: Any, says: str, bundled: Scorer) -> None:
+    (row,) = bundled.score_many([data])
     assert isinstance(row, Failure)
     assert says in row.error
     assert "dover-" not in row.error
@@ -123,10 +123,10 @@ def sends(data: bytes, length: int | None = None, status: int = 200) -> Answer:
     return answer
 
 
-def test_a_url_is_fetched(serve: Callable[[Answer], str], clip: Path, mobile: Scorer) -> None:
+def test_a_url_is_fetched(serve: Callable[[Answer], str], clip: Path, bundled: Scorer) -> None:
     url = serve(sends(clip.read_bytes()))
-    scores = mobile.score(url)
-    assert scores.raw == mobile.score(clip).raw
+    scores = bundled.score(url)
+    assert scores.raw == bundled.score(clip).raw
     assert scores.path == url
     assert scores.info is not None
     assert reopen(scores.info) is not None

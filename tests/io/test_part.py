@@ -29,7 +29,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("00:00:01", "50", (25, 50)),
         (25, 50, (25, 50)),
         ("25f", None, (25, 100)),
-        (None, "1.02s", (0, 25)),
+        (None, "1.01s", (0, 25)),
         ("3.5s", "60s", (88, 100)),
         (99, None, (99, 100)),
     ],
@@ -50,13 +50,13 @@ def test_a_part_holds_its_frames(start: Any, end: Any, frames: tuple[int, int], 
     assert again.info.num_frames == info.num_frames
 
 
-def test_a_part_is_scored_as_a_video_of_its_own(mobile: Scorer, film: Path) -> None:
+def test_a_part_is_scored_as_a_video_of_its_own(bundled: Scorer, film: Path) -> None:
     frames = np.stack([frame.copy() for _, frame in open_source(film).frames(range(30, 80))])
-    part = mobile.score(open_source(film, start=30, end=80))
-    assert part.raw == mobile.score(frames).raw
+    part = bundled.score(open_source(film, start=30, end=80))
+    assert part.raw == bundled.score(frames).raw
     assert part.settings.reading == "start=30, end=80"
-    times = [each.start_seconds for each in mobile.timeline(open_source(film, start="2s"), 1)]
-    assert times == [0.0, pytest.approx(1.0)]
+    cuts = [each.start_seconds for each in bundled.timeline(open_source(film, start="3s"), 0.5)]
+    assert cuts == [0.0, pytest.approx(0.52)]
 
 
 def test_frames_in_memory_have_parts(film: Path) -> None:
@@ -111,12 +111,12 @@ def test_the_record_names_what_is_not_the_default() -> None:
     "options", [{"start": "1s"}, {"stream": 0}, {"deinterlace": True}, {"allow_damaged": True}]
 )
 def test_a_journal_does_not_mix_ways_of_reading(
-    options: dict[str, Any], film: Path, tmp_path: Path
+    options: dict[str, Any], film: Path, tmp_path: Path, bundled: Scorer
 ) -> None:
     file = tmp_path / "scores.jsonl"
-    whole, part = Scorer(device="cpu"), Scorer(device="cpu", **options)
+    whole, part = bundled, Scorer(device="cpu", **options)
     with Journal(file, whole) as journal:
-        score_batch(whole, [str(film)], journal)
+        score_batch(whole, ["none.mp4"], journal)
     assert json.loads(file.read_text())["reading"] is None
     with pytest.raises(SettingsError, match="holds scores with reading None, not"):
         Journal(file, part)

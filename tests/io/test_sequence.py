@@ -41,12 +41,12 @@ def test_a_list_of_images(folder: Path) -> None:
     assert source.info.path is None
 
 
-def test_a_sequence_is_scored_as_its_frames(mobile: Scorer, tmp_path: Path) -> None:
+def test_a_sequence_is_scored_as_its_frames(bundled: Scorer, tmp_path: Path) -> None:
     frames = list(scene(40, 240, 320))
     for index, frame in enumerate(frames):
         Image.fromarray(frame).save(tmp_path / f"{index:03}.png")
-    scores = mobile.score(ImageSequence(tmp_path, fps=25))
-    assert scores.raw == mobile.score(frames).raw
+    scores = bundled.score(ImageSequence(tmp_path, fps=25))
+    assert scores.raw == bundled.score(frames).raw
     assert scores.settings.reading == "as_sequence, fps=25"
 
 
