@@ -19,7 +19,7 @@ SPACING = 0.5  # seconds between the frames whose pixels are measured
 FEWEST = 8  # such frames per segment, where it has them
 USUAL_RATE = 25.0  # frames per second if the video does not state them
 STILL = 1.5  # levels by which the mean of a block may change in a repeated frame
-REFRESHED = 5.0  # the same for one frame within a freeze, such as a key frame
+REFRESHED = 0.5  # levels of mean change of one frame within a freeze, such as a key frame
 REPEATED = 0.1  # mean change of a repeated frame, as a share of that of moving frames nearby
 NEARBY = 4  # frames before and after
 FREEZE = 2.0  # seconds without change, as in FFmpeg's freezedetect
@@ -160,7 +160,7 @@ def _find_repeats(found: Table, shortest: int) -> None:
     largest = np.nan_to_num(found["largest_change"], nan=np.inf)
     still = largest <= STILL
     frozen = np.zeros(len(still), bool)
-    for start, end in _runs(_bridged(still, largest <= REFRESHED)):
+    for start, end in _runs(_bridged(still, found["change"] <= REFRESHED)):
         if end - start >= shortest - 1:
             frozen[start - 1 : end] = True  # the frame that repeats, too
     found["frozen"][known] = frozen[known]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from math import exp, log, sqrt
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -276,22 +277,17 @@ def test_matrices_that_are_not_supported(matrix: int, name: str) -> None:
 
 
 def test_dolby_vision_without_a_base_layer_is_refused(
-    clip: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path,
 ) -> None:
     """The record of profile 5, as FFmpeg gives it; no encoder here writes one."""
     container = streams.open_container(str(clip))
     found = streams.video_streams(container, str(clip))
 
-    class Codec:
-        width, height = 320, 240
-        coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 5, 6, 1, 0, 1, 0, 0])}
-
-    class Stream:
-        codec_context = Codec()
-
-    fake = replace(found, videos={0: Stream()})  # type: ignore[dict-item]
+    codec = SimpleNamespace(width=320, height=240)
+    fake: Any = replace(found, videos={0: SimpleNamespace(codec_context=codec)})
+    codec.coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 5, 6, 1, 0, 1, 0, 0])}
     with pytest.raises(VideoError, match="Dolby Vision profile 5 has no base layer"):
         streams.stream_warnings(fake, 0)
-    Codec.coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 8, 6, 1, 0, 1, 1, 0])}
+    codec.coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 8, 6, 1, 0, 1, 1, 0])}
     assert streams.stream_warnings(fake, 0) == []
     container.close()
