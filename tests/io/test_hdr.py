@@ -98,7 +98,7 @@ def test_the_eetf_is_that_of_bt_2390() -> None:
     assert found.max() == pytest.approx(pq(203))
     assert found[-1] == found.max()  # above the source peak
     assert (np.diff(found) >= -1e-12).all()
-    assert found[:80].tolist() == signals[:80].tolist()  # below the knee nothing changes
+    assert found[:80] == pytest.approx(signals[:80])  # below the knee nothing changes
 
 
 def test_matrices_are_those_of_the_recommendations() -> None:
@@ -202,7 +202,7 @@ def test_as_is_leaves_the_signal(tmp_path: Path) -> None:
     source = open_source(pattern.write(tmp_path / "pattern.mkv"), hdr="as-is")
     ((_, frame),) = source.frames([0])
     middle = frame[PATCH // 2 :: PATCH, PATCH // 2 :: PATCH]
-    assert np.abs(middle - 255 * pattern.signals()).max() < 2.5
+    assert np.abs(middle - 255 * pattern.signals()).max() < 4
     assert source.info.warnings == (
         "HDR (PQ) is scored as it is stored; the models were trained on SDR",
     )
