@@ -26,7 +26,7 @@ FILTERS = {  # metric -> filter, and the frame metadata that holds its value
     "ssim": ("ssim", "lavfi.ssim.Y"),
     "xpsnr": ("xpsnr", "lavfi.xpsnr.xpsnr.y"),
 }
-METRICS = (*VMAF_MODELS, *FILTERS)
+METRICS = ("vmaf", "vmaf_neg", "xpsnr", "ssim", "psnr")
 THREADS = min(8, os.cpu_count() or 1)
 LOG = "vmaf.json"
 
@@ -158,12 +158,8 @@ def _graph(
     ]
     if models:
         path = log.as_posix().replace(":", r"\:")
-        nodes.append(
-            (
-                "libvmaf",
-                f"model={'|'.join(models)}:log_fmt=json:n_threads={THREADS}:log_path={path}",
-            )
-        )
+        options = f"n_threads={THREADS}:log_fmt=json:log_path={path}"
+        nodes.append(("libvmaf", f"model={'|'.join(models)}:{options}"))
     references = graph.add("split", str(len(nodes)))
     before.link_to(references)
     last = after

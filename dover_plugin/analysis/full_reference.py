@@ -55,9 +55,10 @@ def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
         return found
     name, wanted, warnings = name_of(after.path), list(dict.fromkeys(metrics)), list(found.warnings)
     if before.num_frames != after.num_frames:
+        need = "needs" if len(wanted) == 1 else "need"
         warnings.append(
-            f"{name}: {listed(wanted, 'and')} need equal frame counts (num_frames is "
-            f"{after.num_frames}, not {before.num_frames})"
+            f"{name}: {listed(wanted, 'and')} {need} equal frame counts ({after.num_frames}, not "
+            f"{before.num_frames})"
         )
         return replace(found, warnings=warnings)
     smallest = min(before.width, before.height)
