@@ -183,7 +183,7 @@ def throughput(videos: list[str], work: Path) -> None:
             score_batch(scorer, videos, journal, workers=workers, limits=limits)
 
     def reading() -> None:
-        how = scorer._read_options()
+        how = scorer.read_options
         for video in videos:
             try:
                 read(video, how)
@@ -207,7 +207,7 @@ def stages(work: Path) -> None:
     print(
         "\n| reading ten seconds of H.264, 30 frames a second | core seconds a video |\n|---|---|"
     )
-    how = Scorer("dover-open", "cpu")._read_options()
+    how = Scorer("dover-open", "cpu").read_options
     reading = None
     for height, width in ((256, 340), (540, 960), (1080, 1920), (2160, 3840)):
         file = write_clip(work / f"{height}.mp4", 300, (height, width))

@@ -24,6 +24,8 @@ from dover_plugin.preprocessing.views import Views
 from vs_filter import collect, dover, dover_segments
 
 FRAMES = 240
+ENCODER_FPS = 50
+LONG_WAIT = 0.2  # seconds
 
 
 def read(clip: vs.VideoNode) -> float:
@@ -62,6 +64,27 @@ def measure(path: str, weights: str) -> None:
     )
 
 
+def stalls(path: str) -> None:
+    """How long an encoder of ENCODER_FPS waits for frames, with and without prefetch."""
+    for prefetch in (False, True):
+        clip = dover(vs.core.bs.VideoSource(path, cachemode=0), segment=FRAMES, prefetch=prefetch)
+        gaps: list[float] = []
+        previous = None
+        for frame in clip.frames(prefetch=2, close=True):
+            del frame
+            now = time.perf_counter()
+            if previous is not None:  # the first frame waits for its whole segment
+                gaps.append(now - previous)
+            time.sleep(1 / ENCODER_FPS)
+            previous = time.perf_counter()
+        waits = sum(gap for gap in gaps if gap > LONG_WAIT)
+        share = waits / (sum(gaps) + len(gaps) / ENCODER_FPS)
+        print(
+            f"prefetch={prefetch}: waits of more than {LONG_WAIT} s take {share:.0%} of the run, "
+            f"the longest {max(gaps):.2f} s"
+        )
+
+
 def graph(weights: str) -> None:
     core = vs.core
     scorer = Scorer("dover-mobile", "cpu", weights=weights)
@@ -91,6 +114,7 @@ def main() -> None:
             path = write_clip(Path(folder) / f"{size[0]}.mp4", FRAMES // 10, size, loop=10)
             subprocess.run([sys.executable, __file__, str(path), weights], check=True)
         graph(weights)
+        stalls(str(write_clip(Path(folder) / "long.mp4", FRAMES // 2, (720, 1280), loop=8)))
 
 
 if __name__ == "__main__":

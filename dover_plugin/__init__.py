@@ -27,10 +27,12 @@ if TYPE_CHECKING:
         VideoError,
         WeightsError,
     )
+    from dover_plugin.io.memory import ArraySource
     from dover_plugin.io.open import open_source
-    from dover_plugin.io.source import ArraySource, FrameSource, VideoInfo
+    from dover_plugin.io.sequence import ImageSequence
+    from dover_plugin.io.source import FrameSource, VideoInfo
     from dover_plugin.ranks import Rank, ReferenceSet
-    from dover_plugin.readers.reading import Limits
+    from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
 
@@ -52,13 +54,15 @@ _HOMES = {
     "batch.ray": ("score_on_ray",),
     "batch.run": ("score_batch",),
     "ranks": ("Rank", "ReferenceSet"),
-    "readers.reading": ("Limits",),
+    "readers.reading": ("Limits", "ReadOptions", "VideoViews", "read"),
     "scorer": ("Scorer",),
     "scores": ("Failure", "Maps", "Raw", "Result", "Scores", "Settings"),
     "analysis.segments": ("Segment", "SegmentScores", "cut"),
     "analysis.timeline": ("Timeline",),
     "io.open": ("open_source",),
-    "io.source": ("ArraySource", "FrameSource", "VideoInfo"),
+    "io.memory": ("ArraySource",),
+    "io.sequence": ("ImageSequence",),
+    "io.source": ("FrameSource", "VideoInfo"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -73,6 +77,7 @@ __all__ = [
     "Failure",
     "Finding",
     "FrameSource",
+    "ImageSequence",
     "Journal",
     "LicenceError",
     "Limits",
@@ -80,6 +85,7 @@ __all__ = [
     "NotCompared",
     "Rank",
     "Raw",
+    "ReadOptions",
     "ReferenceSet",
     "Result",
     "Scorer",
@@ -91,12 +97,14 @@ __all__ = [
     "Timeline",
     "VideoError",
     "VideoInfo",
+    "VideoViews",
     "WeightsError",
     "compare",
     "compare_many",
     "cut",
     "diagnose",
     "open_source",
+    "read",
     "score_batch",
     "score_many",
     "score_on_ray",

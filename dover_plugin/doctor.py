@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,7 +41,7 @@ class Check:
     remedy: str = ""
 
 
-def examine() -> Iterator[Check]:
+def run_checks() -> Iterator[Check]:
     """Run all checks, the fastest first."""
     yield Check("dover-plugin", "ok", __version__)
     yield Check("Python", "ok", f"{platform.python_version()} ({sys.executable})")
@@ -125,12 +126,13 @@ def _decoders() -> Iterator[Check]:
                 picture = np.full((64, 64, 3), 128, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
             container.mux(stream.encode(None))
-        for name, package in (("decord", "decord"), ("pyav", "av")):
+        for name, module in (("pyav", "av"), ("decord", "decord"), ("torchcodec", "torchcodec")):
             try:
                 frames = sum(1 for _ in open_source(clip, name).frames(range(3)))
-                yield Check(name, "ok", f"{version(package)}, read {frames} frames")
-            except (DoverError, PackageNotFoundError) as error:
-                state: Literal["off", "broken"] = "off" if name == "decord" else "broken"
+                found = import_module(module).__version__
+                yield Check(name, "ok", f"{found}, read {frames} frames")
+            except DoverError as error:
+                state: Literal["off", "broken"] = "broken" if name == "pyav" else "off"
                 yield Check(name, state, str(error), "PyAV is used" if state == "off" else "")
 
 

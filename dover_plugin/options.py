@@ -4,12 +4,26 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from dover_plugin.errors import SettingsError
+
 if TYPE_CHECKING:
     from dover_plugin.calibration import Fusion
 
 # Scores are comparable if these settings are equal. The others (device, engine, decoder) move a
 # raw score by less than 1e-4.
-COMPARABLE = ("version", "model", "weights_sha256", "precision", "fusion", "repeats", "seed", "hdr")
+COMPARABLE = (
+    "version",
+    "model",
+    "weights_sha256",
+    "precision",
+    "fusion",
+    "repeats",
+    "seed",
+    "reading",
+)
+
+UNKNOWN = "unknown"  # a setting that a recorded score does not state
+MAX_REPEATS = 20  # the views of all are held at once
 
 
 class ModelOptions(TypedDict, total=False):
@@ -25,14 +39,22 @@ class ModelOptions(TypedDict, total=False):
     precision: str
 
 
-class ScorerOptions(ModelOptions, total=False):
-    """All settings of a Scorer: those of the model, and how files are read."""
+class FileOptions(TypedDict, total=False):
+    """How videos are read; see io.open.open_source for each option."""
 
     decoder: str
     stream: int | None
     deinterlace: bool
     allow_damaged: bool
     hdr: str
+    start: str | int | None
+    end: str | int | None
+    as_sequence: bool
+    fps: float | None
+
+
+class ScorerOptions(ModelOptions, FileOptions, total=False):
+    """All settings of a Scorer: those of the model, and how files are read."""
 
 
 def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
@@ -45,11 +67,13 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
         WeightsError: the weights file does not exist.
     """
     from dover_plugin import __version__, calibration
+    from dover_plugin.io.options import OpenOptions
     from dover_plugin.weights.load import weights_digest
 
     model = options.get("model") or default_model()
     repeats = options.get("repeats") or 1
     digest = weights_digest(model, options.get("weights"))
+    how: Any = {name: options[name] for name in FileOptions.__annotations__ if name in options}  # type: ignore[literal-required]
     return {
         "version": __version__,
         "model": model,
@@ -58,13 +82,21 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
         "fusion": calibration.choose(options.get("fusion"), model).name,
         "repeats": repeats,
         "seed": recorded_seed(options.get("seed"), repeats),
-        "hdr": options.get("hdr") or "tonemap",
+        "reading": OpenOptions(**how).record(),
     }
 
 
 def recorded_seed(seed: int | None, repeats: int) -> int | None:
     """The seed that is used and recorded: several draws need one, so None becomes 0."""
     return 0 if seed is None and repeats > 1 else seed
+
+
+def check_sampling(seed: int | None, repeats: int) -> None:
+    """Raise SettingsError for a seed or a number of repeats that is invalid."""
+    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
+        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
 
 
 def default_model() -> str:

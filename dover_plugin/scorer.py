@@ -15,20 +15,18 @@ from dover_plugin import __version__, calibration
 from dover_plugin.analysis.diagnosis import Diagnosis, diagnose
 from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
-from dover_plugin.engines.factory import Engine, make_engine
+from dover_plugin.engines.factory import Engine
+from dover_plugin.engines.lazy import LazyEngine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
-from dover_plugin.io.open import DECODERS, check_hdr
 from dover_plugin.io.source import Video, VideoInfo
-from dover_plugin.options import recorded_seed
+from dover_plugin.options import check_sampling, recorded_seed
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
 from dover_plugin.preprocessing.views import Views, stream_views
 from dover_plugin.readers.pools import readers
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
-from dover_plugin.weights import load, store
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
-MAX_REPEATS = 20  # the views of all are held at once
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
 
 
@@ -46,13 +44,19 @@ class Scorer:
         engine: "torch", "openvino" (CPU), "onnxruntime" (CPU, CUDA), or "auto": on a CPU OpenVINO
             where it is installed, else torch; $DOVER_ENGINE says otherwise.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
-        decoder: "auto", "decord" or "pyav".
+        decoder: "auto", "pyav", "decord" or "torchcodec".
         stream: index of the video stream in each file; None chooses the one with the most pixels
             per frame.
         deinterlace: deinterlace interlaced frames of files with FFmpeg's bwdif.
         allow_damaged: score files that are cut off or damaged, with a warning.
         hdr: "tonemap" maps HDR files (PQ, HLG) to SDR, which the models were trained on; "as-is"
             scores them as they are stored.
+        start: score a part of each video from here, such as "10s", "1:30" or frame 250.
+        end: score a part of each video up to here, before this position.
+        as_sequence: paths are folders or patterns of images, each the frames of one video.
+        fps: frames per second of frames in memory and of image sequences, which state none.
+
+    A scorer can be pickled: its settings travel, and the engine is built at its first use.
 
     Raises:
         SettingsError: a name that does not exist, or what this machine does not have.
@@ -87,34 +91,56 @@ class Scorer:
         deinterlace: bool = False,
         allow_damaged: bool = False,
         hdr: str = "tonemap",
+        start: str | int | None = None,
+        end: str | int | None = None,
+        as_sequence: bool = False,
+        fps: float | None = None,
     ) -> None:
-        _check_settings(seed, repeats, decoder)
-        check_hdr(hdr)
-        self.calibration = calibration.choose(fusion, published(model).model)
-        network, sha256 = load.load_network(model, store.find(model, weights))
-        self.engine: Engine = make_engine(engine, network, device, precision, sha256)
-        self.decoder = decoder
+        check_sampling(seed, repeats)
         self.read_options = ReadOptions(
-            decoder, recorded_seed(seed, repeats), repeats, stream, deinterlace, allow_damaged, hdr
+            decoder=decoder,
+            seed=recorded_seed(seed, repeats),
+            repeats=repeats,
+            stream=stream,
+            deinterlace=deinterlace,
+            allow_damaged=allow_damaged,
+            hdr=hdr,
+            start=start,
+            end=end,
+            as_sequence=as_sequence,
+            fps=fps,
         )
+        self.calibration = calibration.choose(fusion, published(model).model)
+        self._engine = LazyEngine(model, weights, engine, device, precision)
         self.settings = Settings(
             version=__version__,
             model=model,
-            weights_sha256=sha256,
+            weights_sha256=self._engine.weights_sha256,
             device=self.engine.device,
             engine=self.engine.name,
             precision=self.engine.precision,
             fusion=self.calibration.name,
             repeats=repeats,
             seed=self.read_options.seed,
-            hdr=hdr,
+            reading=self.read_options.record(),
         )
+
+    @property
+    def engine(self) -> Engine:
+        """The network, ready to run; a scorer that was unpickled builds it here.
+
+        Raises:
+            SettingsError: the device or engine of the scorer is not on this machine.
+            WeightsError: its weights are not on this machine, or others are.
+        """
+        return self._engine.get()
 
     def score(self, video: Video) -> Scores:
         """Score one video.
 
         Args:
-            video: a path, frames (T, H, W, 3) uint8 RGB, or a FrameSource.
+            video: a path, URL, array, tensor, list of frames, bytes, binary stream or FrameSource;
+                see open_source.
 
         Raises:
             VideoError: it cannot be read, or the network's output is not a number.
@@ -129,7 +155,7 @@ class Scorer:
         """Score videos in order, reading the next ones while the networks run.
 
         Args:
-            videos: consumed as results are taken, a few ahead.
+            videos: see score; consumed as results are taken, a few ahead.
             workers: threads that read videos; more than one pays beside a GPU, which leaves the
                 cores to them.
             limits: read files in processes with these limits instead; a file that crashes its
@@ -194,7 +220,7 @@ class Scorer:
         The next segment is read while the networks run.
 
         Args:
-            video: a path, frames (T, H, W, 3) uint8 RGB, or a FrameSource.
+            video: see score. Frames in memory have times if the scorer has fps.
             seconds: length of a segment. A rest shorter than half of it joins the last one.
             segments: where they lie instead, in order of their starts; segments.cut finds them.
 
@@ -216,7 +242,7 @@ class Scorer:
         source = self.read_options.open(video)
         chosen = by_seconds(source.info, seconds) if segments is None else segments
         infos = [replace(source.info, num_frames=s.end - s.start) for s in chosen]
-        choices = [(s.start, self._draws(i)) for s, i in zip(chosen, infos, strict=True)]
+        choices = [(s.start, self.draws(i)) for s, i in zip(chosen, infos, strict=True)]
         made = stream_views(source, choices)
         with ThreadPoolExecutor(1, "dover-read") as pool:
             reading = pool.submit(next, made)
@@ -233,22 +259,15 @@ class Scorer:
         *,
         segments: Sequence[Segment] | None = None,
     ) -> Diagnosis:
-        """Say what is wrong with a video; see analysis.diagnosis.diagnose.
+        """Say what is wrong with a video, with the read options of this scorer.
 
-        Interlaced frames are diagnosed as they are stored, whatever ``deinterlace`` says.
+        See analysis.diagnosis.diagnose. Interlaced frames are diagnosed as they are stored, whatever ``deinterlace`` says.
 
         Raises:
             VideoError: it cannot be read.
             SettingsError: no such length, or segments that lie outside of the video.
         """
-        options = self.read_options
-        return diagnose(
-            video,
-            seconds,
-            segments=segments,
-            stream=options.stream,
-            allow_damaged=options.allow_damaged,
-        )
+        return diagnose(self.read_options.open(video), seconds, segments=segments)
 
     def read(self, video: Video) -> VideoViews:
         """The first half of ``score``: what the networks are to look at, one Views per draw.
@@ -268,7 +287,9 @@ class Scorer:
         Raises:
             VideoError: the network's output is not a number.
             EngineError: the network could not be run.
+            SettingsError: the views were read with another seed or number of repeats.
         """
+        settings = self._settings_of(info)
         maps = [self.engine.run(view) for view in views]
         raws = [_raw(each, info.path) for each in maps]
         raw = Raw(fmean(r.technical for r in raws), fmean(r.aesthetic for r in raws))
@@ -280,7 +301,7 @@ class Scorer:
             overall=overall,
             raw=raw,
             raw_std=_spread(raws),
-            settings=self.settings,
+            settings=settings,
             decoder=info.decoder,
             num_frames=info.num_frames,
             width=info.width,
@@ -288,9 +309,25 @@ class Scorer:
             fps=info.fps,
             warnings=(*info.warnings, *self._warnings(info)),
             maps=maps[0],
+            info=info,
         )
 
-    def _draws(self, info: VideoInfo) -> list[Draw]:
+    def _settings_of(self, info: VideoInfo) -> Settings:
+        """The settings of a score, which state how this video was read."""
+        how = info.options
+        if isinstance(how, ReadOptions) and (how.seed, how.repeats) != (
+            self.settings.seed,
+            self.settings.repeats,
+        ):
+            raise SettingsError(
+                f"'{info.path}' was read with seed {how.seed} and {how.repeats} repeats, and the "
+                f"scorer has {self.settings.seed} and {self.settings.repeats}. Pass "
+                "scorer.read_options to read."
+            )
+        return replace(self.settings, reading=how.record()) if how else self.settings
+
+    def draws(self, info: VideoInfo) -> list[Draw]:
+        """The samples of a video with this metadata, one per repeat."""
         seed, repeats = self.settings.seed, self.settings.repeats
         return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
 
@@ -310,23 +347,16 @@ class Scorer:
         uncalibrated = calibration.warning(self.calibration, self.settings.model)
         if uncalibrated:
             yield uncalibrated
-        if info.num_frames < CLIP_LEN:
-            frames = "1 frame" if info.num_frames == 1 else f"{info.num_frames} frames"
-            yield f"only {frames}, which the model sees repeatedly"
+        if info.num_frames == 1:
+            if not published(self.settings.model).trained_on_images:
+                yield f"only 1 frame, and {self.settings.model} was trained on video, not on images"
+        elif info.num_frames < CLIP_LEN:
+            yield f"only {info.num_frames} frames, which the model sees repeatedly"
         if min(info.height, info.width) < VIEW:
             yield (
                 f"frames of {info.width}x{info.height} are enlarged to a short side of {VIEW} "
                 "before fragments are cut"
             )
-
-
-def _check_settings(seed: int | None, repeats: int, decoder: str) -> None:
-    if not isinstance(repeats, int) or not 1 <= repeats <= MAX_REPEATS:
-        raise SettingsError(f"repeats must be from 1 to {MAX_REPEATS}, got {repeats!r}.")
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
-    if decoder not in DECODERS:
-        raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")
 
 
 def _raw(maps: Maps, path: str | None) -> Raw:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 from dover_plugin.ranks import Rank, ReferenceSet, ranks
 
@@ -29,7 +30,7 @@ COLUMNS = (
     "aesthetic_std",
     "repeats",
     "seed",
-    "hdr",
+    "reading",
     "decoder",
     "num_frames",
     "width",
@@ -62,7 +63,11 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything but the pixels that a score depends on."""
+    """Everything but the pixels that a score depends on.
+
+    ``reading`` states the options of reading that are not the defaults, such as "stream=1,
+    start=10s"; see io.options.OpenOptions.
+    """
 
     version: str
     model: str
@@ -73,7 +78,7 @@ class Settings:
     fusion: str
     repeats: int
     seed: int | None
-    hdr: str = "tonemap"
+    reading: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class Scores:
         fps: frames per second; None where unknown.
         warnings: sentences on what may surprise.
         maps: local quality in the first draw.
+        info: metadata of the video.
     """
 
     path: str | None
@@ -111,6 +117,7 @@ class Scores:
     fps: float | None
     warnings: tuple[str, ...] = ()
     maps: Maps | None = field(default=None, repr=False, compare=False)
+    info: VideoInfo | None = field(default=None, repr=False, compare=False)
 
     error = None
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dover_plugin.options import UNKNOWN
+
 if TYPE_CHECKING:
     from dover_plugin.scores import Settings
 
@@ -33,8 +35,8 @@ def settings_line(settings: "Settings") -> str:
     """The model and the settings of a score, on one line."""
     s = settings
     sampling = "centred" if s.seed is None else f"seed {s.seed}, {counted(s.repeats, 'sample')}"
-    as_is = ", HDR as it is" if s.hdr == "as-is" else ""
-    return (
-        f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion, {sampling}, "
-        f"{s.engine} {s.precision} on {s.device}{as_is}"
-    )
+    reading = f"{s.reading}, " if s.reading else ""
+    network = f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion"
+    if s.engine == UNKNOWN:
+        return f"{network}, recorded by VapourSynth"
+    return f"{network}, {sampling}, {reading}{s.engine} {s.precision} on {s.device}"

@@ -7,12 +7,14 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.analysis.diagnosis import Diagnosis
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.open import open_source
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import in_words, scored, segments_field
+from fiftyone_plugin.low_quality import HIGH, LOW
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
@@ -38,7 +40,7 @@ class Place:
     Attributes:
         name: "overall", "technical" or "aesthetic".
         score: in [0, 1].
-        word: "low", "medium" or "high".
+        word: grade, from "bad" to "excellent".
         percentile: share of the scored samples of the collection with a lower score, in percent.
     """
 
@@ -46,6 +48,29 @@ class Place:
     score: float
     word: str
     percentile: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A segment of a sample.
+
+    Attributes:
+        frames: first and last frame, from 1.
+        seconds: start and end in seconds; None if the frame rate is unknown.
+        score: overall score.
+    """
+
+    frames: tuple[int, int]
+    seconds: tuple[float, float] | None
+    score: float
+
+    def in_words(self) -> str:
+        """Text such as "0:02.0 to 0:04.0 (poor, 0.312)"."""
+        if self.seconds is None:
+            where = f"frames {self.frames[0]:,} to {self.frames[1]:,}"
+        else:
+            where = " to ".join(f"{int(s // 60)}:{s % 60:04.1f}" for s in self.seconds)
+        return f"{where} ({in_words(self.score)}, {self.score:.3f})"
 
 
 @dataclass(frozen=True)
@@ -58,7 +83,7 @@ class Explanation:
         places: overall, technical and aesthetic scores.
         advice: one sentence.
         ranks: {set: {branch: percent of its videos that are worse}}; empty unless dover scored it.
-        worst_segments: (first frame, last frame, overall), the worst first.
+        worst_segments: segments with the lowest overall scores, worst first.
         warnings: warnings of the scores.
     """
 
@@ -67,7 +92,7 @@ class Explanation:
     places: tuple[Place, ...]
     advice: str
     ranks: dict[str, dict[str, float]]
-    worst_segments: tuple[tuple[int, int, float], ...]
+    worst_segments: tuple[Moment, ...]
     warnings: tuple[str, ...]
 
 
@@ -91,6 +116,8 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
     places = []
     for name in SCORES:
         value = getattr(scores, name)
+        if value is None:  # the model has no such score
+            continue
         worse = len(peers.match(F(f"{field}.{name}") < value))
         share = 100 * worse / total if total else 0.0
         places.append(Place(name, value, in_words(value), share))
@@ -103,11 +130,23 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
         path=sample.filepath,
         model=scores.model,
         places=tuple(places),
-        advice=ADVICE[places[1].word, places[2].word],
+        advice=_advice(places),
         ranks=published,
         worst_segments=_worst(sample, field),
         warnings=tuple(scores.warnings or ()),
     )
+
+
+def _advice(places: list[Place]) -> str:
+    levels = {place.name: _level(place.score) for place in places}
+    if "technical" in levels and "aesthetic" in levels:
+        return ADVICE[levels["technical"], levels["aesthetic"]]
+    return f"The quality is {places[0].word}."
+
+
+def _level(score: float) -> str:
+    """The grade in three steps, for the advice."""
+    return "low" if score < LOW else "medium" if score < HIGH else "high"
 
 
 def quality_map(path: str, scorer: "Scorer") -> bytes:
@@ -121,9 +160,31 @@ def quality_map(path: str, scorer: "Scorer") -> bytes:
     return draw_maps(maps, middle_frame(open_source(path)))
 
 
-def _worst(sample: fo.Sample, field: str) -> tuple[tuple[int, int, float], ...]:
+def faults_in_words(diagnosis: Diagnosis) -> list[str]:
+    """The visible and strong faults, such as "strong blur (12 pixels; visible from 8)"."""
+    words = []
+    for found in diagnosis.found.findings:
+        if found.severity in ("visible", "strong") and found.value is not None:
+            side = "to" if found.strong < found.visible else "from"
+            words.append(
+                f"{found.severity} {found.name} ({found.value:.3g} {found.unit}; "
+                f"visible {side} {found.visible:g})"
+            )
+    return words
+
+
+def _worst(sample: fo.Sample, field: str) -> tuple[Moment, ...]:
     name = segments_field(field)
     labels = sample[name] if sample.has_field(name) else None
     parts = labels.detections if labels else []
     ordered = sorted((p for p in parts if p.overall is not None), key=lambda p: p.overall)
-    return tuple((*part.support, part.overall) for part in ordered[:WORST_SEGMENTS])
+    rate = sample.metadata.frame_rate if sample.metadata else None
+    return tuple(
+        Moment(
+            (first, last),
+            ((first - 1) / rate, last / rate) if rate else None,
+            part.overall,
+        )
+        for part in ordered[:WORST_SEGMENTS]
+        for first, last in [part.support]
+    )

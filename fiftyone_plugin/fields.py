@@ -1,7 +1,6 @@
 """Fields of scores in a dataset: schema, descriptions, sidebar, and views."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import fiftyone as fo
 from fiftyone import ViewField as F
@@ -10,10 +9,11 @@ from fiftyone.core.collections import SampleCollection
 from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import SCORES, Result
+from fiftyone_plugin.sidebar import place
 
 DEFAULT_FIELD = "dover"
 FAILED_TAG = "dover:failed"
-LOW, HIGH = 1 / 3, 2 / 3
+GRADES = ("bad", "poor", "fair", "good", "excellent")  # equal fifths of [0, 1], as for MOS
 
 # The columns of a row of dover_plugin, less what a sample's own path and metadata say.
 SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
@@ -41,6 +41,7 @@ SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
     "precision": (fo.StringField, "Numeric precision of the network"),
     "repeats": (fo.IntField, "Number of samples that were averaged"),
     "seed": (fo.IntField, "Random seed; none for centred samples"),
+    "reading": (fo.StringField, "Options of reading that are not the defaults"),
     "decoder": (fo.StringField, "Video decoder"),
 }
 SHOWN = (*SCORES, "error", "model", "warnings")
@@ -77,7 +78,8 @@ def declare(dataset: fo.Dataset, field: str, *, segments: bool) -> None:
     for name in INDEXED:
         if f"{field}.{name}" not in present:
             dataset.create_index(f"{field}.{name}")
-    _add_to_sidebar(dataset, field, segments)
+    rest = [name for name in SUBFIELDS if name not in SHOWN]
+    place(dataset, field, list(SHOWN), rest, segments_field(field) if segments else None)
 
 
 def check_field(dataset: fo.Dataset, field: str) -> None:
@@ -132,7 +134,7 @@ def document(result: Result) -> fo.DynamicEmbeddedDocument:
 
 
 def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
-    """Segments as temporal detections with a quality level and the three scores."""
+    """Segments as temporal detections with their grade and the three scores."""
     return fo.TemporalDetections(
         detections=[
             fo.TemporalDetection(
@@ -146,8 +148,8 @@ def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
 
 
 def in_words(score: float) -> str:
-    """Level of a score: low, medium or high."""
-    return "low" if score < LOW else "medium" if score < HIGH else "high"
+    """The grade of a score on the five-grade scale, from "bad" to "excellent"."""
+    return GRADES[min(int(score * len(GRADES)), len(GRADES) - 1)]
 
 
 def scored(samples: SampleCollection, field: str) -> fo.DatasetView:
@@ -180,30 +182,3 @@ def _declare_segments(dataset: fo.Dataset, field: str) -> None:
         path = f"{field}.detections.{name}"
         if not dataset.has_field(path):
             dataset.add_sample_field(path, fo.FloatField, description=SUBFIELDS[name][1])
-
-
-def _add_to_sidebar(dataset: fo.Dataset, field: str, segments: bool) -> None:
-    """Add one sidebar group with the scores and a folded one with the settings."""
-    config = dataset.app_config
-    if not config.sidebar_groups:
-        config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
-    rest = [name for name in SUBFIELDS if name not in SHOWN]
-    groups = {
-        field: [f"{field}.{name}" for name in SHOWN],
-        f"{field}: settings": [f"{field}.{name}" for name in rest],
-    }
-    if segments:
-        groups[field].append(segments_field(field))
-    ours = {path for paths in groups.values() for path in paths} | {field}
-    kept: list[Any] = []
-    for group in config.sidebar_groups:
-        group.paths = [path for path in group.paths if path not in ours]
-        if group.name not in groups:
-            kept.append(group)
-    added = [
-        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name == field)
-        for name, paths in groups.items()
-    ]
-    at = next((i + 1 for i, group in enumerate(kept) if group.name == "metadata"), len(kept))
-    config.sidebar_groups = [*kept[:at], *added, *kept[at:]]
-    dataset.save()

@@ -33,8 +33,8 @@ def install(plugins_dir: Path | None = None) -> Path:
         (folder / "fiftyone_plugin").mkdir(parents=True, exist_ok=True)
         (folder / "fiftyone.yml").write_text(source.joinpath("plugin.yml").read_text())
         (folder / "fiftyone_plugin/__init__.py").write_text(ENTRY)
-        icon = source.joinpath("icon.svg").read_text()
-        (folder / "fiftyone_plugin/icon.svg").write_text(icon)
+        for name in ("icon.svg", "app.js"):
+            (folder / "fiftyone_plugin" / name).write_text(source.joinpath(name).read_text())
     except OSError as error:
         raise SettingsError(f"Cannot write '{folder}': {error.strerror}.") from None
     return folder

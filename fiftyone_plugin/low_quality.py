@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import fiftyone as fo
 from fiftyone import ViewField as F
@@ -10,14 +10,24 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.fields import HIGH, LOW, every_sample, scored
-from fiftyone_plugin.scoring import videos
+from fiftyone_plugin.fields import every_sample, scored
+from fiftyone_plugin.runs import tell_change
+from fiftyone_plugin.targets import scorable
 
 RUN = "dover_mark"  # the method under which marks are recorded
 LABEL = "low"
+LOW, HIGH = 0.4, 0.6  # poor or bad; good or excellent
 
 type Rule = Literal["threshold", "quantile", "disagreement"]
 type Mark = Literal["tag", "label", "view"]
+
+
+class Finds(Protocol):
+    """A rule that finds samples; its attributes are recorded with the mark."""
+
+    def find(self, samples: SampleCollection, field: str) -> fo.DatasetView:
+        """The samples that match the rule."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Low:
         share: share of the scored videos in (0, 1], for "quantile".
     """
 
-    rule: Rule = "threshold"
+    rule: Rule = "quantile"
     by: str = "overall"
     below: float = LOW
     above: float = HIGH
@@ -48,11 +58,26 @@ class Low:
         choices = SCORES[1:] if self.rule == "disagreement" else SCORES
         if self.by not in choices:
             raise SettingsError(f"Unknown score by={self.by!r}; choose from {', '.join(choices)}.")
-        if not (0 <= self.below <= 1 and 0 <= self.above <= 1 and 0 < self.share <= 1):
-            raise SettingsError(
-                f"Thresholds must be in [0, 1], got below={self.below}, above={self.above}, "
-                f"share={self.share}."
-            )
+        if self.rule == "quantile":
+            if not 0 < self.share <= 1:
+                raise SettingsError(
+                    f"The share must be above 0 and at most 1, got {self.share}. For example, 0.1 "
+                    "marks the lowest tenth."
+                )
+            return
+        used = {"below": self.below}
+        if self.rule == "disagreement":
+            used["above"] = self.above
+        for name, value in used.items():
+            if not 0 <= value <= 1:
+                raise SettingsError(f"The threshold {name!r} must be from 0 to 1, got {value}.")
+
+    def limit(self, samples: SampleCollection, field: str) -> float | None:
+        """The score at or below which a sample is low; None if no sample has a score."""
+        if self.rule != "quantile":
+            return self.below
+        limit: float | None = samples.quantiles(f"{field}.{self.by}", self.share)
+        return limit
 
     def find(self, samples: SampleCollection, field: str) -> fo.DatasetView:
         """The samples that match the rule.
@@ -62,10 +87,10 @@ class Low:
         """
         if not samples.has_field(f"{field}.overall"):
             raise SettingsError(f"The field '{field}' holds no scores. Run score_videos first.")
-        view = scored(samples, field)
         score = F(f"{field}.{self.by}")
+        view = scored(samples, field).match(score != None)  # noqa: E711
         if self.rule == "quantile":
-            limit = view.quantiles(f"{field}.{self.by}", self.share)
+            limit = self.limit(view, field)
             return view.match(score <= limit) if limit is not None else view.limit(0)
         low = score < self.below
         if self.rule == "disagreement":
@@ -74,13 +99,13 @@ class Low:
         return view.match(low)
 
 
-def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str) -> int:
+def mark(samples: SampleCollection, field: str, rule: Finds, kind: Mark, name: str) -> int:
     """Mark samples of low quality, and record the mark for ``undo``.
 
     Args:
         samples: samples to search.
         field: field of scores.
-        low: rule.
+        rule: rule that finds the samples.
         kind: "tag" the samples, "label" them "low", or save a "view" of them.
         name: name of the tag, the label field, or the saved view.
 
@@ -91,7 +116,7 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
         SettingsError: no scores, or a name that is taken.
     """
     dataset = samples._dataset
-    hits = low.find(videos(samples), field)
+    hits = rule.find(scorable(samples), field)
     count = len(hits)
     check_name(dataset, kind, name)
     if kind == "tag":
@@ -112,10 +137,11 @@ def mark(samples: SampleCollection, field: str, low: Low, kind: Mark, name: str)
         changed = []
         dataset.save_view(name, hits, description=_description(field))
     key = f"{RUN}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
-    settings = {"field": field, "kind": kind, "name": name, "count": count, **vars(low)}
+    settings = {"field": field, "kind": kind, "name": name, "count": count, **vars(rule)}
     samples.register_run(key, samples.init_run(method=RUN, **settings))
     results = dataset.init_run_results(key, changed=changed, hits=hits.values("id"))
     dataset.save_run_results(key, results)
+    tell_change(dataset)
     return count
 
 
@@ -171,6 +197,7 @@ def undo(dataset: fo.Dataset, key: str | None = None) -> str:
         description = dataset.get_saved_view_info(config.name)["description"]
         if description == _description(config.field):
             dataset.delete_saved_view(config.name)
+    tell_change(dataset)
     return what
 
 

@@ -1,6 +1,6 @@
 """Statistics of the panel, aggregated in the database."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -15,7 +15,8 @@ from fiftyone_plugin.fields import scored, segments_field
 
 MAX_POINTS = 2000  # above this, samples are binned into cells
 CELLS = 40  # along each axis
-BINS = 24
+BINS = 20  # a quarter of a grade each
+_TOP = 1e-9  # so that a score of 1 is in the last bin
 _SHIFT = 1000  # packs three small numbers into one
 
 
@@ -62,16 +63,20 @@ class Timeline:
     """Scores of the segments of a sample.
 
     Attributes:
+        title: file name of the video.
         starts: start of each segment in seconds, or in frames if the frame rate is unknown.
         end: end of the last segment.
         unit: "seconds" or "frames".
-        scores: {score: one a segment}.
+        scores: {score: one a segment}; without scores that the model does not have.
+        frame_rate: frames per second; None if it is unknown.
     """
 
+    title: str
     starts: tuple[float, ...]
     end: float
     unit: str
     scores: dict[str, tuple[float, ...]]
+    frame_rate: float | None
 
 
 def counts(samples: SampleCollection, field: str) -> Counts:
@@ -82,36 +87,26 @@ def counts(samples: SampleCollection, field: str) -> Counts:
     return Counts(good, bad, total - good - bad)
 
 
-def histograms(samples: SampleCollection, field: str) -> dict[str, Histogram]:
-    """One histogram per score over its range; empty if nothing is scored."""
-    paths = [f"{field}.{name}" for name in SCORES]
-    bounds = samples.aggregate([fo.Bounds(path) for path in paths])
-    if bounds[0][0] is None:
-        return {}
-    ranges = [_round_outwards(low, high) for low, high in bounds]
+def histograms(
+    samples: SampleCollection, field: str, names: Sequence[str] = SCORES
+) -> dict[str, Histogram]:
+    """One histogram over [0, 1] for each score that some sample has."""
+    paths = [f"{field}.{name}" for name in names]
     found = samples.aggregate(
-        [
-            fo.HistogramValues(path, bins=BINS, range=limits)
-            for path, limits in zip(paths, ranges, strict=True)
-        ]
+        [fo.HistogramValues(path, bins=BINS, range=(0.0, 1.0 + _TOP)) for path in paths]
     )
     return {
         name: Histogram(tuple(edges), tuple(numbers))
-        for name, (numbers, edges, _) in zip(SCORES, found, strict=True)
+        for name, (numbers, edges, _) in zip(names, found, strict=True)
+        if sum(numbers)
     }
 
 
-def thirds(samples: SampleCollection, field: str) -> dict[str, tuple[float, float]]:
-    """Boundaries of the lowest and highest third of the samples, per branch."""
-    found = samples.aggregate(
-        [fo.Quantiles(f"{field}.{name}", [1 / 3, 2 / 3]) for name in SCORES[1:]]
-    )
-    return {name: (low, high) for name, (low, high) in zip(SCORES[1:], found, strict=True)}
-
-
 def points(samples: SampleCollection, field: str) -> Points:
-    """All scored samples, or cells if there are more than MAX_POINTS."""
+    """All samples with both branch scores, or cells if there are more than MAX_POINTS."""
     view = scored(samples, field)
+    for name in BRANCHES:
+        view = view.match(F(f"{field}.{name}") != None)  # noqa: E711
     if len(view) > MAX_POINTS:
         return _cells(view, field)
     paths = ["id", *(f"{field}.{name}" for name in ("technical", "aesthetic", "overall"))]
@@ -141,15 +136,18 @@ def timeline(dataset: fo.Dataset, sample_id: str, field: str) -> Timeline | None
         sample = sample.select_group_slices(_allow_mixed=True)
     paths = [f"{name}.detections.{p}" for p in ("support", *SCORES)]
     [support], *scores = sample.values(paths)
-    [fps] = sample.values("metadata.frame_rate") if dataset.has_field("metadata") else [None]
     if not support:
         return None
-    scale = 1 / fps if fps else 1
+    fps, path = sample.values(["metadata.frame_rate", "filepath"])
+    scale = 1 / fps[0] if fps[0] else 1
+    columns = {name: values for name, [values] in zip(SCORES, scores, strict=True)}
     return Timeline(
+        title=PurePath(path[0]).name,
         starts=tuple((first - 1) * scale for first, _ in support),
         end=support[-1][1] * scale,
-        unit="seconds" if fps else "frames",
-        scores={name: tuple(values) for name, [values] in zip(SCORES, scores, strict=True)},
+        unit="seconds" if fps[0] else "frames",
+        scores={name: tuple(v) for name, v in columns.items() if v and v[0] is not None},
+        frame_rate=fps[0],
     )
 
 
@@ -176,8 +174,3 @@ def _cells(view: fo.DatasetView, field: str) -> Points:
         tuple(numbers.values()),
         tuple(f"{number:,} videos" for number in numbers.values()),
     )
-
-
-def _round_outwards(low: float, high: float) -> tuple[float, float]:
-    """Axis limits on multiples of 0.05 that contain [low, high]."""
-    return math.floor(low * 20) / 20, math.floor(high * 20 + 1) / 20

@@ -16,7 +16,8 @@ from dover_plugin.options import COMPARABLE
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import is_scores
 from fiftyone_plugin.name_pattern import NamePattern
-from fiftyone_plugin.scoring import videos
+from fiftyone_plugin.runs import tell_change
+from fiftyone_plugin.targets import scorable
 
 BEFORE, AFTER = "before", "after"
 VIEW_OF = "Greatest loss of"  # begins the description of our saved views
@@ -173,7 +174,7 @@ def compare(
     check_view(dataset, view)
     name = difference_field(field)
     _declare(dataset, name)
-    flat = videos(samples)
+    flat = scorable(samples)
     columns = [f"{field}.{column}" for column in (*SCORES, *COMPARABLE)]
     wanted = flat.select({i for pair in pairs for i in pair})
     ids, *values = wanted.values(["id", *columns])
@@ -193,6 +194,7 @@ def compare(
     flat.set_values(name, {**dict.fromkeys(old_ones), **found}, key_field="id")
     result = flat.select(list(found)).sort_by(F(f"{name}.overall"))
     dataset.save_view(view, result, description=f"{VIEW_OF} {field} first", overwrite=True)
+    tell_change(dataset)
     losses = sorted(doc.overall for doc in found.values())
     return Comparison(
         pairs=len(found),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SURFACES = ("dover_plugin.cli", "fiftyone_plugin", "vs_filter")
+SURFACES = ("dover_plugin.cli", "fiftyone_plugin", "vs_filter", "vsdover")
 # Code that computes. It must not know how results are shown.
 DOMAIN = (
     "io",
@@ -135,7 +135,9 @@ def loaded_by(statement: str, names: Iterable[str]) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["dover_plugin", "dover_plugin.cli", "dover_plugin.options"])
+@pytest.mark.parametrize(
+    "module", ["dover_plugin", "dover_plugin.cli", "dover_plugin.options", "dover_plugin.scorer"]
+)
 def test_modules_that_load_without_torch(module: str) -> None:
     assert loaded_by(f"import {module}", ["torch", "cv2", "pandas", "matplotlib"]) == set()
 
@@ -168,7 +170,9 @@ def test_the_core_imports_no_surface() -> None:
         if unit(module) == "dover_plugin.cli" or module in USES_VAPOURSYNTH:
             continue
         heads = {name.split(".")[0] for name in imports(file, lazy=True)}
-        assert not heads & {"fiftyone", "vapoursynth", "fiftyone_plugin", "vs_filter"}, module
+        assert not heads & {"fiftyone", "vapoursynth", "fiftyone_plugin", "vs_filter", "vsdover"}, (
+            module
+        )
 
 
 def test_imports_open_no_file_of_the_package() -> None:

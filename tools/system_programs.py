@@ -8,7 +8,14 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"ffmpeg": "ffmpeg", "x264": "x264", "x265": "x265", "chromium": "chromium"}
+PACKAGES = {
+    "ffmpeg": "ffmpeg",
+    "x264": "x264",
+    "x265": "x265",
+    "SvtAv1EncApp": "svt-av1",
+    "mkvmerge": "mkvtoolnix",
+    "chromium": "chromium",
+}
 
 
 def main():

@@ -1,50 +1,161 @@
-"""Scored clips as tables and as zones for encoders."""
+"""Scored clips as tables, and their ranges of low quality."""
 
-import json
-from collections.abc import Sequence
-from os import PathLike
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 import vapoursynth as vs
 
-from dover_plugin.errors import DoverError
-from dover_plugin.io.write import write_text
-from dover_plugin.scores import SCORES
-from vs_filter.filter import DIFFERENCE_PROPS, PROPS
+from dover_plugin.analysis.segments import time_code
+from vs_filter.compare import DIFFERENCE_PROPS
+from vs_filter.filter import PROPS
+from vs_filter.zones import Range
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USAGE = "Pass the result of dover_segments(clip), or of dover(clip) with all props."
+SCORES = {
+    "overall": "DoverOverall",
+    "technical": "DoverTechnical",
+    "aesthetic": "DoverAesthetic",
+    "difference": "DoverOverallDifference",
+    "technical_difference": "DoverTechnicalDifference",
+    "aesthetic_difference": "DoverAestheticDifference",
+}
+
+type By = Literal[
+    "overall",
+    "technical",
+    "aesthetic",
+    "difference",
+    "technical_difference",
+    "aesthetic_difference",
+]
 
 
-class Range(NamedTuple):
-    """Frames [start, end) of low quality, and the lowest score of their segments."""
-
-    start: int
-    end: int
-    score: float
-
-
-def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
+def collect(clip: vs.VideoNode, *, progress: bool = False) -> "pd.DataFrame":
     """Score a clip and return one row per segment; for use from Python, not in a vspipe script.
 
     Args:
-        clip: result of dover_segments, at the cost of one decode, or of dover or dover_compare
-            whose frames are all read.
+        clip: result of dover_segments or dover_compare_segments, at the cost of one decode, or of
+            dover or dover_compare, of which all frames are read.
         progress: show a progress bar on standard error.
 
     Returns:
-        Columns are the properties' names; as many rows as segments.
+        Columns are the properties' names, then start_seconds, end_seconds and time_code if the
+        clip has a frame rate; as many rows as segments.
 
     Raises:
         vapoursynth.Error: a frame cannot be read or scored, or carries no scores.
     """
+    import pandas as pd
+
+    return pd.DataFrame(list(_rows(clip, progress)))
+
+
+def scored_ranges(clip: vs.VideoNode, *, by: By = "overall", progress: bool = False) -> list[Range]:
+    """All segments of a scored clip with their scores.
+
+    Args:
+        clip: as for collect.
+        by: score to report.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        vapoursynth.Error: see collect; or a score that the clip does not carry.
+    """
+    if by not in SCORES:
+        raise vs.Error(f"dover: Unknown score by={by!r}; use {', '.join(SCORES)}.")
+    found = []
+    for row in _rows(clip, progress):
+        missing = {SCORES[by], "DoverSegmentStart", "DoverSegmentEnd"} - row.keys()
+        if missing:
+            compare = " of dover_compare" if "Difference" in min(missing) else ""
+            raise vs.Error(f"dover: the clip carries no {min(missing)}{compare}. {USAGE}")
+        found.append(Range(row["DoverSegmentStart"], row["DoverSegmentEnd"], row[SCORES[by]]))
+    return found
+
+
+def low_quality(
+    clip: vs.VideoNode,
+    *,
+    below: float | None = None,
+    quantile: float | None = None,
+    worst: int | None = None,
+    by: By = "overall",
+    progress: bool = False,
+) -> list[Range]:
+    """Frames of the segments with low scores; adjacent segments are joined.
+
+    Name one of below, quantile and worst.
+
+    Args:
+        clip: as for collect. A score that ends in "difference" needs dover_compare_segments or
+            dover_compare.
+        below: segments that score below this: from 0 to 1, or from -1 to 1 for a difference.
+        quantile: segments up to this quantile of the scores, from 0 to 1.
+        worst: this many segments with the lowest scores.
+        by: score to compare. "difference" is what an encode lost (negative) or gained.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        vapoursynth.Error: see collect; or a threshold or score that does not exist.
+    """
+    _check_rule(below, quantile, worst, by)
+    segments = scored_ranges(clip, by=by, progress=progress)
+    ordered = sorted(segments, key=lambda segment: segment.score)
+    if below is not None:
+        chosen = [segment for segment in segments if segment.score < below]
+    elif quantile is not None:
+        import numpy as np
+
+        limit = np.quantile([segment.score for segment in segments], quantile)
+        chosen = [segment for segment in segments if segment.score <= limit]
+    else:
+        chosen = sorted(ordered[:worst])
+    return _joined(chosen)
+
+
+def _check_rule(below: float | None, quantile: float | None, worst: int | None, by: str) -> None:
+    given = [
+        name
+        for name, value in (("below", below), ("quantile", quantile), ("worst", worst))
+        if value is not None
+    ]
+    if len(given) != 1:
+        raise vs.Error(
+            f"dover: Name one of below, quantile and worst, got {' and '.join(given) or 'none'}."
+        )
+    lowest = -1 if by.endswith("difference") else 0
+    if below is not None and not lowest <= below <= 1:
+        raise vs.Error(f"dover: Invalid threshold below={below}; use a number from {lowest} to 1.")
+    if quantile is not None and not 0 <= quantile <= 1:
+        raise vs.Error(f"dover: Invalid quantile={quantile}; use a number from 0 to 1.")
+    if worst is not None and (not isinstance(worst, int) or worst < 0):
+        raise vs.Error(f"dover: Invalid worst={worst!r}; use a number of segments.")
+
+
+def _joined(segments: list[Range]) -> list[Range]:
+    ranges: list[Range] = []
+    for segment in segments:
+        if ranges and ranges[-1].end >= segment.start:
+            last = ranges.pop()
+            ranges.append(
+                Range(last.start, max(last.end, segment.end), min(last.score, segment.score))
+            )
+        else:
+            ranges.append(segment)
+    return ranges
+
+
+def _rows(clip: vs.VideoNode, progress: bool) -> Iterator[dict[str, Any]]:
+    """The properties of the first frame of each segment, and its times."""
     from rich.console import Console
     from rich.progress import track
 
-    rows: list[dict[str, object]] = []
-    frames = clip.frames(close=True)
+    previous: object = None
     watched = track(
-        frames,
+        clip.frames(close=True),
         "scoring",
         total=clip.num_frames,
         console=Console(stderr=True),
@@ -52,93 +163,19 @@ def collect(clip: vs.VideoNode, *, progress: bool = False) -> pd.DataFrame:
         transient=True,
     )
     for frame in watched:
-        if "DoverSegment" not in frame.props:
+        props = frame.props
+        if "DoverSegment" not in props:
             raise vs.Error(f"dover: the clip carries no DoverSegment. {USAGE}")
-        if not rows or frame.props["DoverSegment"] != rows[-1]["DoverSegment"]:
-            names = [name for name in (*PROPS, *DIFFERENCE_PROPS) if name in frame.props]
-            rows.append({name: _plain(frame.props[name]) for name in names})
-    return pd.DataFrame(rows)
-
-
-def low_quality(
-    clip: vs.VideoNode,
-    *,
-    below: float,
-    by: Literal["overall", "technical", "aesthetic"] = "overall",
-    progress: bool = False,
-) -> list[Range]:
-    """Frames of segments that score below a threshold; adjacent segments are joined.
-
-    Args:
-        clip: as for collect.
-        below: threshold in [0, 1].
-        by: score to compare.
-        progress: show a progress bar on standard error.
-
-    Raises:
-        vapoursynth.Error: see collect; or a threshold or score that does not exist.
-    """
-    if by not in SCORES:
-        raise vs.Error(f"dover: Unknown score by={by!r}; use {', '.join(SCORES)}.")
-    if not 0 <= below <= 1:
-        raise vs.Error(f"dover: Invalid threshold below={below}; use a number from 0 to 1.")
-    ranges: list[Range] = []
-    name = f"Dover{by.capitalize()}"
-    table = collect(clip, progress=progress)
-    missing = {name, "DoverSegmentStart", "DoverSegmentEnd"} - set(table.columns)
-    if missing:
-        raise vs.Error(f"dover: the clip carries no {min(missing)}. {USAGE}")
-    for row in table.to_dict("records"):
-        score = float(row[name])
-        start, end = int(row["DoverSegmentStart"]), int(row["DoverSegmentEnd"])
-        if score >= below:
+        if props["DoverSegment"] == previous:
             continue
-        if ranges and ranges[-1].end == start:
-            last = ranges.pop()
-            ranges.append(Range(last.start, end, min(last.score, score)))
-        else:
-            ranges.append(Range(start, end, score))
-    return ranges
-
-
-def write_ranges(
-    ranges: Sequence[Range],
-    path: str | PathLike[str],
-    kind: Literal["json", "x264", "x265", "av1an"] = "json",
-    options: str | None = None,
-) -> None:
-    """Write ranges for an encoder.
-
-    Args:
-        ranges: ranges from low_quality.
-        path: file to write.
-        kind: "json" lists start, end (exclusive) and score. "x264" and "x265" write what goes
-            after their --zones. "av1an" writes a file for its --zones, one range a line.
-        options: what the encoder shall do there: a bitrate factor or quantiser for x264 and x265
-            ("q=18"; "b=1.5" unless given), the encoder and its options for av1an
-            ("svt-av1 --crf 22"), which has no default.
-
-    Raises:
-        vapoursynth.Error: another kind, no range where the encoder wants one, or no such place.
-    """
-    if not ranges and kind in ("x264", "x265"):
-        raise vs.Error("dover: There is no range of low quality; omit --zones.")
-    if kind == "av1an" and not options:
-        raise vs.Error(
-            "dover: av1an zones need encoder options, for example options='svt-av1 --crf 22'."
-        )
-    if kind == "json":
-        text = json.dumps([r._asdict() for r in ranges], indent=2)
-    elif kind in ("x264", "x265"):  # the last frame is part of the zone
-        text = "/".join(f"{r.start},{r.end - 1},{options or 'b=1.5'}" for r in ranges)
-    elif kind == "av1an":
-        text = "\n".join(f"{r.start} {r.end} {options}" for r in ranges)
-    else:
-        raise vs.Error(f"dover: Unknown kind {kind!r}; use json, x264, x265 or av1an.")
-    try:
-        write_text(path, text)
-    except DoverError as error:
-        raise vs.Error(f"dover: {error}") from None
+        previous = props["DoverSegment"]
+        names = [name for name in (*PROPS, *DIFFERENCE_PROPS) if name in props]
+        row: dict[str, Any] = {name: _plain(props[name]) for name in names}
+        if clip.fps and {"DoverSegmentStart", "DoverSegmentEnd"} <= row.keys():
+            for name, bound in (("start", "DoverSegmentStart"), ("end", "DoverSegmentEnd")):
+                row[f"{name}_seconds"] = float(row[bound] / clip.fps)
+            row["time_code"] = time_code(row["start_seconds"])
+        yield row
 
 
 def _plain(value: object) -> object:

@@ -23,7 +23,7 @@ from dover_plugin.analysis.segments import (
 from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.analysis.timeline import Timeline, segment_row
 from dover_plugin.errors import DoverError, EngineError
-from dover_plugin.io.source import FrameSource
+from dover_plugin.io.source import FrameSource, Video, VideoInfo
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import SCORES
 from dover_plugin.text import name_of
@@ -42,7 +42,6 @@ VERDICTS = {  # of a version against another one, neither of them the source
 }
 
 type Progress = Callable[[str, int, int], None]  # whose segments, how many are done, of how many
-type AnyPath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -184,8 +183,8 @@ class NotCompared:
 
 
 def compare(
-    before: AnyPath,
-    after: AnyPath,
+    before: Video,
+    after: Video,
     scorer: "Scorer",
     *,
     seconds: float = SECONDS,
@@ -195,8 +194,8 @@ def compare(
     """Compare one transcode with its source.
 
     Args:
-        before: the source.
-        after: the transcode.
+        before: the source: a path, or any other input of Scorer.score.
+        after: the transcode, as the source.
         scorer: scores both.
         seconds: of a segment. A rest shorter than half of it joins the last one.
         has_source: False compares two versions of one content, neither of them the source.
@@ -218,8 +217,8 @@ def compare(
 
 
 def compare_many(
-    before: AnyPath,
-    afters: Sequence[AnyPath],
+    before: Video,
+    afters: Sequence[Video],
     scorer: "Scorer",
     *,
     seconds: float = SECONDS,
@@ -243,14 +242,19 @@ def compare_many(
         except EngineError:
             raise
         except DoverError as error:
-            yield NotCompared(fspath(after), str(error))
+            yield NotCompared(_name(after), str(error))
         except MemoryError:
-            yield NotCompared(fspath(after), f"{fspath(after)!r} needs more memory than there is.")
+            yield NotCompared(_name(after), f"{_name(after)!r} needs more memory than there is.")
+
+
+def _name(video: Video) -> str:
+    """The path of a video; "frames" for a video in memory."""
+    return fspath(video) if isinstance(video, str | PathLike) else name_of(None)
 
 
 def _compare(
     source: FrameSource,
-    after: AnyPath,
+    after: Video,
     scorer: "Scorer",
     seconds: float,
     progress: Progress,
@@ -299,7 +303,6 @@ def knee(found: Sequence[Comparison]) -> Comparison | None:
 
 
 def _comparison(before: Timeline, after: Timeline) -> Comparison:
-    info = after.info
     seconds = [t.info.duration for t in (before, after)]
     warnings = [
         f"{name_of(t.info.path)}: {warning}" for t in (before, after) for warning in t.warnings()
@@ -309,15 +312,24 @@ def _comparison(before: Timeline, after: Timeline) -> Comparison:
             f"durations differ: {time_code(seconds[0])} before, {time_code(seconds[1])} after; the "
             "seconds that both have are compared"
         )
-    before_size, size = (
-        Path(each.path).stat().st_size if each.path else None for each in (before.info, info)
-    )
+    before_size, size = (_bytes(each.info.path) for each in (before, after))
     return Comparison(
         before=before,
         after=after,
         pairs=[Pair(b, a) for b, a in zip(before.segments, after.segments, strict=True)],
         before_size=before_size,
         size=size,
-        bitrate=8 * size / seconds[1] if size else None,
+        bitrate=8 * size / seconds[1] if size and not _is_part(after.info) else None,
         warnings=list(dict.fromkeys(warnings)),
     )
+
+
+def _bytes(path: str | None) -> int | None:
+    """Size of a file in bytes; None if there is no such file, as for a URL, or a folder."""
+    file = Path(path) if path else None
+    return file.stat().st_size if file and file.is_file() else None
+
+
+def _is_part(info: VideoInfo) -> bool:
+    """Whether a part of the file was scored, so that its size does not give a bitrate."""
+    return info.options is not None and info.options.part != (None, None)

@@ -16,8 +16,10 @@ from dover_plugin.analysis import ffmpeg_metrics
 from dover_plugin.analysis.comparison import Comparison
 from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import DoverError, SettingsError
-from dover_plugin.io.decoders import PyAvSource
-from dover_plugin.io.open import open_source
+from dover_plugin.io.open import open_with
+from dover_plugin.io.options import OpenOptions
+from dover_plugin.io.source import FrameSource
+from dover_plugin.io.stored import stored_frames
 from dover_plugin.preprocessing.views import Picture
 from dover_plugin.text import listed, name_of
 
@@ -29,7 +31,7 @@ def require(metrics: Sequence[str]) -> None:
     """Raise SettingsError unless all of these METRICS can be computed on this machine."""
     for name in metrics:
         if name not in METRICS:
-            raise SettingsError(f"Unknown metric {name!r}; use {listed(METRICS)}.")
+            raise SettingsError(f"No metric is named {name!r}. Choose from {', '.join(METRICS)}.")
         if name == "ssimulacra2":
             _compute_ssimulacra2()
         elif name in ffmpeg_metrics.VMAF_MODELS and "libvmaf" not in filters_available:
@@ -136,7 +138,7 @@ def _ffmpeg_metrics(found: Comparison, metrics: Sequence[str]) -> dict[str, list
     segments = [pair.after.segment for pair in found.pairs]
     first = segments[0].start
     indices = range(first, segments[-1].end)
-    decoded = zip(before.decode(indices), after.decode(indices), strict=True)
+    decoded = zip(stored_frames(before, indices), stored_frames(after, indices), strict=True)
     values = ffmpeg_metrics.compute(((old, new) for (_, old), (_, new) in decoded), metrics)
     return {
         name: [
@@ -147,12 +149,10 @@ def _ffmpeg_metrics(found: Comparison, metrics: Sequence[str]) -> dict[str, list
     }
 
 
-def _source(timeline: Timeline) -> PyAvSource:
+def _source(timeline: Timeline) -> FrameSource:
     """The file of a timeline, as stored: HDR is not tone mapped."""
-    info = timeline.info
-    source = open_source(info.path or "", stream=info.stream, hdr="as-is")
-    assert isinstance(source, PyAvSource)
-    return source
+    options = replace(timeline.info.options or OpenOptions(), decoder="pyav", hdr="as-is")
+    return open_with(timeline.info.path or "", options)
 
 
 def _scaled(picture: Picture, width: int, height: int) -> Picture:

@@ -1,6 +1,6 @@
 """One pass over a video that measures its frames for a diagnosis."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from dover_plugin.analysis import frame_measures as measure
 from dover_plugin.analysis.banding import Cambi
 from dover_plugin.analysis.faults import BARS
 from dover_plugin.analysis.segments import Segment
-from dover_plugin.io.decoders import PyAvSource
 from dover_plugin.io.filters import FilterChain
 from dover_plugin.io.source import FrameSource
+from dover_plugin.io.stored import stored_frames, tone_mapped
 
 SPACING = 0.5  # seconds between the frames whose pixels are measured
 FEWEST = 8  # such frames per segment, where it has them
@@ -67,7 +67,7 @@ def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
     cambi = Cambi()
     before: _Seen | None = None
     wanted = sorted({index for segment in segments for index in range(*segment)})
-    for index, frame in _video_frames(source, wanted):
+    for index, frame in stored_frames(source, wanted):
         plane = measure.plane_of(frame)
         seen = _Seen(index, frame, plane, plane.block_means())
         _measure_change(seen, before, found)
@@ -75,8 +75,8 @@ def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
         _note_fields(fields.push(frame, index), found)
         if index in sampled:
             _measure_pixels(seen, before, found)
-            if info.hdr and isinstance(source, PyAvSource):
-                _measure_exposure(measure.luma_of_rgb(source.to_rgb(frame)), index, found)
+            if (picture := tone_mapped(source, frame)) is not None:
+                _measure_exposure(measure.luma_of_rgb(picture), index, found)
             edges = edges or FilterChain(frame, [("blurdetect", "")])
             for at, result in edges.push(frame, index):
                 found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
@@ -98,15 +98,6 @@ def _sampled(segments: Sequence[Segment], rate: float) -> set[int]:
         count = min(length, max(FEWEST, round(length / rate / SPACING)))
         chosen.update(start + (2 * i + 1) * length // (2 * count) for i in range(count))
     return chosen
-
-
-def _video_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames as they are stored where the source is a file, else as RGB."""
-    if isinstance(source, PyAvSource):
-        yield from source.decode(indices)
-        return
-    for index, picture in source.frames(indices):
-        yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
 
 
 def _measure_change(seen: _Seen, before: _Seen | None, found: Table) -> None:

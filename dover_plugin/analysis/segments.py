@@ -190,10 +190,8 @@ def _windows(duration: float, seconds: float, overlap: float, frame: float) -> N
 
 def _frames_of(info: VideoInfo, windows: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Frames [start, end) of each window; a frame belongs where it starts, within half a frame."""
-    times = info.frame_times
-    shown = times[:-1] + np.median(np.diff(times)) / 2
-    bounds = np.searchsorted(shown, windows, side="right")
-    if windows[-1, 1] >= times[-1]:
+    bounds = info.frames_at(windows)
+    if windows[-1, 1] >= info.duration:
         bounds[-1, 1] = info.num_frames
     return [(int(start), int(end)) for start, end in bounds]
 

@@ -37,7 +37,7 @@ def compare(
     afters: Annotated[
         list[Path],
         typer.Argument(
-            metavar="AFTER...",
+            metavar="AFTER",
             help="Transcodes of the source, or a folder of transcodes with matching names.",
         ),
     ],
@@ -107,11 +107,13 @@ def compare(
     from dover_plugin.reporting.comparison_tables import WRITERS, compared
 
     require(metric or [])
+    if metric and (how := model.open_options().record()):
+        raise SettingsError(f"--metric compares whole files, as they are stored. Omit {how}.")
     if no_source and metric:
         raise SettingsError("--metric compares with a source; omit it, or omit --no-source.")
     if fail_stat == "harmonic_mean":
         raise SettingsError("Differences have no harmonic mean. Use --fail-stat mean or min.")
-    folders = before.is_dir()
+    folders = before.is_dir() and not model.as_sequence
     if folders and (len(afters) != 1 or not afters[0].is_dir()):
         raise SettingsError(
             f"'{before}' is a folder. Give one folder of transcodes as the second argument."
@@ -167,7 +169,7 @@ def _compare(
     from dover_plugin.io.pairing import match_folders
 
     watch = _watch(bars)
-    if not before.is_dir():
+    if not before.is_dir() or scorer.read_options.as_sequence:
         found = compare_many(
             before, afters, scorer, seconds=seconds, has_source=has_source, progress=watch
         )

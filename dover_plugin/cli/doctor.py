@@ -11,13 +11,13 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dover_plugin.doctor import examine
+    from dover_plugin.doctor import run_checks
 
     colours = {"ok": "green", "off": "yellow", "broken": "red"}
     table = Table(box=None, show_header=False, pad_edge=False)
     broken = False
     with progress_bars() as bar:
-        for check in bar.track(examine(), description="checking"):
+        for check in bar.track(run_checks(), description="checking"):
             broken |= check.state == "broken"
             remedy = Text(f"-> {check.remedy}" if check.remedy else "", style="dim")
             detail = Text(check.detail) + Text(" ") + remedy

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from dover_plugin.batch.minimums import Minimums
+    from dover_plugin.io.options import OpenOptions
     from dover_plugin.io.source import FrameSource
     from dover_plugin.options import ScorerOptions
     from dover_plugin.readers.reading import Limits
@@ -135,7 +136,10 @@ class NetworkOptions:
         ),
     ] = "float32"
     decoder: Annotated[
-        str, typer.Option(help="Video decoder: auto, decord or pyav.", rich_help_panel=INPUT)
+        str,
+        typer.Option(
+            help="Video decoder: auto, pyav, decord or torchcodec.", rich_help_panel=INPUT
+        ),
     ] = "auto"
     stream: Stream = None
     deinterlace: Annotated[
@@ -154,6 +158,35 @@ class NetworkOptions:
             rich_help_panel=INPUT,
         ),
     ] = "tonemap"
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Score a part from here: seconds such as 10s or 1:30, or a frame such as 250.",
+            show_default="the first frame",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    end: Annotated[
+        str | None,
+        typer.Option(
+            help="Score a part up to here, before this position.",
+            show_default="the last frame",
+            rich_help_panel=INPUT,
+        ),
+    ] = None
+    as_sequence: Annotated[
+        bool,
+        typer.Option(
+            "--as-sequence",
+            help="Each path is a folder or a quoted pattern of images ('frames/%04d.png'), which "
+            "are the frames of one video.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames per second of image sequences.", rich_help_panel=INPUT),
+    ] = None
     accept_license: Accept = False
 
     def scorer_options(self) -> "ScorerOptions":
@@ -164,6 +197,16 @@ class NetworkOptions:
             if field.name != "accept_license"
         }  # type: ignore[return-value]
 
+    def open_options(self) -> "OpenOptions":
+        """How files are opened.
+
+        Raises:
+            SettingsError: a value that does not exist, or options that exclude each other.
+        """
+        from dover_plugin.io.options import OpenOptions
+
+        return OpenOptions(**{each.name: getattr(self, each.name) for each in fields(OpenOptions)})
+
     def open_video(self, path: Path) -> "FrameSource":
         """Open one video with these options.
 
@@ -171,16 +214,9 @@ class NetworkOptions:
             SettingsError: a decoder that is not installed or lacks an option.
             VideoError: the file cannot be read.
         """
-        from dover_plugin.io.open import open_source
+        from dover_plugin.io.open import open_with
 
-        return open_source(
-            path,
-            self.decoder,
-            stream=self.stream,
-            deinterlace=self.deinterlace,
-            allow_damaged=self.allow_damaged,
-            hdr=self.hdr,
-        )
+        return open_with(path, self.open_options())
 
     def load_scorer(self, bars: "Progress") -> "Scorer":
         """A scorer; a missing weights file is downloaded after consent, with a progress bar.
@@ -193,7 +229,8 @@ class NetworkOptions:
         from dover_plugin.weights import store
 
         options = self.scorer_options()
-        calibration.choose(options.get("fusion"), self.model)  # before a download
+        self.open_options()  # raises before a download, as the next line does
+        calibration.choose(options.get("fusion"), self.model)
         file = store.find(
             self.model,
             self.weights,
@@ -242,9 +279,9 @@ class InputOptions:
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH]...",
-            help="Videos, folders, or patterns such as 'clips/**/*.mp4'; - reads a list of paths "
-            "from standard input.",
+            metavar="PATHS",
+            help="Videos, folders, patterns such as 'clips/**/*.mp4', or URLs; - reads a list of "
+            "paths from standard input.",
         ),
     ] = None
     listed: Annotated[
@@ -259,21 +296,37 @@ class InputOptions:
         str, typer.Option(help="Column of the table that holds the paths.", rich_help_panel=INPUT)
     ] = "path"
 
-    def videos(self) -> list[str]:
+    def videos(self, *, as_sequence: bool = False, urls_in_lists: bool = True) -> list[str]:
         """Paths of all videos, in order.
 
+        Args:
+            as_sequence: paths are image sequences, so folders and patterns stay as they are.
+            urls_in_lists: lists may hold URLs.
+
         Raises:
-            SettingsError: no video is named, or the list cannot be read.
+            SettingsError: no video is named, or the list cannot be read or holds URLs.
         """
         from dover_plugin.errors import SettingsError
         from dover_plugin.io.files import find_videos
         from dover_plugin.io.inputs import expand, read_from, read_list
+        from dover_plugin.io.remote import is_url
 
+        find = list[str] if as_sequence else find_videos
         named: list[str] = []
+        listed: list[str] = []
         for path in self.paths or []:
-            named += find_videos(read_list(sys.stdin)) if path == "-" else expand([path])
+            if path == "-":
+                listed += read_list(sys.stdin)
+                named += find(listed)
+            else:
+                named += [path] if as_sequence else expand([path])
         if self.listed:
-            named += find_videos(read_from(self.listed, self.column))
+            rows = read_from(self.listed, self.column)
+            listed += rows
+            named += find(rows)
+        url = next((path for path in listed if is_url(path)), None)
+        if url and not urls_in_lists:
+            raise SettingsError(f"The list holds URLs, such as {url!r}. Add --fetch-urls.")
         if not named:
             raise SettingsError("No video was named. Name videos, folders, or a list with --from.")
         return named

@@ -1,6 +1,7 @@
 """The command ``dover score``: a few videos to standard output, or many into a file."""
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 from dover_plugin.cli.common import OK, SOME_FAILED, check_new, open_output, progress_bars
 from dover_plugin.cli.options import (
     BATCH,
+    INPUT,
     OUTPUT,
     InputOptions,
     MinimumOptions,
@@ -19,6 +21,7 @@ from dover_plugin.cli.options import (
 
 if TYPE_CHECKING:
     from dover_plugin.batch.minimums import Minimums
+    from dover_plugin.io.source import Video
     from dover_plugin.readers.reading import Limits
     from dover_plugin.scorer import Scorer
     from dover_plugin.scores import Result
@@ -32,6 +35,21 @@ def score(
     model: ModelOptions,
     readers: ReaderOptions,
     kept: MinimumOptions,
+    input_format: Annotated[
+        Literal["paths", "bytes"],
+        typer.Option(
+            help="Meaning of - for standard input: a list of paths, or the bytes of one video.",
+            rich_help_panel=INPUT,
+        ),
+    ] = "paths",
+    fetch_urls: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-urls",
+            help="Fetch URLs that lists and tables hold, too.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
     ranks: Annotated[
         bool,
         typer.Option(
@@ -106,7 +124,15 @@ def score(
             "which a later run resumes. Use .csv or .parquet, or --format json."
         )
     check_new(html, (".html",))
-    videos = inputs.videos()
+    piped = input_format == "bytes"
+    if piped and (inputs.paths != ["-"] or inputs.listed or output):
+        raise SettingsError(
+            "--input-format bytes reads one video from standard input: use it with - alone, "
+            "without --from and --output."
+        )
+    videos: list[str] = []
+    if not piped:
+        videos = inputs.videos(as_sequence=model.as_sequence, urls_in_lists=fetch_urls)
     if output:
         from dover_plugin.batch.tables import check_output
 
@@ -131,13 +157,22 @@ def score(
         )
     isolated = limits if readers.given or len(videos) >= ISOLATED_FROM else None
     raise typer.Exit(
-        _stream(scorer, videos, workers, isolated, output_format or "table", ranks, minimums, html)
+        _stream(
+            scorer,
+            [sys.stdin.buffer] if piped else videos,
+            workers,
+            isolated,
+            output_format or "table",
+            ranks,
+            minimums,
+            html,
+        )
     )
 
 
 def _stream(
     scorer: "Scorer",
-    videos: list[str],
+    videos: "Sequence[Video]",
     workers: int,
     limits: "Limits | None",
     output_format: str,

@@ -68,7 +68,10 @@ def timeline(
         typer.Option(help="Write a self-contained HTML report.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Score videos segment by segment."""
+    """Score videos segment by segment, or show recorded scores.
+
+    A .json file that 'vspipe --json' has written for the VapourSynth filter is shown, not scored.
+    """
     from dover_plugin.analysis.timeline import Timeline
     from dover_plugin.errors import SettingsError
     from dover_plugin.reporting.timeline_tables import WRITERS
@@ -79,12 +82,16 @@ def timeline(
     videos = inputs.videos()
     if len(videos) > 1 and (plot or html):
         raise SettingsError(f"--plot and --html need one video, got {len(videos)}. Name one.")
+    recorded = [video for video in videos if _is_recorded(video)]
+    if recorded and html:
+        raise SettingsError("An HTML report needs the video, got a .json file. Use --plot.")
     with progress_bars() as bars:
-        scorer = model.load_scorer(bars)
+        scorer = model.load_scorer(bars) if len(recorded) < len(videos) else None
         done = list(_timelines(videos, scorer, segments, overlap, bars))
-    with open_output(output) as stream:
-        WRITERS[output_format](done, scorer.settings, stream)
     found = [each for each in done if isinstance(each, Timeline)]
+    settings = [each.settings for each in found] or ([scorer.settings] if scorer else [])
+    with open_output(output) as stream:
+        WRITERS[output_format](done, settings[0] if settings else None, stream)
     if found and plot:
         from dover_plugin.reporting.plots import draw_timeline
         from dover_plugin.reporting.style import save_figure
@@ -102,10 +109,16 @@ def timeline(
     raise typer.Exit(BELOW if below else OK)
 
 
+def _is_recorded(video: str) -> bool:
+    """Whether a file holds frame properties that vspipe has written."""
+    return video.lower().endswith(".json")
+
+
 def _timelines(
-    videos: list[str], scorer: "Scorer", segments: str, overlap: str, bars: "Progress"
+    videos: list[str], scorer: "Scorer | None", segments: str, overlap: str, bars: "Progress"
 ) -> "Iterator[Timeline | NoTimeline]":
-    """The timeline of each video, with a progress bar."""
+    """The timeline of each video, with a progress bar; recorded ones need no scorer."""
+    from dover_plugin.analysis.recorded import read_properties
     from dover_plugin.analysis.segments import cut
     from dover_plugin.analysis.timeline import NoTimeline, Timeline
     from dover_plugin.errors import VideoError
@@ -114,6 +127,9 @@ def _timelines(
     for video in videos:
         task = bars.add_task(name_of(video), total=None)
         try:
+            if scorer is None or _is_recorded(video):
+                yield read_properties(Path(video))
+                continue
             source = scorer.read_options.open(video)
             cuts = cut(source, segments, overlap)
             scored = scorer.timeline(source, segments=cuts)

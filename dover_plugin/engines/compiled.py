@@ -6,22 +6,23 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dover_plugin
-from dover_plugin import networks
-from dover_plugin.engines import export
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.json_object import read_json_object
 from dover_plugin.io.write import write_text
-from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.download import sha256_of
 from dover_plugin.weights.lock import locked
 from dover_plugin.weights.store import cache_dir
+
+if TYPE_CHECKING:
+    from dover_plugin.networks import Dover
 
 LOCK_SECONDS = 300.0  # longest wait for another process that compiles the same network
 HASHES = "sha256.json"  # hash of every other file in the folder, by its relative path
@@ -30,7 +31,9 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def graphs(network: Dover, weights_sha256: str) -> Iterator[dict[str, Path]]:
+def graphs(
+    load: "Callable[[], Dover]", model: str, weights_sha256: str
+) -> Iterator[dict[str, Path]]:
     """Provide one ONNX file per branch, in a folder where engines may cache files of their own.
 
     The folder is in the cache, under a key of the weights and of everything else that determines
@@ -38,17 +41,19 @@ def graphs(network: Dover, weights_sha256: str) -> Iterator[dict[str, Path]]:
     made again. If the cache cannot be used, a temporary folder takes its place.
 
     Args:
-        network: network in evaluation mode, float32, on the CPU.
+        load: makes the network in evaluation mode, float32, on the CPU. It is not called if the
+            graphs are in the cache, and torch is not imported then.
+        model: name of the model.
         weights_sha256: hash of its weights.
 
     Yields:
         The file of each branch; its inputs and outputs are those of export_onnx. Other processes
         wait until the block ends, at most LOCK_SECONDS.
     """
-    folder = cache_folder() / _key(weights_sha256)
+    folder = cache_folder() / _key(model, weights_sha256)
     with ExitStack() as held:
         try:
-            files = _cached(network, folder, held)
+            files = _cached(load, folder, held)
         except (OSError, SettingsError) as error:
             log.warning(
                 "Cannot keep compiled networks in '%s' (%s); compiling for this run only.",
@@ -56,7 +61,7 @@ def graphs(network: Dover, weights_sha256: str) -> Iterator[dict[str, Path]]:
                 error,
             )
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="dover-")))
-            files = _make(network, folder)
+            files = _make(load(), folder)
         before = _contents(folder)
         yield files
         if _contents(folder) != before:  # the engine has cached files of its own
@@ -90,7 +95,7 @@ def unloadable(engine: str, file: Path, error: Exception) -> str:
     )
 
 
-def _cached(network: Dover, folder: Path, held: ExitStack) -> dict[str, Path]:
+def _cached(load: "Callable[[], Dover]", folder: Path, held: ExitStack) -> dict[str, Path]:
     """The files of ``folder``, verified or made; ``held`` takes the lock.
 
     Raises:
@@ -111,12 +116,14 @@ def _cached(network: Dover, folder: Path, held: ExitStack) -> dict[str, Path]:
     if _complete(folder):
         return _files(folder)
     log.info("Compiling the network into '%s'.", folder)
-    return _make(network, folder)
+    return _make(load(), folder)
 
 
-def _make(network: Dover, folder: Path) -> dict[str, Path]:
+def _make(network: "Dover", folder: Path) -> dict[str, Path]:
     import onnx
     from onnx.utils import Extractor
+
+    from dover_plugin.engines import export
 
     files = _files(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -170,13 +177,14 @@ def _name(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
-def _key(weights_sha256: str) -> str:
+def _key(model: str, weights_sha256: str) -> str:
     """Hash of all that determines a graph: weights, versions, and the source of the networks."""
     digest = hashlib.sha256()
     versions = (version(name) for name in ("torch", "onnx", "onnxscript"))
-    for part in (weights_sha256, dover_plugin.__version__, *versions):
+    for part in (model, weights_sha256, dover_plugin.__version__, *versions):
         digest.update(part.encode())
-    sources = sorted(Path(os.fspath(networks.__path__[0])).glob("*.py"))
-    for source in (*sources, Path(export.__file__), Path(__file__)):
+    here = Path(__file__)
+    sources = sorted((here.parents[1] / "networks").glob("*.py"))
+    for source in (*sources, here.with_name("export.py"), here):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

@@ -1,7 +1,11 @@
 """Choose an inference engine and load a network into it."""
 
+import ctypes
 import os
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dover_plugin.engines.fork_guard import check_process
@@ -40,13 +44,20 @@ class Engine(Protocol):
 
 
 def make_engine(
-    name: str, network: "Dover", device: str, precision: str, weights_sha256: str
+    name: str,
+    load: "Callable[[], Dover]",
+    model: str,
+    device: str,
+    precision: str,
+    weights_sha256: str,
 ) -> Engine:
     """Load a network into an engine on a device.
 
     Args:
         name: one of ENGINES; see choose.
-        network: network in evaluation mode, float32, on the CPU.
+        load: makes the network in evaluation mode, float32, on the CPU. It is not called if an
+            engine other than torch has compiled this network before.
+        model: name of the model.
         device: "auto" or a torch device.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
         weights_sha256: hash of the network's weights; it is a part of the cache key.
@@ -56,12 +67,18 @@ def make_engine(
         EngineError: the process was forked after it made an engine.
     """
     check_process()
-    from dover_plugin.engines.torch_engine import TorchEngine, find_device
+    if device == "cpu" or (device == "auto" and not _may_have_cuda()):
+        found, kind = "cpu", "cpu"
+    else:
+        from dover_plugin.engines.torch_engine import find_device
 
-    found = find_device(device)
-    chosen = choose(name, found.type)
+        torch_device = find_device(device)
+        found, kind = str(torch_device), torch_device.type
+    chosen = choose(name, kind)
     if chosen == "torch":
-        return TorchEngine(network, found, precision)
+        from dover_plugin.engines.torch_engine import TorchEngine, find_device
+
+        return TorchEngine(load(), find_device(found), precision)
     if precision not in PRECISIONS[chosen]:
         by_auto = " (selected by 'auto')" if name == "auto" else ""
         raise SettingsError(
@@ -77,10 +94,11 @@ def make_engine(
     if chosen == "openvino":
         from dover_plugin.engines.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(network, found, precision, weights_sha256)
+        return OpenVinoEngine(load, model, found, precision, weights_sha256)
     from dover_plugin.engines.onnxruntime_engine import OnnxRuntimeEngine
+    from dover_plugin.engines.torch_engine import find_device
 
-    return OnnxRuntimeEngine(network, found, weights_sha256)
+    return OnnxRuntimeEngine(load, model, find_device(found), weights_sha256)
 
 
 def choose(name: str, device: str) -> str:
@@ -101,3 +119,16 @@ def choose(name: str, device: str) -> str:
         return chosen
     usable = device == "cpu" and all(find_spec(package) for package in NEEDS["openvino"])
     return "openvino" if usable else "torch"
+
+
+def _may_have_cuda() -> bool:
+    """False where torch.cuda certainly finds no device: a machine without a GPU driver."""
+    if sys.platform == "darwin":
+        return False
+    if Path("/dev/kfd").exists():  # AMD, which torch also calls cuda
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """ONNX Runtime on the CPU or a CUDA device."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ class OnnxRuntimeEngine:
     """Runs a network clip by clip in float32, on as many threads as torch would use.
 
     Args:
-        network: network in evaluation mode, float32, on the CPU.
+        load: makes the network; it is called only if its graphs are not in the cache.
+        model: name of the model.
         device: the CPU or a CUDA device.
         weights_sha256: hash of the network's weights.
 
@@ -33,11 +35,17 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
     precision = "float32"
 
-    def __init__(self, network: Dover, device: torch.device, weights_sha256: str) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Dover],
+        model: str,
+        device: torch.device,
+        weights_sha256: str,
+    ) -> None:
         self.device = str(device)
         providers = _providers(device)
         self._lock = threading.Lock()
-        with graphs(network, weights_sha256) as files:
+        with graphs(load, model, weights_sha256) as files:
             self._sessions = {b: _session(file, providers) for b, file in files.items()}
 
     def run(self, views: Views) -> Maps:

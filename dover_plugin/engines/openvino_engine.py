@@ -3,18 +3,17 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from dover_plugin.engines.compiled import graphs, unloadable
 from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
-from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.normalise import MEAN, STD
 from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
 from dover_plugin.preprocessing.views import Picture, Views
@@ -30,6 +29,9 @@ from openvino.preprocess import PrePostProcessor  # noqa: E402
 if _modules["openvino_telemetry"] is None:
     del _modules["openvino_telemetry"]
 
+
+if TYPE_CHECKING:
+    from dover_plugin.networks import Dover
 
 _CREATING = threading.Lock()
 
@@ -55,8 +57,9 @@ class OpenVinoEngine:
     """Runs a network clip by clip, on as many threads as torch would use.
 
     Args:
-        network: network in evaluation mode, float32, on the CPU.
-        device: the CPU.
+        load: makes the network; it is called only if its graphs are not in the cache.
+        model: name of the model.
+        device: the CPU, "cpu".
         precision: "float32", or "bfloat16" on a CPU that supports it.
         weights_sha256: hash of the network's weights.
 
@@ -68,9 +71,14 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(
-        self, network: Dover, device: torch.device, precision: str, weights_sha256: str
+        self,
+        load: "Callable[[], Dover]",
+        model: str,
+        device: str,
+        precision: str,
+        weights_sha256: str,
     ) -> None:
-        if device.type != "cpu":
+        if device != "cpu":
             raise SettingsError(
                 f"The engine 'openvino' runs on the CPU, got device '{device}'. Use the engine "
                 "'torch' on that device."
@@ -80,10 +88,10 @@ class OpenVinoEngine:
             raise SettingsError(
                 "This CPU has no instructions for precision 'bfloat16'. Use 'float32'."
             )
-        self.device = str(device)
+        self.device = device
         self.precision = precision
         self._lock = threading.Lock()
-        with graphs(network, weights_sha256) as files:
+        with graphs(load, model, weights_sha256) as files:
             self._branches = {b: _compile(file, b, precision) for b, file in files.items()}
 
     def run(self, views: Views) -> Maps:
@@ -116,12 +124,13 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     view.tensor().set_shape([1, CLIP_LEN, VIEW, VIEW, 3])
     view.preprocess().convert_element_type(openvino.Type.f32).mean(list(MEAN)).scale(list(STD))
     view.model().set_layout(openvino.Layout("NCDHW"))
-    settings = {
+    settings: dict[str, Any] = {
         # The default is bfloat16 on CPUs that support it.
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
+    if threads := _threads():
+        settings["INFERENCE_NUM_THREADS"] = threads
     if os.access(file.parent, os.W_OK):
         version = openvino.get_version().split("-")[0]
         settings["CACHE_DIR"] = str(file.parent / f"openvino-{version}")
@@ -129,3 +138,11 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
         return core().compile_model(steps.build(), "CPU", settings).create_infer_request()
     except RuntimeError as error:
         raise EngineError(unloadable("OpenVINO", file, error)) from None
+
+
+def _threads() -> int | None:
+    """The number of threads that torch would use; None leaves it to OpenVINO: one per core."""
+    if torch := sys.modules.get("torch"):
+        return int(torch.get_num_threads())
+    number = os.environ.get("OMP_NUM_THREADS", "")
+    return int(number) if number.isdigit() and int(number) else None

@@ -1,67 +1,47 @@
-"""FrameSource for video files, backed by PyAV; decord_source.py holds the other decoder."""
+"""FrameSource for video files, backed by PyAV; other_decoders.py holds the others."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib.util import find_spec
-from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.io.colour import rgb24
 from dover_plugin.io.cursor import Cursor
 from dover_plugin.io.damage import file_errors
 from dover_plugin.io.deinterlace import deinterlaced
 from dover_plugin.io.hdr import OPERATOR, deep_rgb, tone_mapper
+from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.scan import Scan, scan_file
 from dover_plugin.io.source import INTERLACED, Frame, FrameSource, VideoInfo
 
 
-class FileOptions(NamedTuple):
-    """How a file is opened.
-
-    Attributes:
-        decoder: "auto", "decord" or "pyav".
-        stream: index of the video stream; None chooses the best one.
-        deinterlace: deinterlace interlaced frames with FFmpeg's bwdif.
-        allow_damaged: yield damaged frames as the decoder conceals them, with a warning.
-        hdr: "tonemap" or "as-is"; see io/hdr.py.
-    """
-
-    decoder: str = "auto"
-    stream: int | None = None
-    deinterlace: bool = False
-    allow_damaged: bool = False
-    hdr: str = "tonemap"
-
-
-def open_file(path: str, options: FileOptions) -> FrameSource:
+def open_file(path: str, options: OpenOptions) -> FrameSource:
     """Open a file that exists; see open.open_source."""
     scan = scan_file(path, options.stream, allow_damaged=options.allow_damaged)
     source = PyAvSource(scan, options)
-    if options.decoder != "decord":
+    if options.decoder in ("auto", "pyav"):
         return source
     if options.deinterlace or options.allow_damaged:
         raise SettingsError(
-            "Deinterlacing and damaged files need the decoder 'pyav', got 'decord'. Use 'auto'."
-        )
-    if find_spec("decord") is None:
-        raise SettingsError(
-            "The decoder 'decord' is not installed. Run 'pip install decord', or use 'pyav'."
-        )
-    if not scan.decord_counts:
-        raise VideoError(
-            f"decord miscounts the frames of files like {path!r}. Use the decoder 'pyav' or 'auto'."
+            "Deinterlacing and damaged files need the decoder 'pyav', got "
+            f"{options.decoder!r}. Use 'auto'."
         )
     if source.maps_tones:
         raise VideoError(
-            f"{path!r} is HDR ({scan.info.hdr}), which the decoder 'decord' cannot tone map. Use "
-            "the decoder 'pyav', or score it as it is with --hdr as-is."
+            f"{path!r} is HDR ({scan.info.hdr}), which the decoder {options.decoder!r} cannot tone "
+            "map. Use the decoder 'pyav', or score it as it is with --hdr as-is."
         )
-    from dover_plugin.io.decord_source import DecordSource
+    from dover_plugin.io.other_decoders import OtherSource, numbering_of
 
-    return DecordSource(source)
+    if numbering_of(options.decoder) not in scan.numbered_by:
+        raise VideoError(
+            f"{options.decoder} miscounts the frames of files like {path!r}. Use the decoder "
+            "'pyav' or 'auto'."
+        )
+    return OtherSource(source, options.decoder)
 
 
 class PyAvSource:
@@ -71,7 +51,7 @@ class PyAvSource:
     that no other frame refers to.
     """
 
-    def __init__(self, scan: Scan, options: FileOptions) -> None:
+    def __init__(self, scan: Scan, options: OpenOptions) -> None:
         self._scan = scan
         self._options = options
         self._damaged: set[int] = set()
@@ -85,7 +65,7 @@ class PyAvSource:
     @property
     def info(self) -> VideoInfo:
         """What is known about the video; frames that were read add warnings."""
-        info = self._scan.info
+        info = replace(self._scan.info, options=self._options)
         warnings = [hdr_note(info.hdr, mapped=self.maps_tones)] if info.hdr else []
         if self._damaged:
             warnings.append(
@@ -119,8 +99,7 @@ class PyAvSource:
             VideoError: an HDR frame whose colours cannot be converted.
         """
         if not self.maps_tones:
-            picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-            return _upright(picture, frame)
+            return _upright(rgb24(frame), frame)
         rgb, white = deep_rgb(frame)
         mapper = tone_mapper(self._scan.info.hdr or "PQ", self._scan.primaries, white)
         return _upright(mapper(rgb), frame)

@@ -122,7 +122,7 @@ def read_list(stream: TextIO, name: str = "Standard input") -> Iterator[str]:
         if "\0" in line or (len(line) == LONGEST_PATH and not line.endswith("\n")):
             raise SettingsError(
                 f"{name} holds binary data, not a list of paths with one per line. "
-                "To score a video, pass its path as an argument."
+                "To score a video, pass its path as an argument, or use --input-format bytes."
             )
         path = line.lstrip("\ufeff").rstrip("\r\n")
         if path.strip():

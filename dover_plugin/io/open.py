@@ -1,33 +1,19 @@
 """Open any supported input as a FrameSource; ``open_source`` is the entry point.
 
-PyAV reads files by default. decord is an option; it numbers the frames of fewer file types
-correctly (see io/scan.py). Both return the same RGB: swscale converts, the tagged matrix and range
-are honoured, untagged video is read as BT.601, rotation is applied. PyAV maps HDR to SDR.
+PyAV reads files by default. decord and torchcodec are options; they number the frames of fewer file
+types correctly (see io/scan.py). All return the same RGB: swscale converts, the tagged matrix and
+range are honoured, untagged video is read as BT.601, rotation is applied. PyAV maps HDR to SDR.
 """
 
-import glob
 import os
-import re
 from os import PathLike, fspath
-from pathlib import Path
-from urllib.parse import unquote
 
-import numpy as np
-
-from dover_plugin.errors import SettingsError, VideoError
-from dover_plugin.io.files import search_folder
-from dover_plugin.io.source import ArraySource, FrameSource, Video
-
-DECODERS = ("auto", "decord", "pyav")
-HDR_MODES = ("tonemap", "as-is")
-JOIN = "Join the segments with 'ffmpeg -i LIST -c copy OUT.mkv' and score the result"
-STREAMING = {  # suffix -> what such a file is, and what to do
-    ".m3u8": f"a playlist, not a video. {JOIN}",
-    ".m3u": f"a playlist, not a video. {JOIN}",
-    ".mpd": f"a streaming manifest, not a video. {JOIN}",
-    ".m4s": "one segment of a stream, without the header of the video. Put the initialisation "
-    "segment before it, as with 'cat init.mp4 1.m4s > OUT.mp4', and score the result",
-}
+from dover_plugin.errors import VideoError
+from dover_plugin.io.checks import check_file
+from dover_plugin.io.memory import LAYOUTS, frames_in_memory
+from dover_plugin.io.options import OpenOptions
+from dover_plugin.io.part import part_of
+from dover_plugin.io.source import FrameSource, Video, VideoInfo
 
 
 def open_source(
@@ -38,22 +24,36 @@ def open_source(
     deinterlace: bool = False,
     allow_damaged: bool = False,
     hdr: str = "tonemap",
+    start: str | int | None = None,
+    end: str | int | None = None,
+    as_sequence: bool = False,
+    fps: float | None = None,
 ) -> FrameSource:
-    """Open a video file or an array of frames; a FrameSource is returned as it is.
+    """Open a video of any supported kind; a FrameSource is returned as it is.
 
     Args:
-        video: a path, a (T, H, W, 3) uint8 RGB array, or a FrameSource.
-        decoder: decoder for files: "pyav", "decord", or "auto", which is PyAV.
+        video: a path; a URL such as "https://host/clip.mp4"; frames as an array or tensor
+            (T, H, W, 3) or (T, 3, H, W), or as a list of arrays (H, W, 3), tensors or Pillow
+            images, all RGB, uint8 or float in [0, 1]; the bytes of a video file, or a binary stream
+            of them; or a FrameSource.
+        decoder: decoder for files: "pyav", "decord", "torchcodec", or "auto", which is PyAV.
         stream: index of the video stream in a file, as ffprobe shows it; None chooses the stream
             with the most pixels per frame.
         deinterlace: deinterlace interlaced frames of a file with FFmpeg's bwdif.
         allow_damaged: read files that are cut off or damaged, with a warning. Damaged frames are
             as the decoder conceals them.
         hdr: "tonemap" maps HDR files (PQ, HLG) to SDR by BT.2390; "as-is" leaves them.
+        start: where the part that is read starts: seconds such as "10s" or "1:30", or the number
+            of a frame such as 250; None starts at the first frame.
+        end: where it ends, before this position; None ends with the last frame.
+        as_sequence: a path is a folder or a pattern of images, which are the frames of one video;
+            see sequence.ImageSequence.
+        fps: frames per second of frames in memory and of image sequences, which state none.
 
     Raises:
-        SettingsError: an unknown decoder or mode, or one that is not installed or lacks an option.
-        VideoError: the input cannot be read as a video, or is cut off.
+        SettingsError: an unknown decoder or mode, or one that is not installed or lacks an option;
+            a start that is not before the end.
+        VideoError: the input cannot be read as a video, is cut off, or has no such part.
 
     Examples:
         >>> source = open_source("good.mp4")
@@ -62,77 +62,68 @@ def open_source(
         >>> [(index, frame.shape) for index, frame in source.frames([0, 40])]
         [(0, (360, 640, 3)), (40, (360, 640, 3))]
     """
-    if decoder not in DECODERS:
-        raise SettingsError(f"No decoder is named {decoder!r}. Choose from {', '.join(DECODERS)}.")
-    check_hdr(hdr)
-    if isinstance(video, np.ndarray):
-        return ArraySource(video)
-    if isinstance(video, str | PathLike):
-        path = fspath(video)
-        check_file(path)
-        from dover_plugin.io import decoders  # imports FFmpeg's libraries
+    options = OpenOptions(
+        decoder=decoder,
+        stream=stream,
+        deinterlace=deinterlace,
+        allow_damaged=allow_damaged,
+        hdr=hdr,
+        start=start,
+        end=end,
+        as_sequence=as_sequence,
+        fps=fps,
+    )
+    return open_with(video, options)
 
-        options = decoders.FileOptions(decoder, stream, deinterlace, allow_damaged, hdr)
-        return decoders.open_file(path, options)
+
+def open_with(video: Video, options: OpenOptions) -> FrameSource:
+    """``open_source`` with its options as one object."""
     if isinstance(video, FrameSource):
         return video
+    return part_of(_open_whole(video, options), options)
+
+
+def reopen(info: VideoInfo) -> FrameSource | None:
+    """Open a video again as it was opened before; None for frames in memory.
+
+    Raises:
+        VideoError: it cannot be read any more.
+    """
+    if info.path is None or info.options is None:
+        return None
+    return open_with(info.path, info.options)
+
+
+def _open_whole(video: object, options: OpenOptions) -> FrameSource:
+    if isinstance(video, str | PathLike):
+        return _open_path(fspath(video), options)
+    found = frames_in_memory(video, options.fps)
+    if found is not None:
+        return found
+    if isinstance(video, bytes | bytearray | memoryview):
+        from dover_plugin.io.copies import open_bytes
+
+        return open_bytes(video, options)
+    if hasattr(video, "read"):
+        from dover_plugin.io.copies import open_stream
+
+        return open_stream(video, options)
     raise VideoError(
-        "A video is a path, a uint8 array (T, H, W, 3) or a FrameSource, got "
-        f"{type(video).__name__}."
+        f"A video is a path, a URL, frames {LAYOUTS[4]}, a list of frames, bytes, a binary stream "
+        f"or a FrameSource, got {type(video).__name__}."
     )
 
 
-def check_hdr(mode: str) -> None:
-    """Raise SettingsError unless ``mode`` is one of HDR_MODES."""
-    if mode not in HDR_MODES:
-        raise SettingsError(f"hdr must be {' or '.join(HDR_MODES)}, got {mode!r}.")
+def _open_path(path: str, options: OpenOptions) -> FrameSource:
+    if options.as_sequence:
+        from dover_plugin.io.sequence import ImageSequence
 
+        return ImageSequence(path, options.fps, allow_damaged=options.allow_damaged)
+    from dover_plugin.io.remote import is_url, open_url
 
-def check_file(path: str) -> None:
-    """Raise VideoError unless ``path`` is a regular file that can be read and is not empty."""
-    file = Path(path)
-    try:
-        if not path:
-            raise VideoError("The name of a video is empty ''. Name a file.")
-        if file.is_dir():
-            next(file.iterdir(), None)  # raises for a folder that cannot be listed
-            videos = search_folder(path).videos
-            if not videos:
-                raise VideoError(f"{path!r} is a folder without videos. Name another folder.")
-            raise VideoError(
-                f"{path!r} is a folder. Name a video file in it, such as {videos[0]!r}."
-            )
-        if file.exists() and not file.is_file():
-            raise VideoError(f"{path!r} is not a regular file. Name a video file.")
-        with file.open("rb") as stream:
-            if not stream.read(1):
-                raise VideoError(f"{path!r} is empty (0 bytes). Get the file again.")
-    except FileNotFoundError:
-        raise VideoError(f"There is no file {path!r}. {_advice(path)}") from None
-    except PermissionError:
-        raise VideoError(f"No permission to read {path!r}. Check it with 'ls -l'.") from None
-    except (OSError, ValueError) as error:
-        raise VideoError(f"Cannot read {path!r}: {error}.") from None
-    suffix = file.suffix.lower()
-    if suffix in STREAMING:
-        raise VideoError(f"{path!r} is {STREAMING[suffix]}.")
+    if is_url(path) and not os.path.lexists(path):
+        return open_url(path, options)
+    check_file(path)
+    from dover_plugin.io import decoders  # imports FFmpeg's libraries
 
-
-def _advice(path: str) -> str:
-    """What to do about a name that no file has."""
-    if path.startswith("file:"):
-        return f"Write the path without 'file:', for example {_local_path(path)!r}."
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
-        return "Addresses are not supported; download the video and name the file."
-    if os.name != "nt" and re.match(r"[A-Za-z]:[\\/]", path):
-        return "This is a Windows path; name the file as this system does, with '/'."
-    if re.search(r"%0?\d*d", path):
-        return "Patterns of images are not supported; join them with 'ffmpeg -i PATTERN OUT.mkv'."
-    if glob.has_magic(path):
-        return "No file matches this pattern. Check it with 'ls'."
-    return "Check the path."
-
-
-def _local_path(address: str) -> str:
-    """The path in a file: address."""
-    return unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", address))
+    return decoders.open_file(path, options)

@@ -12,10 +12,16 @@ from dover_plugin.io.source import HDR_TRANSFERS, VideoInfo
 from dover_plugin.io.streams import list_of_files
 from dover_plugin.io.timing import frame_rate, frame_times, joined
 
-# Containers and codecs whose frames decord 0.6 numbers correctly. For others it returns wrong
-# frames without an error.
-DECORD_CONTAINERS = {"mov", "matroska"}
+# Codecs whose frames other decoders number correctly, in these containers. For other files they
+# return wrong frames without an error.
+NUMBERED_CONTAINERS = {"mov", "matroska"}
 DECORD_CODECS = {"h264", "vp8", "vp9", "prores", "ffv1"}
+AV1 = {"av1", "libdav1d", "libaom-av1"}  # FFmpeg's names of its decoders
+NUMBERS = {
+    "decord": DECORD_CODECS,
+    "decord2": DECORD_CODECS | AV1,
+    "torchcodec": DECORD_CODECS | AV1 | {"hevc"},
+}
 WHOLE_FRAMES = {"mov", "matroska"}  # in others a packet may be one field
 NO_TIMESTAMPS = {"avi", "h264", "hevc", "m4v", "mpegvideo"}  # these have decoding times at most
 JOINABLE = {"mpegts", "mpeg"}  # concatenated files are valid files
@@ -31,7 +37,7 @@ class Scan:
         timestamps: timestamp of each frame, ascending; empty if they are missing or ambiguous.
         keyframes: indices of frames at which decoding can start.
         dependencies: which frames damage affects.
-        decord_counts: decord numbers the frames as PyAV does.
+        numbered_by: other decoders that number the frames as PyAV does; see NUMBERS.
         skips_unreferenced: packets are whole frames that state whether other frames refer to them.
         reports_losses: each packet gives one frame, so that a missing frame is damage.
     """
@@ -41,7 +47,7 @@ class Scan:
     timestamps: tuple[int, ...]
     keyframes: tuple[int, ...]
     dependencies: Dependencies
-    decord_counts: bool
+    numbered_by: frozenset[str]
     skips_unreferenced: bool
     reports_losses: bool
 
@@ -129,6 +135,15 @@ def _describe(
         header.index,
         HDR_TRANSFERS.get(first.color_trc),
     )
+    plain = bool(
+        kind in NUMBERED_CONTAINERS
+        and header.alone  # otherwise it may read another stream
+        and all(packet.fresh for packet in packets if packet.key)  # otherwise its jumps miss
+        and usable
+        and ticks
+        and ticks[shown[0]] >= 0
+        and num_frames == len(packets)
+    )
     in_order = ticks is not None and kind not in NO_TIMESTAMPS
     return Scan(
         info,
@@ -136,16 +151,9 @@ def _describe(
         timestamps=tuple(ticks[i] for i in shown) if usable and ticks else (),
         keyframes=tuple(n for n, i in enumerate(shown) if packets[i].key) if usable else (),
         dependencies=Dependencies.of(packets, shown if in_order else None),
-        decord_counts=bool(
-            kind in DECORD_CONTAINERS
-            and header.alone  # otherwise it may read another stream
-            and all(packet.fresh for packet in packets if packet.key)  # otherwise its jumps miss
-            and header.codec in DECORD_CODECS
-            and usable
-            and ticks
-            and ticks[shown[0]] >= 0
-            and num_frames == len(packets)
-        ),
+        numbered_by=frozenset(name for name, codecs in NUMBERS.items() if header.codec in codecs)
+        if plain
+        else frozenset(),
         skips_unreferenced=usable and kind in WHOLE_FRAMES and header.codec == "h264",
         reports_losses=header.codec == "hevc",
     )

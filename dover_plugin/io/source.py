@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Literal, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.errors import SettingsError
+from dover_plugin.io.options import OpenOptions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
 
 type Transfer = Literal["PQ", "HLG"]
 
@@ -17,7 +22,19 @@ HDR_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
 INTERLACED = "interlaced frames are scored without deinterlacing"
 
 type Frame = NDArray[np.uint8]
-type Video = str | PathLike[str] | NDArray[np.uint8] | FrameSource
+type Image3 = NDArray[Any] | Tensor | Image  # one frame
+type Video = (
+    str
+    | PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | IO[bytes]
+    | NDArray[Any]
+    | Tensor
+    | Sequence[Image3]
+    | FrameSource
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +48,13 @@ class VideoInfo:
         width: width in pixels, after rotation.
         fps: frames per second, as a label; None if the file does not say. Times come from
             ``times``.
-        decoder: "decord", "pyav", or "array".
+        decoder: "pyav", "decord", "torchcodec", or "array" for frames in memory.
         warnings: conditions that affect the scores, for example HDR; one sentence each.
         times: (num_frames + 1,) seconds from the start of the first frame to the start of each
             frame, and to the end of the last frame; None if the file has no timestamps.
         stream: index of the video stream in the file; None for frames in memory.
         hdr: transfer function of an HDR file, "PQ" or "HLG"; None for SDR.
+        options: how it was opened; None for frames in memory. See open.reopen.
     """
 
     path: str | None
@@ -49,6 +67,7 @@ class VideoInfo:
     times: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
     stream: int | None = field(default=None, compare=False)
     hdr: Transfer | None = field(default=None, compare=False)
+    options: OpenOptions | None = field(default=None, repr=False, compare=False)
 
     @property
     def frame_times(self) -> NDArray[np.float64]:
@@ -60,11 +79,22 @@ class VideoInfo:
         if self.times is not None:
             return self.times
         if not self.fps:
+            name = repr(self.path) if self.path else "The video in memory"
             raise SettingsError(
-                f"{self.path!r} has no frame rate, so it cannot be cut by seconds. Name a length "
-                "in frames, such as 240f."
+                f"{name} has no frame rate, so it cannot be cut by seconds. Name a length in "
+                "frames, such as 240f, or its fps."
             )
         return np.arange(self.num_frames + 1) / self.fps
+
+    def frames_at(self, seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Number of the first frame that starts at each time or later, within half a frame.
+
+        Raises:
+            SettingsError: see frame_times.
+        """
+        times = self.frame_times
+        starts = times[:-1] + np.median(np.diff(times)) / 2
+        return np.searchsorted(starts, seconds, side="right")
 
     @property
     def duration(self) -> float:
@@ -98,66 +128,3 @@ class FrameSource(Protocol):
             VideoError: a frame cannot be decoded.
         """
         ...
-
-
-class ArraySource:
-    """Frames in memory.
-
-    Args:
-        frames: (T, H, W, 3) uint8 RGB.
-        fps: frames per second, if known.
-
-    Raises:
-        VideoError: another shape or type, or no pixels.
-
-    Examples:
-        >>> frames = np.zeros((48, 90, 160, 3), np.uint8)
-        >>> info = ArraySource(frames, fps=24).info
-        >>> info.num_frames, info.width, info.height, info.duration
-        (48, 160, 90, 2.0)
-        >>> ArraySource(frames[0])
-        Traceback (most recent call last):
-        dover_plugin.errors.VideoError: An array of frames must be (T, H, W, 3) uint8 RGB, got \
-(90, 160, 3) uint8. Convert it with 'frames[None]'.
-    """
-
-    def __init__(self, frames: NDArray[np.uint8], fps: float | None = None) -> None:
-        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-            raise VideoError(
-                f"An array of frames must be (T, H, W, 3) uint8 RGB, got {frames.shape} "
-                f"{frames.dtype}. {_conversion(frames)}"
-            )
-        if 0 in frames.shape:
-            raise VideoError(f"An array of frames must hold pixels, got shape {frames.shape}.")
-        num_frames, height, width, _ = frames.shape
-        self.info = VideoInfo(None, num_frames, height, width, fps, "array")
-        self._frames = frames
-
-    def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """See FrameSource."""
-        for index in indices:
-            yield index, self._frames[index]
-
-
-def _conversion(frames: NDArray[np.generic]) -> str:
-    """The line of code that converts an array to the expected shape and type."""
-    code = "frames"
-    if frames.ndim == 4 and frames.shape[-1] != 3 and frames.shape[1] == 3:
-        code = "frames.transpose(0, 2, 3, 1)"
-    elif frames.ndim == 4 and frames.shape[-1] == 4:
-        code = "frames[..., :3]"
-    elif frames.ndim == 4 and frames.shape[-1] == 1:
-        code = "frames.repeat(3, axis=-1)"
-    elif frames.ndim == 3 and frames.shape[-1] == 3:
-        code = "frames[None]"
-    elif frames.ndim == 3:
-        code = "frames[..., None].repeat(3, axis=-1)"
-    elif frames.ndim != 4 or frames.shape[-1] != 3:
-        return "Stack RGB frames with 'np.stack(frames)'."
-    if np.issubdtype(frames.dtype, np.floating):
-        return f"Convert values in [0, 1] with '({code} * 255).round().astype(np.uint8)'."
-    if frames.dtype == np.uint16:
-        return f"Convert 16-bit values with '({code} // 257).astype(np.uint8)'."
-    if frames.dtype != np.uint8:
-        return f"Convert values in [0, 255] with '{code}.astype(np.uint8)'."
-    return f"Convert it with '{code}'."

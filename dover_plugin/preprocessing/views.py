@@ -8,12 +8,13 @@ does it, so that processes which read videos start at once.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.errors import VideoError
+from dover_plugin.io.memory import DeviceSource
 from dover_plugin.io.source import FrameSource, VideoInfo
 from dover_plugin.preprocessing.sampling import (
     CLIP_LEN,
@@ -103,18 +104,48 @@ def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
     Raises:
         VideoError: the frame is too narrow a strip to enlarge.
     """
-    height, width = fragment_size(*frame.shape[:2])
+    height, width = enlarged_size(*frame.shape[:2])
     if (height, width) != frame.shape[:2]:
-        frame = _enlarge(frame, height, width)
+        frame = _bilinear(frame, height, width).astype(np.uint8)  # truncated, as in the reference
     mosaic = np.empty((VIEW, VIEW, frame.shape[2]), np.uint8)
+    fragments = corners(height, width, offsets)
     for i in range(GRID):
         for j in range(GRID):
-            top = min(height // GRID * i, height - FRAGMENT) + offsets[i, j, 0]
-            left = min(width // GRID * j, width - FRAGMENT) + offsets[i, j, 1]
+            top, left = fragments[i, j]
             mosaic[i * FRAGMENT : (i + 1) * FRAGMENT, j * FRAGMENT : (j + 1) * FRAGMENT] = frame[
                 top : top + FRAGMENT, left : left + FRAGMENT
             ]
     return mosaic
+
+
+def corners(height: int, width: int, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row and column of the upper left corner of each fragment, (7, 7, 2).
+
+    Args:
+        height: height of the frame that fragments are cut from.
+        width: its width.
+        offsets: (7, 7, 2), see sampling.Draw.
+    """
+    grid = len(offsets)
+    cells = np.arange(grid)
+    tops = np.minimum(height // grid * cells, height - FRAGMENT)
+    lefts = np.minimum(width // grid * cells, width - FRAGMENT)
+    return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1) + offsets
+
+
+def enlarged_size(height: int, width: int) -> tuple[int, int]:
+    """Size (height, width) of the frame that fragments are cut from; see sampling.fragment_size.
+
+    Raises:
+        VideoError: the frame is too narrow a strip to enlarge.
+    """
+    size = fragment_size(height, width)
+    if size != (height, width) and size[0] * size[1] > MAX_ENLARGED_PIXELS:
+        raise VideoError(
+            f"Cannot score a frame of {width}x{height} pixels: enlarged to a short side of {VIEW} "
+            f"it would be {size[1]}x{size[0]}. Crop or scale the video first."
+        )
+    return size
 
 
 def aesthetic_picture(frame: Picture, height: int = VIEW, width: int = VIEW) -> Picture:
@@ -165,8 +196,8 @@ def stream_views(
                 missing[number] += 1
     unfinished: dict[int, list[Views]] = {}
     due = 0  # the segment to yield next; a segment inside another one is complete earlier
-    for index, frame in source.frames(sorted(wanted)):
-        _check_frame(frame, index, source.info)
+    frames, reduce = _reading(source, sorted(wanted))
+    for index, frame in frames:
         made: dict[object, Picture] = {}  # short videos and repeats use a frame several times
         for number, repeat, sample in wanted.pop(index):
             draws = segments[number][1]
@@ -175,7 +206,7 @@ def stream_views(
             technical = sample.branch == "technical"
             same = (number, repeat, sample.clip) if technical else "aesthetic"
             if same not in made:
-                made[same] = picture(frame, sample, draws[repeat])
+                made[same] = reduce(frame, sample, draws[repeat])
             unfinished[number][repeat].place(sample)[:] = made[same]
             missing[number] -= 1
         while due < len(segments) and not missing[due]:
@@ -188,6 +219,21 @@ def stream_views(
         )
 
 
+def _reading(source: FrameSource, indices: Sequence[int]) -> tuple[Iterator[tuple[int, Any]], Any]:
+    """Frames, and what reduces one to the frame of a view; a DeviceSource does it on its device."""
+    if isinstance(source, DeviceSource):
+        from dover_plugin.preprocessing import device_views  # imports torch
+
+        return source.device_frames(indices), device_views.picture
+    return _checked_frames(source, indices), picture
+
+
+def _checked_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+    for index, frame in source.frames(indices):
+        _check_frame(frame, index, source.info)
+        yield index, frame
+
+
 def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:
     expected = (info.height, info.width, 3)
     if frame.shape != expected or frame.dtype != np.uint8:
@@ -195,15 +241,6 @@ def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:
             f"Frame {index} of {info.path!r} is {frame.shape} {frame.dtype}, but the video starts "
             f"as {expected} uint8. Split the video where its size changes, or scale it."
         )
-
-
-def _enlarge(frame: Picture, height: int, width: int) -> Picture:
-    if height * width > MAX_ENLARGED_PIXELS:
-        raise VideoError(
-            f"Cannot score a frame of {frame.shape[1]}x{frame.shape[0]} pixels: enlarged to a "
-            f"short side of {VIEW} it would be {width}x{height}. Crop or scale the video first."
-        )
-    return _bilinear(frame, height, width).astype(np.uint8)  # truncated, as in the reference
 
 
 def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
@@ -214,8 +251,8 @@ def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
     Returns:
         (height, width, C).
     """
-    top, bottom, down = _taps(frame.shape[0], height)
-    left, right, across = _taps(frame.shape[1], width)
+    top, bottom, down = taps(frame.shape[0], height)
+    left, right, across = taps(frame.shape[1], width)
 
     def row(index: NDArray[np.int64]) -> NDArray[np.float32]:
         line = frame[index]
@@ -225,9 +262,7 @@ def _bilinear(frame: Picture, height: int, width: int) -> NDArray[np.float32]:
     return _blend(row(top), row(bottom), down[:, None, None])
 
 
-def _taps(
-    size: int, count: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def taps(size: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The two source positions of each of ``count`` samples, and the weight of the second."""
     scale = np.float32(size) / np.float32(count)
     centre = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.open import open_source
+from dover_plugin.io.open import open_with
+from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import FrameSource, Video, VideoInfo
 from dover_plugin.preprocessing.sampling import draws
 from dover_plugin.preprocessing.views import Views, build_views
@@ -25,27 +26,17 @@ class VideoViews(NamedTuple):
     views: list[Views]
 
 
-@dataclass(frozen=True)
-class ReadOptions:
-    """How a video is read.
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions(OpenOptions):
+    """How a video is opened, and which frames and fragments of it are sampled.
 
     Attributes:
-        decoder: "auto", "decord" or "pyav".
         seed: seed of random samples; None for the centred sample.
         repeats: number of samples.
-        stream: see open.open_source.
-        deinterlace: see open.open_source.
-        allow_damaged: see open.open_source.
-        hdr: see open.open_source.
     """
 
-    decoder: str
-    seed: int | None
-    repeats: int
-    stream: int | None = None
-    deinterlace: bool = False
-    allow_damaged: bool = False
-    hdr: str = "tonemap"
+    seed: int | None = None
+    repeats: int = 1
 
     def open(self, video: Video) -> FrameSource:
         """Open a video with these options.
@@ -54,14 +45,7 @@ class ReadOptions:
             SettingsError: a decoder that is not installed or lacks an option.
             VideoError: the video cannot be read.
         """
-        return open_source(
-            video,
-            self.decoder,
-            stream=self.stream,
-            deinterlace=self.deinterlace,
-            allow_damaged=self.allow_damaged,
-            hdr=self.hdr,
-        )
+        return open_with(video, self)
 
 
 @dataclass(frozen=True)
@@ -84,12 +68,25 @@ class Limits:
             )
 
 
-def read(video: Video, options: ReadOptions) -> VideoViews:
-    """Read one video.
+def read(video: Video, options: ReadOptions | None = None) -> VideoViews:
+    """Read one video: what the networks are to look at, without a network.
+
+    Worker processes read with it, and one process scores: ``scorer.score_views(*read(path,
+    scorer.read_options))``. It loads no torch, and works in forked and in spawned processes.
+
+    Args:
+        video: see open.open_source.
+        options: those of the scorer, ``Scorer.read_options``; None for the centred sample and the
+            defaults of open_source.
+
+    Returns:
+        Metadata and views (19 MB per sample), which can be pickled.
 
     Raises:
         VideoError: the video cannot be read.
+        SettingsError: a decoder that is not installed or lacks an option.
     """
+    options = options or ReadOptions()
     source = options.open(video)
     info = source.info
     chosen = draws(

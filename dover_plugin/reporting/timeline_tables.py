@@ -29,14 +29,14 @@ def write_rows(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
     writer.writerows(safe_row(row) for row in rows)
 
 
-def write_json(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
+def write_json(outcomes: Sequence[Outcome], _: Settings | None, stream: TextIO) -> None:
     """Write one JSON object per video, one per line."""
     for each in outcomes:
         row = asdict(each) if isinstance(each, NoTimeline) else each.to_dict()
         stream.write(json.dumps(row) + "\n")
 
 
-def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
+def write_csv(outcomes: Sequence[Outcome], _: Settings | None, stream: TextIO) -> None:
     """Write one row per segment of each video, and one per failure, with the path."""
     empty = dict.fromkeys(("path", *COLUMNS, "error"))
     rows: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
     write_rows(rows, stream)
 
 
-def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:
+def write_table(outcomes: Sequence[Outcome], settings: Settings | None, stream: TextIO) -> None:
     """Write the segments of one video, or the statistics of several, and the notes."""
     console = Console(file=stream, highlight=False)
     found = [each for each in outcomes if isinstance(each, Timeline)]
@@ -68,7 +68,8 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO)
             console.print(Text(f"error: {printable(each.error)}", "red"), soft_wrap=True)
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings()):
         console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
-    console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
+    if settings:
+        console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
 
 
 WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}

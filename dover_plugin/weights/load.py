@@ -1,6 +1,6 @@
 """Load a network with its weights, and convert weight files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from dover_plugin.io.json_object import check_name, parse_json_object
 from dover_plugin.weights import store
 from dover_plugin.weights.download import sha256_of
 from dover_plugin.weights.registry import published
-from dover_plugin.weights.state_dict import ABOUT, check_fit, read_state_dict, save
+from dover_plugin.weights.state_dict import ABOUT, check_fit, read_names, read_state_dict, save
 
 BASE = "base_sha256"  # metadata of head-only weights: hash of the weights they were trained on
 
@@ -53,16 +53,25 @@ def weights_digest(model: str, path: str | PathLike[str] | None = None) -> str |
     """
     if path is None:
         return store.verify(model) if store.cached(model).is_file() else None
-    file = store.find(model, path)
+    return digest_of(model, store.find(model, path))
+
+
+def digest_of(model: str, file: Path) -> str:
+    """The hash that load_network returns for a file; torch is imported for pickles only.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
     digest = sha256_of(file)
-    if not _heads_only(read_state_dict(file)):
+    if not _heads_only(read_names(file)):
         return digest
     return f"{digest}+{sha256_of(store.find(model))}"
 
 
-def _heads_only(state: Mapping[str, Any]) -> bool:
-    return bool(state) and all(
-        key.startswith(("technical_head.", "aesthetic_head.")) for key in state
+def _heads_only(names: Iterable[str]) -> bool:
+    found = list(names)
+    return bool(found) and all(
+        name.startswith(("technical_head.", "aesthetic_head.")) for name in found
     )
 
 

@@ -29,6 +29,7 @@ class Published:
         size: approximate size in bytes.
         licence: licence in one sentence.
         note: description in one line.
+        trained_on_images: it was trained on still images, too.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Published:
     size: int
     licence: str
     note: str
+    trained_on_images: bool = False
 
     @property
     def verified_against(self) -> str:
@@ -75,6 +77,7 @@ def registry() -> tuple[Published, ...]:
             facts("dover-open")["size"],
             "Apache License 2.0, as the code",
             "Bundled; trained on human ratings of photographs and on degradation ladders",
+            trained_on_images=True,
         ),
         Published(
             "dover",

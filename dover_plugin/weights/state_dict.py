@@ -8,6 +8,7 @@ from typing import Any
 
 from dover_plugin.errors import WeightsError
 
+IMAGENET_HEADS = ("technical_backbone.head.", "aesthetic_backbone.head.")
 ABOUT = "dover_plugin"  # the only key in the metadata of a file
 
 
@@ -29,10 +30,7 @@ def read_state_dict(path: Path) -> dict[str, Any]:
             with torch.serialization.safe_globals(_numpy_scalars()):
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers raise many types of error on damaged files
-        reason = next(iter(str(error).strip().splitlines()), "no content")[:120]
-        raise WeightsError(
-            f"Cannot read weights from '{path}' ({reason}). Use a .pth or .safetensors file."
-        ) from None
+        raise _unreadable(path, error) from None
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
     if not isinstance(state, Mapping) or not all(
@@ -40,11 +38,31 @@ def read_state_dict(path: Path) -> dict[str, Any]:
         for key, tensor in state.items()
     ):
         raise WeightsError(f"'{path}' holds no state dict. Use a file that maps names to tensors.")
-    return {
-        key: tensor
-        for key, tensor in state.items()
-        if not key.startswith(("technical_backbone.head.", "aesthetic_backbone.head."))
-    }
+    return {key: tensor for key, tensor in state.items() if not key.startswith(IMAGENET_HEADS)}
+
+
+def read_names(path: Path) -> list[str]:
+    """Names of the tensors that read_state_dict reads.
+
+    Raises:
+        WeightsError: the file holds no weights.
+    """
+    if path.suffix != ".safetensors":
+        return list(read_state_dict(path))
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return [name for name in file.keys() if not name.startswith(IMAGENET_HEADS)]  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    reason = next(iter(str(error).strip().splitlines()), "no content")[:120]
+    return WeightsError(
+        f"Cannot read weights from '{path}' ({reason}). Use a .pth or .safetensors file."
+    )
 
 
 def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:

@@ -3,14 +3,13 @@
 from typing import Any
 
 import fiftyone as fo
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
-from fiftyone_plugin.scoring import videos
+from fiftyone_plugin.targets import scorable
 from fiftyone_plugin.transcodes import (
     AFTER,
     BEFORE,
@@ -32,20 +31,15 @@ PAIRINGS = {
 VIEW = "lost quality"
 
 
-class CompareTranscodes(foo.Operator):  # type: ignore[misc]
+class CompareTranscodes(forms.FormOperator):
     """Writes the quality difference of each transcode to its source."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "compare_transcodes",
-            "compare transcodes",
-            "Quality difference of each transcode to its source",
-        )
+    id = "compare_transcodes"
+    label = "compare transcodes"
+    description = "Quality that each transcode lost against its source: before and after"
+    button = "Compare"
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Pairing of the videos, and the loss threshold."""
         field = forms.field_input(ctx, inputs)
         if field is not None:
@@ -56,22 +50,30 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
                 forms.dropdown(inputs, "pair_by", pairings, default, "Pair by")
             pair_by = default if grouped else ctx.params.get("pair_by", default)
             _pairing_inputs(ctx, inputs, pair_by)
-            forms.share(
-                inputs, "threshold", 0.05, "Count as a loss: overall decreases by more than"
+            inputs.float(
+                "threshold",
+                default=0.05,
+                min=0,
+                max=1,
+                label="Loss threshold",
+                description="A transcode lost quality if its overall score is lower by more",
             )
-            inputs.str("view_name", default=VIEW, label="Save as view")
+            inputs.str(
+                "view_name",
+                default=VIEW,
+                label="Saved view",
+                description="Name of the view of the differences, the largest loss first",
+            )
             check_view(ctx.dataset, forms.given(ctx.params, "view_name", VIEW))
             _say_pairs(inputs, *_pairs(ctx.dataset, ctx.params))
-        return forms.form(inputs, "compare transcodes", "Compare")
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Write the differences and show the largest losses."""
         params = ctx.params
         pairs, unpaired = _pairs(ctx.dataset, params)
         done = compare(
             ctx.dataset,
-            params.get("field") or _only_field(ctx),
+            forms.chosen_field(ctx),
             pairs,
             unpaired=unpaired,
             threshold=forms.given(params, "threshold", 0.05),
@@ -80,13 +82,10 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
         ctx.trigger("reload_dataset")
         return done.to_dict()
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Summary of the comparison."""
-        outputs = types.Object()
-        for i, (view, line) in enumerate(_words(ctx.results)):
+        for i, (view, line) in enumerate(_words(results)):
             outputs.view(f"line{i}", view(label=line))
-        return types.Property(outputs, view=types.View(label="DOVER: transcodes"))
 
     def __call__(
         self,
@@ -133,41 +132,43 @@ class CompareTranscodes(foo.Operator):  # type: ignore[misc]
         )
 
 
-class GroupTranscodes(foo.Operator):  # type: ignore[misc]
+class GroupTranscodes(forms.FormOperator):
     """Creates a grouped dataset from two folders."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "group_transcodes",
-            "group transcodes",
-            "Create a dataset of before/after pairs from two folders",
-        )
+    id = "group_transcodes"
+    label = "group transcodes"
+    description = "Create a dataset of before/after pairs from two folders"
+    button = "Create"
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Both folders and the name of the dataset."""
         del ctx
-        inputs.str("before", required=True, label="Source folder")
-        inputs.str("after", required=True, label="Transcode folder")
-        inputs.str("name", required=True, label="Name of the new dataset")
-        return forms.form(inputs, "group transcodes", "Create")
+        inputs.str(
+            "before", required=True, label="Source folder", description="Folder of the originals"
+        )
+        inputs.str(
+            "after",
+            required=True,
+            label="Transcode folder",
+            description="Folder of the transcodes, with the same names; suffixes may differ",
+        )
+        inputs.str(
+            "name",
+            required=True,
+            label="Dataset",
+            description="Name of the new dataset, which is opened",
+        )
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Create the dataset and open it."""
         params = ctx.params
         dataset = group_folders(params["before"], params["after"], params["name"])
         ctx.trigger("open_dataset", {"dataset": dataset.name})
         return {"done": f"'{dataset.name}' holds {forms.plural(len(dataset), 'group')}"}
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Summary of the new dataset."""
-        outputs = types.Object()
-        outputs.view("head", types.Success(label=ctx.results["done"]))
-        return types.Property(outputs, view=types.View(label="DOVER: transcodes"))
+        outputs.view("head", types.Success(label=results["done"]))
 
     def __call__(self, before: str, after: str, name: str) -> fo.Dataset:
         """See fiftyone_plugin.transcodes.group_folders."""
@@ -201,7 +202,7 @@ def _pairs(samples: SampleCollection, params: dict[str, Any]) -> tuple[list[Pair
     if samples.media_type == "group" and params.get("pair_by", "group") == "group":
         before, after = params.get("before_slice", BEFORE), params.get("after_slice", AFTER)
         return pairs_by_group(samples, before, after)
-    flat = videos(samples)
+    flat = scorable(samples)
     if params.get("pair_by", "name") == "field":
         key = params.get("key") or _first_key(flat)
         return pairs_by_field(flat, key, params.get("before_tag") or BEFORE)
@@ -250,7 +251,3 @@ def _words(found: dict[str, Any]) -> list[tuple[type[types.View], str]]:
         if count:
             lines.append((types.Warning, f"{count:,} {what}"))
     return lines
-
-
-def _only_field(ctx: Any) -> str:
-    return forms.field_input(ctx, types.Object()) or DEFAULT_FIELD

@@ -3,7 +3,6 @@
 from typing import Any
 
 import fiftyone as fo
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
@@ -17,28 +16,26 @@ EVAL_KEY = "dover_eval"
 METRICS = {
     "srocc": "SROCC, rank correlation",
     "plcc": "PLCC, linear correlation",
-    "krocc": "KROCC, Kendall's tau-b",
+    "krocc": "KROCC, Kendall's tau-b: (right - wrong order) / pairs",
     "rmse": "RMSE, in units of the MOS",
 }
 
 
-class EvaluateScores(foo.Operator):  # type: ignore[misc]
+class EvaluateScores(forms.FormOperator):
     """Correlates scores with MOS."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "evaluate_scores", "evaluate against MOS", "SROCC, PLCC, KROCC and RMSE"
-        )
+    id = "evaluate_scores"
+    label = "evaluate against MOS"
+    description = "Correlation with mean opinion scores: SROCC, PLCC, KROCC and RMSE"
+    button = "Evaluate"
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Score and MOS field."""
-        inputs.view_target(ctx, action_description="Evaluate")
+        forms.target(ctx, inputs, "Evaluate")
         field = forms.field_input(ctx, inputs)
         if field is not None:
-            forms.dropdown(inputs, "by", {s: s for s in SCORES}, "overall", "Score")
+            scores = {score: score for score in SCORES}
+            forms.dropdown(inputs, "by", scores, "overall", "Score", "Score to evaluate")
             known = _opinion_fields(ctx.dataset, field)
             if not known:
                 raise SettingsError(
@@ -46,19 +43,24 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
                 )
             default = "mos" if "mos" in known else known[0]
             names = {name: name for name in known}
-            forms.dropdown(inputs, "mos", names, default, "MOS field")
-            inputs.str("eval_key", default=EVAL_KEY, label="Name of the evaluation")
+            forms.dropdown(
+                inputs, "mos", names, default, "MOS field", "Mean opinion scores, on any scale"
+            )
+            inputs.str(
+                "eval_key",
+                default=EVAL_KEY,
+                label="Evaluation",
+                description="Name under which FiftyOne keeps the evaluation",
+            )
             key = forms.given(ctx.params, "eval_key", EVAL_KEY)
             check_key(ctx.dataset, key)
             if key in ctx.dataset.list_evaluations():
                 forms.warning(inputs, "replaces", f"The evaluation '{key}' will be replaced")
-        return forms.form(inputs, "evaluate against MOS", "Evaluate")
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Run the evaluation."""
         params = ctx.params
-        field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
+        field = forms.chosen_field(ctx)
         by, mos = params.get("by", "overall"), params.get("mos", "mos")
         found = self(
             ctx.target_view(),
@@ -70,15 +72,12 @@ class EvaluateScores(foo.Operator):  # type: ignore[misc]
         ctx.trigger("reload_dataset")
         return {**found, "by": by, "mos": mos}
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """The four metrics."""
-        found = ctx.results
-        outputs = types.Object()
-        what = f"'{found['by']}' against '{found['mos']}' on {found['videos']:,} videos"
-        rows = "\n".join(f"| {label} | {found[key]:.3f} |" for key, label in METRICS.items())
-        outputs.view("words", types.MarkdownView(), default=f"{what}\n\n| | |\n|---|---|\n{rows}")
-        return types.Property(outputs, view=types.View(label="DOVER: evaluation"))
+        what = f"'{results['by']}' against '{results['mos']}' on {results['videos']:,} videos"
+        rows = "\n".join(f"| {label} | {results[key]:.3f} |" for key, label in METRICS.items())
+        table = f"{what}\n\n| metric | value |\n|---|---|\n{rows}"
+        outputs.view("words", types.MarkdownView(), default=table)
 
     def __call__(
         self,

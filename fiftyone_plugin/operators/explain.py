@@ -1,30 +1,30 @@
 """explain: the quality of one sample in words, with its quality map."""
 
 from base64 import b64encode
+from pathlib import PurePath
 from typing import Any
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.analysis.diagnosis import diagnose
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.store import find
-from fiftyone_plugin.explanation import Explanation, explain, quality_map
+from fiftyone_plugin.explanation import Explanation, explain, faults_in_words, quality_map
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
-from fiftyone_plugin.scoring import make_scorer, videos
+from fiftyone_plugin.scoring import make_scorer
+from fiftyone_plugin.targets import scorable
 
 
-class Explain(foo.Operator):  # type: ignore[misc]
+class Explain(forms.FormOperator):
     """Explains the scores of the open or selected sample."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "explain", "explain", "Scores, rank, worst segments and quality map of one video"
-        )
+    id = "explain"
+    label = "explain"
+    description = "Why a video has its score: faults, rank, worst segments and quality map"
+    button = "Explain"
 
     def resolve_placement(self, ctx: Any) -> types.Placement:
         """A button in the open sample."""
@@ -32,35 +32,42 @@ class Explain(foo.Operator):  # type: ignore[misc]
         button = types.Button(label="Explain video quality", icon=forms.ICON, prompt=True)
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Options of the quality map."""
         _current(ctx)
-        if forms.field_input(ctx, inputs) is not None:
-            inputs.bool(
-                "map",
-                default=True,
-                label="Draw the quality map",
-                description="Runs the model on this video for a few seconds",
-                view=types.SwitchView(),
+        if forms.field_input(ctx, inputs) is None:
+            return
+        forms.switch(
+            inputs, "faults", "Find faults", "Measures named faults; decodes all frames", True
+        )
+        forms.switch(
+            inputs,
+            "map",
+            "Draw the quality map",
+            "Runs the model on this video for a few seconds",
+            True,
+        )
+        if ctx.params.get("map", True):
+            inputs.str(
+                "weights",
+                label="Weights",
+                description="Weights file that the video was scored with, if it is your own",
             )
-            if ctx.params.get("map", True):
-                inputs.str(
-                    "weights",
-                    label="Weights",
-                    description="Weights file that the video was scored with, if it is your own",
-                )
-        return forms.form(inputs, "explain", "Explain")
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
-        """Explain the scores and draw the map."""
+    def act(self, ctx: Any) -> dict[str, Any]:
+        """Explain the scores, find faults and draw the map."""
         params = ctx.params
-        field = params.get("field") or forms.field_input(ctx, types.Object()) or DEFAULT_FIELD
-        samples = videos(ctx.dataset)
+        field = forms.chosen_field(ctx)
+        samples = scorable(ctx.dataset)
         sample = samples[_current(ctx)]
         found = explain(samples, sample, field)
         words, picture = in_markdown(found), None
+        if params.get("faults", True):
+            try:
+                faults = faults_in_words(diagnose(found.path))
+                words += "\n\n**Faults**: " + ("; ".join(faults) or "none found") + "."
+            except DoverError as error:
+                words += f"\n\nFaults could not be measured: {error}"
         if params.get("map", True):
             try:
                 png = _map(found, sample[field].weights_sha256, params.get("weights") or None)
@@ -69,18 +76,15 @@ class Explain(foo.Operator):  # type: ignore[misc]
                 words += f"\n\nNo map: {error}"
         return {"words": words, "map": picture}
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Text, then the map."""
-        outputs = types.Object()
         outputs.str("words", view=types.MarkdownView())
-        if ctx.results.get("map"):
+        if results.get("map"):
             outputs.str(
                 "map",
-                label="Local quality within this video",
+                label="Local quality within this video; ignore cells on black bars",
                 view=types.ImageView(),
             )
-        return types.Property(outputs, view=types.View(label="DOVER: this video"))
 
     def __call__(
         self, sample_collection: SampleCollection, sample_id: str, *, field: str = DEFAULT_FIELD
@@ -95,7 +99,7 @@ class Explain(foo.Operator):  # type: ignore[misc]
         Raises:
             SettingsError: the sample has no scores.
         """
-        flat = videos(sample_collection)
+        flat = scorable(sample_collection)
         return explain(flat, flat[sample_id], field)
 
 
@@ -113,9 +117,11 @@ def _map(found: Explanation, weights_sha256: str, weights: str | None) -> bytes:
 def in_markdown(found: Explanation) -> str:
     """The explanation as text with tables."""
     lines = [
+        f"### {PurePath(found.path).name}",
+        "",
         f"**{found.advice}** Scored with {found.model}.",
         "",
-        "| | score | | better than |",
+        "| score | value | grade | better than |",
         "|---|---|---|---|",
     ]
     lines += [
@@ -128,11 +134,8 @@ def in_markdown(found: Explanation) -> str:
             shares = " | ".join(f"{branches[b]:.0f} %" for b in BRANCHES)
             lines.append(f"| of {name} | {shares} |")
     if found.worst_segments:
-        parts = (
-            f"frames {first:,} to {last:,} ({score:.3f})"
-            for first, last, score in found.worst_segments
-        )
-        lines += ["", f"Worst segments: {', '.join(parts)}."]
+        parts = (moment.in_words() for moment in found.worst_segments)
+        lines += ["", "**Worst segments**", "", *(f"- {part}" for part in parts)]
     lines += ["", *(f"Note: {warning}." for warning in found.warnings)]
     return "\n".join(lines)
 

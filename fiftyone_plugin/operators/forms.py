@@ -1,30 +1,88 @@
 """Parts shared by the forms of all operators."""
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from dover_plugin.errors import DoverError
-from fiftyone_plugin.fields import score_fields
+from fiftyone_plugin.fields import DEFAULT_FIELD, score_fields
 
 ICON = "/fiftyone_plugin/icon.svg"
 PREFIX = "DOVER: "
+PLUGIN = "@dover/quality"
 
 
-def config(name: str, label: str, description: str, **options: Any) -> foo.OperatorConfig:
-    """Config of an operator with icon and dynamic form."""
-    return foo.OperatorConfig(
-        name=name, label=PREFIX + label, description=description, dynamic=True, icon=ICON, **options
-    )
+class FormOperator(foo.Operator):  # type: ignore[misc]
+    """An operator with a form; errors of the core are shown in the form or in the result.
 
+    Subclasses set the class attributes and implement ``fields``, ``act`` and ``outputs``.
 
-def form(inputs: types.Object, label: str, button: str) -> types.Property:
-    """A form with a title and a button."""
-    view = types.PromptView(label=PREFIX + label, submit_button_label=button)
-    return types.Property(inputs, view=view)
+    Attributes:
+        id: name in the URI of the operator.
+        label: label without the prefix.
+        description: one line in the operator browser, which also searches it.
+        button: label of the button that submits the form.
+        options: more options of OperatorConfig.
+    """
+
+    id: str
+    label: str
+    description: str
+    button: str
+    options: dict[str, Any] = {}  # noqa: RUF012 - a constant
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Name, label and icon."""
+        return foo.OperatorConfig(
+            name=self.id,
+            label=PREFIX + self.label,
+            description=self.description,
+            dynamic=True,
+            icon=ICON,
+            **self.options,
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """The form; an error of the core is added below its fields."""
+        inputs = types.Object()
+        try:
+            self.fields(ctx, inputs)
+        except DoverError as error:
+            problem(inputs, str(error))
+        view = types.PromptView(label=PREFIX + self.label, submit_button_label=self.button)
+        return types.Property(inputs, view=view)
+
+    def execute(self, ctx: Any) -> dict[str, Any] | None:
+        """The result, or an error of the core."""
+        try:
+            return self.act(ctx)
+        except DoverError as error:
+            return {"problem": str(error)}
+
+    def resolve_output(self, ctx: Any) -> types.Property | None:
+        """The result, or the error."""
+        if not ctx.results:
+            return None
+        outputs = types.Object()
+        if message := ctx.results.get("problem"):
+            problem(outputs, message)
+        else:
+            self.outputs(ctx.results, outputs)
+        return types.Property(outputs, view=types.View(label=PREFIX + self.label))
+
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
+        """Add the fields of the form; may raise DoverError after the last one."""
+        raise NotImplementedError
+
+    def act(self, ctx: Any) -> dict[str, Any] | None:
+        """Do the work; may raise DoverError."""
+        raise NotImplementedError
+
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
+        """Add what the result shows."""
+        raise NotImplementedError
 
 
 def problem(inputs: types.Object, message: str) -> None:
@@ -45,59 +103,24 @@ def warning(inputs: types.Object, name: str, label: str, description: str = "") 
     inputs.view(name, types.Warning(label=label, description=description))
 
 
-def guarded(
-    resolve: Callable[[Any, Any, types.Object], types.Property],
-) -> Callable[[Any, Any], types.Property]:
-    """Convert errors of the core into a form that shows them.
-
-    ``resolve`` fills the given inputs and returns the form; it may raise DoverError half-way.
-    """
-
-    @wraps(resolve)
-    def call(self: Any, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        try:
-            return resolve(self, ctx, inputs)
-        except DoverError as error:
-            problem(inputs, str(error))
-            return types.Property(inputs, view=types.View(label=self.config.label))
-
-    return call
+def target(ctx: Any, inputs: types.Object, action: str) -> None:
+    """Input for the target; the current view is the default, also if a sample is selected."""
+    inputs.view_target(
+        ctx,
+        action_description=action,
+        default_target="CURRENT_VIEW" if ctx.has_custom_view else "DATASET",
+    )
 
 
-def answered(
-    execute: Callable[[Any, Any], dict[str, Any]],
-) -> Callable[[Any, Any], dict[str, Any]]:
-    """Convert errors of the core into a result that ``shown`` shows."""
-
-    @wraps(execute)
-    def call(self: Any, ctx: Any) -> dict[str, Any]:
-        try:
-            return execute(self, ctx)
-        except DoverError as error:
-            return {"problem": str(error)}
-
-    return call
-
-
-def shown(
-    resolve: Callable[[Any, Any], types.Property],
-) -> Callable[[Any, Any], types.Property]:
-    """The counterpart of ``answered`` for resolve_output."""
-
-    @wraps(resolve)
-    def call(self: Any, ctx: Any) -> types.Property:
-        message = (ctx.results or {}).get("problem")
-        return error_output(self, message) if message else resolve(self, ctx)
-
-    return call
-
-
-def error_output(operator: Any, message: str) -> types.Property:
-    """Output that shows an error."""
-    outputs = types.Object()
-    problem(outputs, message)
-    return types.Property(outputs, view=types.View(label=operator.config.label))
+def show_button(outputs: types.Object, shown: dict[str, Any]) -> None:
+    """A button that shows the samples of a tag, a label field or a saved view; see ``show``."""
+    outputs.btn(
+        "show",
+        label="Show them, worst first",
+        variant="contained",
+        on_click=f"{PLUGIN}/show_samples",
+        params=shown,
+    )
 
 
 def given(params: dict[str, Any], name: str, default: Any) -> Any:
@@ -113,24 +136,41 @@ def field_input(ctx: Any, inputs: types.Object) -> str | None:
         problem(inputs, "This dataset has no scores yet. Run 'DOVER: score videos' first.")
         return None
     if len(fields) > 1:
-        inputs.enum("field", fields, default=fields[0], label="Scores", view=types.DropdownView())
+        choices = {name: name for name in fields}
+        dropdown(inputs, "field", choices, fields[0], "Scores", "Field that holds the scores")
     chosen = ctx.params.get("field")
     return chosen if chosen in fields else fields[0]
 
 
+def chosen_field(ctx: Any) -> str:
+    """The field of scores that the form selected."""
+    return ctx.params.get("field") or field_input(ctx, types.Object()) or DEFAULT_FIELD
+
+
 def dropdown(
-    inputs: types.Object, name: str, choices: dict[str, str], default: str, label: str, **more: Any
+    inputs: types.Object,
+    name: str,
+    choices: dict[str, str],
+    default: str,
+    label: str,
+    description: str | None = None,
 ) -> None:
     """Dropdown of choices {value: label}."""
     view = types.DropdownView()
     for value, shown in choices.items():
         view.add_choice(value, label=shown)
-    inputs.enum(name, list(choices), default=default, label=label, view=view, **more)
+    inputs.enum(
+        name, list(choices), default=default, label=label, description=description, view=view
+    )
 
 
-def share(inputs: types.Object, name: str, default: float, label: str, **more: Any) -> None:
-    """Input for a number from 0 to 1."""
-    inputs.float(name, default=default, min=0, max=1, label=label, **more)
+def switch(
+    inputs: types.Object, name: str, label: str, description: str, default: bool = False
+) -> None:
+    """A switch."""
+    inputs.bool(
+        name, default=default, label=label, description=description, view=types.SwitchView()
+    )
 
 
 def plural(count: int, noun: str) -> str:

@@ -2,72 +2,93 @@
 
 from typing import Any
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
+from dover_plugin.errors import SettingsError
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.fields import DEFAULT_FIELD, HIGH, LOW, scored
-from fiftyone_plugin.low_quality import Low, Mark, check_name, describe, mark, marks, undo
+from fiftyone_plugin import plots, statistics
+from fiftyone_plugin.fields import DEFAULT_FIELD
+from fiftyone_plugin.low_quality import (
+    HIGH,
+    LOW,
+    Low,
+    Mark,
+    check_name,
+    describe,
+    mark,
+    marks,
+    undo,
+)
 from fiftyone_plugin.operators import forms
-from fiftyone_plugin.scoring import videos
+from fiftyone_plugin.targets import scorable
 
 RULES = {
-    "threshold": "below a threshold",
-    "quantile": "among the lowest",
+    "quantile": "the lowest share of the videos",
+    "threshold": "all videos below a threshold",
     "disagreement": "one branch low, the other high",
 }
 KINDS = {"tag": "tag them", "label": "label them", "view": "save a view of them"}
 NAMES: dict[str, str] = {"tag": "low_quality", "label": "quality_label", "view": "low quality"}
 
 
-class TagLowQuality(foo.Operator):  # type: ignore[misc]
+class TagLowQuality(forms.FormOperator):
     """Tags or labels samples of low quality, or saves a view of them."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "tag_low_quality", "tag low quality", "Tag or label videos of low quality for review"
-        )
+    id = "tag_low_quality"
+    label = "tag low quality"
+    description = "Filter, tag or label the videos with the worst quality for review"
+    button = "Mark"
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Rule, kind of mark, and number of matching samples."""
-        inputs.view_target(ctx, action_description="Search")
+        params = ctx.params
+        forms.target(ctx, inputs, "Search")
         field = forms.field_input(ctx, inputs)
-        if field is not None:
-            forms.dropdown(inputs, "rule", RULES, "threshold", "Low quality is")
-            _rule_inputs(inputs, ctx.params.get("rule", "threshold"))
-            samples = videos(ctx.target_view())
-            hits, total = len(_low(ctx.params).find(samples, field)), len(scored(samples, field))
-            count = f"Matches {hits:,} of {forms.plural(total, 'scored video')}"
-            forms.notice(inputs, "count", count)
-            forms.dropdown(inputs, "kind", KINDS, "tag", "Do")
-            kind = ctx.params.get("kind", "tag")
-            inputs.str(f"{kind}_name", default=NAMES[kind], label="Name")
-            check_name(ctx.dataset, kind, forms.given(ctx.params, f"{kind}_name", NAMES[kind]))
-        return forms.form(inputs, "tag low quality", "Mark")
+        if field is None:
+            return
+        rule = params.get("rule", "quantile")
+        forms.dropdown(inputs, "rule", RULES, "quantile", "Low quality is", "Rule of the search")
+        _rule_inputs(inputs, rule)
+        forms.dropdown(inputs, "kind", KINDS, "tag", "Action", "What to do with the videos")
+        kind = params.get("kind", "tag")
+        inputs.str(
+            f"{kind}_name",
+            default=NAMES[kind],
+            label="Name",
+            description=f"Name of the {'label field' if kind == 'label' else kind}",
+        )
+        low = _low(params)
+        samples = scorable(ctx.target_view())
+        histogram = statistics.histograms(samples, field, [low.by])
+        if not histogram:
+            raise SettingsError("No video of this target has a score. Choose another target.")
+        total = sum(histogram[low.by].counts)
+        hits = len(low.find(samples, field))
+        data, layout = plots.threshold(histogram[low.by], low.by, low.limit(samples, field))
+        inputs.plot("histogram", data=data, layout=layout, config=plots.STILL)
+        videos = forms.plural(total, "scored video")
+        forms.notice(inputs, "count", f"Matches {hits:,} of {videos} ({hits / total:.0%})")
+        check_name(ctx.dataset, kind, forms.given(params, f"{kind}_name", NAMES[kind]))
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Apply the mark."""
         params = ctx.params
-        field = params.get("field") or _only_field(ctx)
         kind: Mark = params.get("kind", "tag")
         name = params.get(f"{kind}_name") or NAMES[kind]
-        count = mark(ctx.target_view(), field, _low(params), kind, name)
+        low, field = _low(params), forms.chosen_field(ctx)
+        count = mark(ctx.target_view(), field, low, kind, name)
         ctx.trigger("reload_dataset")
-        return {"done": f"{forms.plural(count, 'video')}: {kind} '{name}'"}
+        return {
+            "done": f"{forms.plural(count, 'video')}: {kind} '{name}'",
+            "show": {"kind": kind, "name": name, "sort": f"{field}.{low.by}"},
+        }
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Summary of the mark."""
-        outputs = types.Object()
-        outputs.view("head", types.Success(label=ctx.results["done"]))
-        undone = "'DOVER: undo low-quality mark' takes it back"
-        outputs.view("undo", types.Notice(label=undone))
-        return types.Property(outputs, view=types.View(label="DOVER: low quality"))
+        outputs.view("head", types.Success(label=results["done"]))
+        forms.show_button(outputs, results["show"])
+        outputs.view("undo", types.Notice(label="'DOVER: undo low-quality mark' reverts this"))
 
     def __call__(
         self,
@@ -84,13 +105,13 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
         Args:
             sample_collection: dataset or view.
             field: field of scores.
-            low: what counts; else made of the arguments of Low given as ``rule``.
+            low: rule; by default made of the arguments of Low given as ``rule``.
             kind: "tag", "label" or "view".
             name: name of the tag, the label field or the saved view.
             rule: arguments of fiftyone_plugin.low_quality.Low.
 
         Returns:
-            How many samples are hit.
+            Number of samples that match.
 
         Raises:
             SettingsError: no scores, or a name that is taken.
@@ -98,42 +119,31 @@ class TagLowQuality(foo.Operator):  # type: ignore[misc]
         return mark(sample_collection, field, low or Low(**rule), kind, name or NAMES[kind])
 
 
-class UndoLowQuality(foo.Operator):  # type: ignore[misc]
+class UndoLowQuality(forms.FormOperator):
     """Undoes a run of tag_low_quality."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """Name and label."""
-        return forms.config(
-            "undo_low_quality",
-            "undo low-quality mark",
-            "Remove tags, labels or the saved view of a run",
-        )
+    id = "undo_low_quality"
+    label = "undo low-quality mark"
+    description = "Remove the tags, labels or saved view of a run of 'tag low quality'"
+    button = "Undo"
 
-    @forms.guarded
-    def resolve_input(self, ctx: Any, inputs: types.Object) -> types.Property:
+    def fields(self, ctx: Any, inputs: types.Object) -> None:
         """Run to undo."""
         known = marks(ctx.dataset)
-        if known:
-            choices = {key: describe(ctx.dataset, key) for key in known}
-            forms.dropdown(inputs, "key", choices, known[0], "Undo")
-        else:
-            forms.problem(inputs, "Nothing to undo: no videos were marked as low quality.")
-        return forms.form(inputs, "undo low-quality mark", "Undo")
+        if not known:
+            raise SettingsError("Nothing to undo: no videos were marked as low quality.")
+        choices = {key: describe(ctx.dataset, key) for key in known}
+        forms.dropdown(inputs, "key", choices, known[0], "Mark", "Run to undo, the latest first")
 
-    @forms.answered
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Undo the run."""
         done = undo(ctx.dataset, ctx.params.get("key"))
         ctx.trigger("reload_dataset")
         return {"done": f"Undone: {done}"}
 
-    @forms.shown
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Summary of the undo."""
-        outputs = types.Object()
-        outputs.view("head", types.Success(label=ctx.results["done"]))
-        return types.Property(outputs, view=types.View(label="DOVER: low quality"))
+        outputs.view("head", types.Success(label=results["done"]))
 
     def __call__(self, sample_collection: SampleCollection, *, key: str | None = None) -> str:
         """Undo from Python.
@@ -152,31 +162,32 @@ class UndoLowQuality(foo.Operator):  # type: ignore[misc]
 
 
 def _rule_inputs(inputs: types.Object, rule: str) -> None:
-    scores = SCORES[1:] if rule == "disagreement" else SCORES
-    names = {score: score for score in scores}
+    names = {score: score for score in (SCORES[1:] if rule == "disagreement" else SCORES)}
+    grades = "0 to 1; bad below 0.2, poor below 0.4, fair below 0.6, good below 0.8"
     if rule == "disagreement":
-        forms.dropdown(inputs, "low_branch", names, "technical", "Low branch")
-        forms.share(inputs, "below", round(LOW, 2), "Low is below")
-        forms.share(inputs, "above", round(HIGH, 2), "The other is at least")
+        forms.dropdown(inputs, "low_branch", names, "technical", "Low branch", "Branch to be low")
+        inputs.float("below", default=LOW, label="Low is below", description=grades)
+        inputs.float("above", default=HIGH, label="The other is at least", description=grades)
         return
-    forms.dropdown(inputs, "by", names, "overall", "Score")
+    forms.dropdown(inputs, "by", names, "overall", "Score", "Score to search by")
     if rule == "quantile":
-        forms.share(inputs, "share", 0.1, "Share of the scored videos")
+        inputs.float(
+            "share",
+            default=0.1,
+            label="Share",
+            description="Share of the scored videos; 0.1 is the lowest tenth",
+        )
     else:
-        forms.share(inputs, "below", round(LOW, 2), "Low is below")
+        inputs.float("below", default=LOW, label="Low is below", description=grades)
 
 
 def _low(params: dict[str, Any]) -> Low:
-    rule = params.get("rule", "threshold")
+    rule = params.get("rule", "quantile")
     branch, score = params.get("low_branch", "technical"), params.get("by", "overall")
     return Low(
         rule=rule,
         by=branch if rule == "disagreement" else score,
-        below=forms.given(params, "below", round(LOW, 2)),
-        above=forms.given(params, "above", round(HIGH, 2)),
+        below=forms.given(params, "below", LOW),
+        above=forms.given(params, "above", HIGH),
         share=forms.given(params, "share", 0.1),
     )
-
-
-def _only_field(ctx: Any) -> str:
-    return forms.field_input(ctx, types.Object()) or DEFAULT_FIELD

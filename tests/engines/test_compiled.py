@@ -40,14 +40,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         compiled._store_hashes(folder)
         return files
 
-    monkeypatch.setattr(compiled.export, "export_onnx", export)
+    monkeypatch.setattr("dover_plugin.engines.export.export_onnx", export)
     monkeypatch.setattr(compiled, "_make", make)
     return folders
 
 
 def use(add: str = "") -> dict[str, str]:
     """Contents of the graphs; an engine adds a file of its own."""
-    with compiled.graphs(None, "weights") as files:  # type: ignore[arg-type]
+    with compiled.graphs(lambda: None, "dover", "weights") as files:  # type: ignore[arg-type,return-value]
         if add:
             inside = files["technical"].parent / "engine" / "technical.blob"
             inside.parent.mkdir(exist_ok=True)
@@ -121,7 +121,7 @@ def test_what_a_killed_start_left_is_removed(made: list[Path]) -> None:
 
 def test_other_weights_have_other_graphs(made: list[Path]) -> None:
     for digest in ("a", "b", "a"):
-        with compiled.graphs(None, digest):  # type: ignore[arg-type]
+        with compiled.graphs(lambda: None, "dover", digest):  # type: ignore[arg-type,return-value]
             pass
     assert len(set(made)) == len(made) == 2
 

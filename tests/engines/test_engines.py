@@ -254,7 +254,7 @@ def test_an_engine_runs_where_it_can(seeded: dict[str, Path]) -> None:
     from dover_plugin.engines.openvino_engine import OpenVinoEngine
 
     with pytest.raises(SettingsError, match="runs on the CPU, got device 'cuda:0'"):
-        OpenVinoEngine(None, torch.device("cuda:0"), "float32", "")  # type: ignore[arg-type]
+        OpenVinoEngine(lambda: None, "dover", "cuda:0", "float32", "")  # type: ignore[arg-type]
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(SettingsError, match=r"'cuda:1' \(it has .*install onnxruntime-gpu"):
             _providers(torch.device("cuda:1"))

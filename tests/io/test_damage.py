@@ -120,7 +120,7 @@ def test_a_file_that_is_cut_off(name: str, tmp_path: Path) -> None:
     path.write_bytes(data[: len(data) * 3 // 5 + 7])
     with pytest.raises(VideoError, match=r"is cut off: .*--allow-damaged"):
         open_source(path)
-    options = ReadOptions("pyav", None, 1, allow_damaged=True)
+    options = ReadOptions(decoder="pyav", allow_damaged=True)
     info, _ = read(path, options)
     assert any("is cut off" in warning for warning in info.warnings)
     assert 0 < info.num_frames <= 50

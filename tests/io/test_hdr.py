@@ -217,23 +217,23 @@ def test_sdr_does_not_change(clip: Path) -> None:
 def test_the_mode_is_recorded_and_compared(tmp_path: Path) -> None:
     path = Pattern("HLG", 10, full=False).write(tmp_path / "pattern.mkv")
     scores = {mode: Scorer("dover-open", "cpu", hdr=mode).score(path) for mode in hdr_modes()}
-    assert {mode: each.to_dict()["hdr"] for mode, each in scores.items()} == {
-        "tonemap": "tonemap",
-        "as-is": "as-is",
+    assert {mode: each.to_dict()["reading"] for mode, each in scores.items()} == {
+        "tonemap": None,
+        "as-is": "hdr=as-is",
     }
     assert scores["tonemap"].raw != scores["as-is"].raw
-    assert "hdr" in COMPARABLE
-    assert comparable_settings()["hdr"] == "tonemap"
-    assert comparable_settings(hdr="as-is")["hdr"] == "as-is"
+    assert "reading" in COMPARABLE
+    assert comparable_settings()["reading"] is None
+    assert comparable_settings(hdr="as-is")["reading"] == "hdr=as-is"
     file = tmp_path / "scores.jsonl"
     with Journal(file, Scorer("dover-open", "cpu")) as journal:
         journal.add(str(path), scores["tonemap"], (1, 1))
-    with pytest.raises(SettingsError, match="hdr 'tonemap', not 'as-is'"):
+    with pytest.raises(SettingsError, match="reading None, not 'hdr=as-is'"):
         Journal(file, Scorer("dover-open", "cpu", hdr="as-is"))
 
 
 def hdr_modes() -> tuple[str, ...]:
-    from dover_plugin.io.open import HDR_MODES
+    from dover_plugin.io.options import HDR_MODES
 
     return HDR_MODES
 

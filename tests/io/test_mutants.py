@@ -150,7 +150,7 @@ def every_way(path: str, options: ReadOptions) -> VideoViews:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("allow_damaged", [False, True])
 def test_reading(allow_damaged: bool, seeds: dict[str, bytes], tmp_path: Path) -> None:
-    options = ReadOptions("auto", None, 1, allow_damaged=allow_damaged)
+    options = ReadOptions(allow_damaged=allow_damaged)
     limits = Limits(seconds=60, memory=2 * GIGABYTE)
     of_each = OF_EACH_SCORED if allow_damaged else OF_EACH
     files = list(mutants(seeds, tmp_path, of_each, 0))

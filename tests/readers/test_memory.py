@@ -9,7 +9,7 @@ from clips import write_clip
 
 from dover_plugin.readers.reading import ReadOptions, read
 
-OPTIONS = ReadOptions("auto", None, 1)
+OPTIONS = ReadOptions()
 STATUS = Path("/proc/self/status")
 
 

@@ -21,7 +21,7 @@ from dover_plugin.readers.pools import readers
 from dover_plugin.readers.process_pool import ProcessPool
 from dover_plugin.readers.reading import GIGABYTE, Limits, ReadOptions, VideoViews, read
 
-OPTIONS = ReadOptions("pyav", None, 1)
+OPTIONS = ReadOptions(decoder="pyav")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are of POSIX")
 
 
@@ -81,7 +81,9 @@ def test_a_poison_file_takes_down_only_its_process(folder: Path) -> None:
 
 def test_a_process_that_is_killed_while_it_sends(folder: Path) -> None:
     """Sixteen samples are 300 MB; the process is killed with a part of them in the pipe."""
-    with ProcessPool(ReadOptions("pyav", 0, 16), 1, Limits(seconds=120)) as pool:
+    with ProcessPool(
+        ReadOptions(decoder="pyav", seed=0, repeats=16), 1, Limits(seconds=120)
+    ) as pool:
         pool.submit(folder / "good.mp4").result()
         future = pool.submit(folder / "good.mp4")
         (child,) = children()
@@ -141,7 +143,7 @@ def sleep(path, options):
     time.sleep(600)
 
 if __name__ == "__main__":
-    with ProcessPool(ReadOptions("pyav", None, 1), 1, Limits(), sleep) as pool:
+    with ProcessPool(ReadOptions(decoder="pyav"), 1, Limits(), sleep) as pool:
         pool.submit(sys.argv[1]).result()
 """
 

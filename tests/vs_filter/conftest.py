@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 from vs_helpers import Counting
 
+from vs_filter import notices
+
 
 @pytest.fixture(scope="module")
 def _counting(seeded: dict[str, Any]) -> Counting:
@@ -13,3 +15,9 @@ def _counting(seeded: dict[str, Any]) -> Counting:
 def scorer(_counting: Counting) -> Counting:
     _counting.seen.clear()
     return _counting
+
+
+@pytest.fixture(autouse=True)
+def _unsaid() -> None:
+    """Notices are written once per process, and so once per test."""
+    notices._said.clear()

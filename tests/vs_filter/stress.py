@@ -59,6 +59,20 @@ def shuffled(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
     return scored
 
 
+def backward(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
+    scored = dover(clip, scorer=scorer, segment=SEGMENT)
+    for n in reversed(range(FRAMES)):
+        scored.get_frame(n).close()
+    return scored
+
+
+def overlapping(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
+    scored = dover(clip, scorer=scorer, segment=SEGMENT, overlap=SEGMENT // 2)
+    request_all(scored, list(range(FRAMES)))
+    scorer.seen[:] = [s for s in scorer.seen if s[0].path != "frames 20 to 59"]
+    return scored
+
+
 def concurrent(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
     scored = dover(clip, scorer=scorer, segment=SEGMENT)
     order = [n % FRAMES for n in range(700)]
@@ -120,7 +134,7 @@ def main() -> None:
     cache = core.max_cache_size
     for scenario in SCENARIOS:
         faulthandler.dump_traceback_later(DEADLINE_S, exit=True)  # says where every thread stands
-        for threads in (1, 8):
+        for threads in (1, 2, 8):
             core.num_threads = threads
             core.max_cache_size = cache
             scorer.seen = []
@@ -138,6 +152,8 @@ def main() -> None:
 SCENARIOS = (
     sequential,
     shuffled,
+    backward,
+    overlapping,
     concurrent,
     cleared,
     starved,

@@ -113,7 +113,7 @@ def test_a_varying_format_or_size_is_refused(scorer: Counting) -> None:
         dover(varying, scorer=scorer)
 
 
-@pytest.mark.parametrize("matrix", [0, 3, 10, 11, 12, 13, 14, 15, 16, 255])
+@pytest.mark.parametrize("matrix", [0, 3, 8, 10, 11, 12, 13, 14, 15, 16, 255])
 def test_a_matrix_that_cannot_be_converted(matrix: int, scorer: Counting) -> None:
     clip = core.std.BlankClip(width=64, height=64, format=vs.YUV420P8, length=2)
     scored = dover(clip.std.SetFrameProps(_Matrix=matrix), scorer=scorer)
@@ -124,7 +124,7 @@ def test_a_matrix_that_cannot_be_converted(matrix: int, scorer: Counting) -> Non
     assert "std.SetFrameProps(clip, _Matrix=1)" in last
 
 
-@pytest.mark.parametrize("matrix", [1, 2, 4, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("matrix", [1, 2, 4, 5, 6, 7, 9])
 def test_matrices_that_can_be_converted(matrix: int, scorer: Counting) -> None:
     clip = core.std.BlankClip(width=64, height=64, format=vs.YUV420P8, length=2)
     props = dover(clip.std.SetFrameProps(_Matrix=matrix), scorer=scorer).get_frame(0).props
@@ -163,7 +163,7 @@ def test_a_matrix_says_nothing_of_rgb_and_grey(family: Any, matrix: int, scorer:
     [
         (vs.YUV444P8, True, 255),
         (vs.YUV444P8, False, 235),
-        (vs.GRAY8, True, 255),
+        (vs.GRAY8, True, 235),  # FFmpeg reads grey as full range
         (vs.GRAY8, False, 235),
         (vs.RGB24, None, 235),
     ],

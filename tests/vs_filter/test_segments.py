@@ -82,7 +82,6 @@ def test_files(tmp_path: Path) -> None:
         ("0.001s", "too short"),
         ("x" * 300, "neither a file nor a length"),
         ("1..5s", "Invalid segment length"),
-        ("scenes", "_SceneChangePrev"),
         ("scens", "neither a file nor a length"),
         ([50, 200], "names frame 200, but the clip has 100 frames"),
         ([-1], "names frame -1"),

@@ -12,7 +12,8 @@ from clips import write_clip
 from dover_plugin.options import ModelOptions
 from dover_plugin.weights import store
 from vs_filter import PROPS, dover, dover_compare, dover_segments
-from vs_filter.filter import DEFAULT_SEGMENT, DIFFERENCE_PROPS
+from vs_filter.compare import DIFFERENCE_PROPS
+from vs_filter.filter import DEFAULT_SEGMENT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/vapoursynth.md").read_text()
@@ -31,7 +32,7 @@ def test_every_parameter_is_explained() -> None:
     assert f"| `segment` | {DEFAULT_SEGMENT} |" in table
     for other in (dover_segments, dover_compare):
         names = set(inspect.signature(other).parameters) - {"before", "after"}
-        assert names | {"clip", "props"} == set(parameters)
+        assert names | {"clip", "overlap", "prefetch", "props"} == set(parameters)
 
 
 def test_every_option_of_the_scorer_is_explained() -> None:

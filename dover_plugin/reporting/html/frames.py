@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dover_plugin.analysis.comparison import Comparison
 from dover_plugin.analysis.segments import SegmentScores, time_code
 from dover_plugin.errors import VideoError
-from dover_plugin.io.open import open_source
+from dover_plugin.io.open import reopen
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.reporting.html.page import Picture, Slide
 from dover_plugin.scores import Scores
@@ -56,10 +56,7 @@ def thumbnails(info: VideoInfo, parts: Sequence[SegmentScores]) -> list[Picture]
 
 def thumbnail(scores: Scores) -> list[Picture]:
     """The middle frame of a video; none if it cannot be decoded."""
-    info = VideoInfo(
-        scores.path, scores.num_frames, scores.height, scores.width, scores.fps, scores.decoder
-    )
-    frames = _frames(info, [scores.num_frames // 2])
+    frames = _frames(scores.info, [scores.num_frames // 2]) if scores.info else {}
     return [
         Picture(_url(frame, THUMBNAIL), name_of(scores.path), _numbers(scores))
         for frame in frames.values()
@@ -78,11 +75,10 @@ def _frames(info: VideoInfo, wanted: Sequence[int]) -> "dict[int, Image]":
     from PIL import Image
 
     found: dict[int, Image.Image] = {}
-    if info.path:
-        with suppress(VideoError):  # the video has scores; a missing thumbnail is no error
-            source = open_source(info.path, info.decoder, stream=info.stream, allow_damaged=True)
-            for index, frame in source.frames(sorted(set(wanted))):
-                found[index] = Image.fromarray(frame)
+    with suppress(VideoError):  # the video has scores; a missing thumbnail is no error
+        source = reopen(info)
+        for index, frame in source.frames(sorted(set(wanted))) if source else ():
+            found[index] = Image.fromarray(frame)
     return found
 
 

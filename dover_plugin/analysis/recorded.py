@@ -1,0 +1,105 @@
+"""Timelines from frame properties that ``vspipe --json`` has recorded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dover_plugin.analysis.segments import Segment, SegmentScores
+from dover_plugin.analysis.timeline import Timeline
+from dover_plugin.errors import VideoError
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.options import UNKNOWN
+from dover_plugin.scores import Raw, Scores, Settings
+
+NEEDED = (
+    "DoverOverall",
+    "DoverTechnical",
+    "DoverAesthetic",
+    "DoverTechnicalRaw",
+    "DoverAestheticRaw",
+    "DoverSegment",
+    "DoverSegmentStart",
+    "DoverSegmentEnd",
+    "DoverModel",
+    "DoverFusion",
+    "DoverWeights",
+)
+
+
+def read_properties(path: Path) -> Timeline:
+    """Read the scores of segments from the properties of frames, or of one frame per segment.
+
+    Args:
+        path: file that ``vspipe --json`` wrote for a clip of the VapourSynth filter.
+
+    Raises:
+        VideoError: the file cannot be read, or holds no scores.
+    """
+    try:
+        frames = json.loads(path.read_text("utf-8"))
+        scored = [frame for frame in frames if "DoverSegment" in frame]
+        firsts: dict[int, Any] = {}
+        for frame in scored:
+            firsts.setdefault(frame["DoverSegment"], frame)
+        parts = [firsts[n] for n in sorted(firsts)]
+        missing = [name for name in NEEDED for part in parts if name not in part]
+    except OSError as error:
+        raise VideoError(f"Cannot read '{path}': {error.strerror}.") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise VideoError(
+            f"'{path}' is not a file of frame properties ({error}). Write one with 'vspipe --json'."
+        ) from None
+    if missing or not parts:
+        raise VideoError(
+            f"'{path}' carries no {missing[0] if missing else 'DoverSegment'}. Record a clip of "
+            "the VapourSynth filter with all of its properties."
+        )
+    try:
+        return _timeline(path, parts, one_per_segment=len(parts) == len(scored))
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise VideoError(
+            f"'{path}' holds a property that is invalid ({error}). Record the clip again."
+        ) from None
+
+
+def _timeline(path: Path, parts: list[dict[str, Any]], *, one_per_segment: bool) -> Timeline:
+    first = parts[0]
+    settings = Settings(
+        version=UNKNOWN,
+        model=str(first["DoverModel"]),
+        weights_sha256=str(first["DoverWeights"]),
+        device=UNKNOWN,
+        engine=UNKNOWN,
+        precision=UNKNOWN,
+        fusion=str(first["DoverFusion"]),
+        repeats=1,
+        seed=None,
+    )
+    segments = [Segment(int(p["DoverSegmentStart"]), int(p["DoverSegmentEnd"])) for p in parts]
+    fps = None
+    if "_DurationNum" in first and "_DurationDen" in first:
+        shown = segments[0].end - segments[0].start if one_per_segment else 1
+        fps = shown * first["_DurationDen"] / first["_DurationNum"]
+    info = VideoInfo(str(path), segments[-1].end, 0, 0, fps, "vapoursynth")
+    found = [
+        SegmentScores.of(segment, _scores(part, segment, info, settings), info)
+        for segment, part in zip(segments, parts, strict=True)
+    ]
+    return Timeline(info, settings, found)
+
+
+def _scores(part: dict[str, Any], segment: Segment, info: VideoInfo, settings: Settings) -> Scores:
+    return Scores(
+        path=info.path,
+        technical=float(part["DoverTechnical"]),
+        aesthetic=float(part["DoverAesthetic"]),
+        overall=float(part["DoverOverall"]),
+        raw=Raw(float(part["DoverTechnicalRaw"]), float(part["DoverAestheticRaw"])),
+        raw_std=None,
+        settings=settings,
+        decoder=info.decoder,
+        num_frames=segment.end - segment.start,
+        width=info.width,
+        height=info.height,
+        fps=info.fps,
+    )

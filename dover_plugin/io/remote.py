@@ -1,0 +1,91 @@
+"""Fetch videos from URLs: http and https with HTTPX, other schemes with fsspec."""
+
+import re
+import shutil
+import time
+from importlib.util import find_spec
+from typing import IO
+
+from dover_plugin.errors import SettingsError, VideoError
+from dover_plugin.io.copies import CopySource, open_copy
+from dover_plugin.io.options import OpenOptions
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.")
+SILENCE = 30.0  # seconds without a byte after which a server counts as hanging
+SLOWEST = 2**10  # bytes per second over a window of WINDOW seconds
+WINDOW = 60.0
+LARGEST = 2**37  # bytes; 128 GiB
+CHUNK = 2**20
+
+
+def is_url(path: str) -> bool:
+    """Whether a path starts with a scheme, such as https:// or s3://."""
+    return URL.match(path) is not None
+
+
+def open_url(url: str, options: OpenOptions) -> CopySource:
+    """Fetch a video to a temporary file and open it.
+
+    Raises:
+        VideoError: it cannot be fetched, is shorter than the server states, or is no video.
+        SettingsError: the scheme needs a package that is not installed.
+    """
+    fetch = _fetch_http if re.match(r"https?://", url, re.IGNORECASE) else _fetch_other
+    return open_copy(lambda file: fetch(url, file), repr(url), url, options)
+
+
+def _fetch_http(url: str, file: IO[bytes]) -> None:
+    import httpx
+
+    try:
+        with httpx.stream("GET", url, follow_redirects=True, timeout=SILENCE) as answer:
+            if answer.is_error:
+                raise VideoError(
+                    f"Cannot fetch {url!r} (the server answers {answer.status_code} "
+                    f"{answer.reason_phrase}). Check the address."
+                )
+            _copy(answer, url, file)
+    except httpx.TimeoutException:
+        raise VideoError(
+            f"Cannot fetch {url!r} (the server sends nothing for {SILENCE:g} s). Try again later."
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        raise VideoError(f"Cannot fetch {url!r} ({reason}). Check the address.") from None
+
+
+def _copy(answer: "httpx.Response", url: str, file: IO[bytes]) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Write the body of an answer; HTTPX checks that it is as long as the server states."""
+    begun, counted = time.monotonic(), 0
+    for chunk in answer.iter_bytes(CHUNK):
+        file.write(chunk)
+        counted += len(chunk)
+        if file.tell() > LARGEST:
+            raise VideoError(
+                f"{url!r} is larger than {LARGEST / 2**30:g} GiB. Download a part of it first."
+            )
+        waited = time.monotonic() - begun
+        if waited > WINDOW:
+            if counted < SLOWEST * waited:
+                raise VideoError(
+                    f"Cannot fetch {url!r} (the server sends {counted / waited:.0f} bytes per "
+                    "second). Try again later."
+                )
+            begun, counted = time.monotonic(), 0
+
+
+def _fetch_other(url: str, file: IO[bytes]) -> None:
+    if find_spec("fsspec") is None:
+        raise SettingsError(
+            f"Fetching {url!r} needs fsspec. Run pip install 'dover-plugin[remote]'."
+        )
+    import fsspec
+
+    try:
+        with fsspec.open(url, "rb") as stream:
+            shutil.copyfileobj(stream, file, CHUNK)
+    except (ImportError, ValueError) as error:  # the package of a scheme, or the scheme
+        raise VideoError(f"Cannot fetch {url!r} ({error}). Check the address.") from None
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise VideoError(f"Cannot fetch {url!r} ({reason}). Check the address.") from None

@@ -1,0 +1,73 @@
+"""Which samples of a collection are scored."""
+
+from typing import Any
+
+from fiftyone import ViewField as F
+from fiftyone.core.collections import SampleCollection
+
+from dover_plugin.errors import SettingsError
+from fiftyone_plugin.fields import segments_field, unscored
+
+REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
+STILLS = ("dover-open",)  # models that were trained on photographs too
+
+
+def scorable(samples: SampleCollection, model: str | None = None) -> SampleCollection:
+    """The samples as single videos and images; in a grouped dataset those of every slice.
+
+    Args:
+        samples: dataset or view.
+        model: model that scores them; None also accepts what only some models score.
+
+    Raises:
+        SettingsError: there is nothing that the model scores, or the samples are parts of videos.
+    """
+    if samples._is_dynamic_groups:
+        raise SettingsError("This view groups videos by a field. Clear the grouping first.")
+    kinds = {"video", "image"} if model is None or model in STILLS else {"video"}
+    if samples.media_type == "group":
+        slices = [s for s, kind in samples.group_media_types.items() if kind in kinds]
+        if not slices:
+            raise SettingsError(f"No slice of this grouped dataset holds {_nouns(kinds)}.")
+        return samples.select_group_slices(slices, _allow_mixed=True)
+    if samples._dataset._is_generated:
+        raise SettingsError(
+            "This view shows parts of videos. Scores belong to whole videos: clear the view first."
+        )
+    if samples.media_type not in kinds and len(samples):
+        hint = " Choose dover-open." if samples.media_type == "image" else ""
+        raise SettingsError(
+            f"{model or 'DOVER'} scores {_nouns(kinds)}, and this dataset holds "
+            f"{samples.media_type}s.{hint or ' Open a dataset of videos.'}"
+        )
+    return samples
+
+
+def waiting(
+    samples: SampleCollection, name: str, segments_like: dict[str, Any] | None
+) -> SampleCollection:
+    """Samples that a run without overwriting scores.
+
+    Args:
+        samples: samples of ``scorable``.
+        name: field of scores.
+        segments_like: settings of the run if segments are requested. Samples with scores of these
+            settings but without segments are scored again, which changes no score.
+
+    Returns:
+        Samples without scores, and those that lack the segments.
+    """
+    if not samples.has_field(name):
+        return samples
+    if segments_like is None:
+        return unscored(samples, name)
+    lacking = F(f"{name}.overall") != None  # noqa: E711
+    for setting, value in segments_like.items():
+        lacking &= F(f"{name}.{setting}") == value
+    if samples.has_field(segments_field(name)):
+        lacking &= F(segments_field(name)) == None  # noqa: E711
+    return samples.match((F(f"{name}.overall") == None) | lacking)  # noqa: E711
+
+
+def _nouns(kinds: set[str]) -> str:
+    return "videos and images" if "image" in kinds else "videos"

@@ -1,0 +1,252 @@
+"""The filter as a graph of nodes.
+
+No callback requests a frame. SelectEvery gathers the sampled frames, and each is reduced to the
+size of the views. All frames of a segment are inputs of one ModifyFrame, which starts the network
+and waits for it. CopyFrameProps copies the scores to the clip without Python code.
+
+The first half of a segment's frames also requests the samples of the next segment. The network
+then runs in the background while the second half leaves.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from dover_plugin.analysis.segments import Segment
+from dover_plugin.errors import DoverError
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.sampling import VIEW, fragment_size
+from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, picture
+from dover_plugin.scores import Scores
+from vs_filter.colour import Colour, checker, readable, to_rgb
+from vs_filter.curve import interpolate, overlapping, owned_frames
+from vs_filter.notices import notice
+from vs_filter.scorers import SegmentScorer
+from vs_filter.scoring import Jobs, Plan
+from vs_filter.selection import select
+
+BATCHES = 32  # requests for the samples of the next segment
+LATE = 4  # parts of a segment after the batches, in which missing samples are requested
+SLOTS = 2 * (BATCHES + 1)  # parts of a segment; the second to the middle one request a batch each
+BESTSOURCE = "RepeatField"  # property by which frames of BestSource, with four decoders, are known
+
+
+def check_clip(clip: vs.VideoNode) -> None:
+    """Raise ValueError for clips that cannot be scored."""
+    if not isinstance(clip, vs.VideoNode):
+        raise ValueError(f"clip must be a VideoNode, got {type(clip).__name__}.")
+    if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
+        raise ValueError(
+            "The format or size of the clip varies. Make it constant first, for example with "
+            "core.resize.Bicubic(clip, 1920, 1080, format=vs.YUV420P8), or score its parts."
+        )
+    height, width = fragment_size(clip.height, clip.width)
+    if height * width > MAX_ENLARGED_PIXELS:
+        raise ValueError(
+            f"Frames of {clip.width}x{clip.height} are too narrow: enlarged to a short side of "
+            f"{VIEW} they would be {width}x{height}. Crop or scale the clip first."
+        )
+
+
+class SegmentNodes:
+    """The nodes of one clip.
+
+    Args:
+        clip: clip of constant format and size.
+        segments: segments that cover it.
+        scorer: runs the network.
+        default: matrix and range of frames that state none.
+        props: properties of a segment, from its index, its frames and its scores.
+    """
+
+    def __init__(
+        self,
+        clip: vs.VideoNode,
+        segments: Sequence[Segment],
+        scorer: SegmentScorer,
+        default: Colour,
+        props: Callable[[int, Segment, Scores], dict[str, Any]],
+    ) -> None:
+        self._clip, self._segments, self._props = clip, segments, props
+        self._plan = Plan(segments, clip.height, clip.width, scorer)
+        fps = float(clip.fps) or None
+        info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
+        self._several_decoders: bool | None = None  # not known before the first frame
+        self._jobs = Jobs(self._plan, info, scorer)
+        self._reduced = self._reduce(default)
+        self.scores = self._score()
+
+    def broadcast(
+        self,
+        scores: vs.VideoNode,
+        props: Sequence[str],
+        *,
+        prefetch: bool,
+        also: Sequence["SegmentNodes"] = (),
+    ) -> vs.VideoNode:
+        """The clip with the properties of each segment's small frame on all of its frames.
+
+        Numbers of segments that overlap are interpolated between the centres of the segments.
+
+        Args:
+            scores: one small frame per segment, made from ``self.scores``.
+            props: names of the properties.
+            prefetch: score the next segment while frames leave.
+            also: other clips with the same segments to score ahead.
+        """
+        segments, total = self._segments, self._clip.num_frames
+        regions = owned_frames(segments, total)
+        small, source = scores, [n for n, frames in enumerate(regions) for _ in frames]
+        if prefetch and len(segments) > 1:
+            small, source = vs.core.std.Interleave([scores] * SLOTS), _slots(regions)
+            for nodes in (*also, self):
+                small = nodes._request_ahead(small)
+        spread = select(small, source)
+        if overlapping(segments):
+            spread = interpolate(scores, spread, segments, total)
+        return vs.core.std.CopyFrameProps(self._clip, spread, props=list(props))
+
+    def overall(self, n: int) -> float | None:
+        """The overall score of segment ``n``, None if it is not known yet."""
+        scores = self._jobs.finished(n)
+        return None if scores is None else scores.overall
+
+    def _reduce(self, default: Colour) -> vs.VideoNode:
+        """A node whose frame i is the i-th sample of all segments, 224x224 RGB24."""
+        core, plan, clip = vs.core, self._plan, self._clip
+        if getattr(clip, "gpu_resident", False):
+            clip = core.std.GPUDownload(clip)
+        check = checker(notice)
+        frames = plan.frames()
+        gathered = readable(select(clip, frames))
+        blank = core.std.BlankClip(
+            width=VIEW, height=VIEW, format=vs.RGB24, length=len(frames), keep=True
+        )
+
+        def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            check(f[0])
+            self._several_decoders = BESTSOURCE in f[0].props
+            pick = plan.pick(n)
+            small = picture(to_rgb(f[0], default), pick.sample, pick.draw)
+            out = f[1].copy()
+            for plane in range(3):
+                np.asarray(out[plane])[:] = small[..., plane]
+            return out
+
+        return core.std.ModifyFrame(blank, [gathered, blank], reduce)
+
+    def _score(self) -> vs.VideoNode:
+        """One small frame per segment with its properties."""
+        core, jobs, count = vs.core, self._jobs, self._plan.per_segment
+        columns = [
+            core.std.SelectEvery(self._reduced, cycle=count, offsets=[i], modify_duration=False)
+            for i in range(count)
+        ]
+        tiny = core.std.BlankClip(
+            width=16,
+            height=16,
+            format=vs.GRAY8,
+            length=len(self._segments),
+            fpsnum=self._clip.fps_num,
+            fpsden=self._clip.fps_den,
+            keep=True,
+        )
+
+        def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            jobs.place(n, ((i, _pixels(frame)) for i, frame in enumerate(f[1:])))
+            return f[0]
+
+        def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            return wait(n, place(n, f))
+
+        def wait(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+            out = f.copy()
+            for name, value in self._properties(n).items():
+                out.props[name] = value
+            return out
+
+        heavy = core.std.ModifyFrame(tiny, [tiny, *columns], run)
+        light = core.std.ModifyFrame(tiny, tiny, wait)
+        self._gathered = core.std.ModifyFrame(tiny, [tiny, *columns], place)
+        # A scored segment must not request its frames again after the cache was emptied.
+        return core.std.FrameEval(
+            tiny, lambda n: light if jobs.known(n) else heavy, clip_src=[light, heavy]
+        )
+
+    def _request_ahead(self, slots: vs.VideoNode) -> vs.VideoNode:
+        """The same small frames, SLOTS per segment; they also request samples of the next segment.
+
+        Sources with several decoders read a batch per slot. With other sources a batch would cost
+        two seeks, so they read all samples at once.
+        """
+        core, jobs, count = vs.core, self._jobs, self._plan.per_segment
+        last, size = len(self._segments) - 1, -(-count // BATCHES)
+        samples = self._reduced[count:] + self._reduced[-count:]  # of the next segment
+        batches = [range(size * b, min(count, size * (b + 1))) for b in range(BATCHES)]
+        of_slot = [batches[min(max(slot - 1, 0), BATCHES - 1)] for slot in range(SLOTS)]
+        inputs = [
+            core.std.SelectEvery(
+                samples,
+                cycle=count,
+                offsets=[min(batch.start + i, count - 1) for batch in of_slot],
+                modify_duration=False,
+            )
+            for i in range(size)
+        ]
+
+        def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            segment, slot = divmod(n, SLOTS)
+            pictures = zip(of_slot[slot], map(_pixels, f[1:]), strict=False)
+            jobs.place(min(segment + 1, last), pictures)
+            return f[0]
+
+        batch = core.std.ModifyFrame(slots, [slots, *inputs], place)
+        following = self._gathered[1:] + self._gathered[last]
+        every = core.std.Interleave([following] * SLOTS)
+        whole = core.std.ModifyFrame(slots, [slots, every], _first)
+
+        def choose(n: int) -> vs.VideoNode:
+            segment, slot = divmod(n, SLOTS)
+            idle = not 1 <= slot <= BATCHES + LATE or segment == last
+            if idle or self._several_decoders is None or jobs.known(segment + 1):
+                return slots
+            start, end = self._segments[segment]
+            gradual = self._several_decoders and slot <= BATCHES and end - start >= SLOTS
+            return batch if gradual else whole
+
+        return core.std.FrameEval(slots, choose, clip_src=[slots, batch, whole])
+
+    def _properties(self, n: int) -> dict[str, Any]:
+        segment = self._segments[n]
+        try:
+            scores = self._jobs.result(n)
+        except DoverError as error:
+            raise vs.Error(f"dover: {error}") from None
+        except Exception as error:
+            raise vs.Error(
+                f"dover: Frames {segment.start} to {segment.end - 1} cannot be scored "
+                f"({type(error).__name__}: {error}). Run 'dover doctor', or try engine='torch'."
+            ) from None
+        for warning in scores.warnings:
+            notice(warning)
+        return self._props(n, segment, scores)
+
+
+def _slots(regions: Sequence[range]) -> list[int]:
+    """The slot of each frame."""
+    return [
+        n * SLOTS + SLOTS * (frame - frames.start) // len(frames)
+        for n, frames in enumerate(regions)
+        for frame in frames
+    ]
+
+
+def _first(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    del n
+    return f[0]
+
+
+def _pixels(frame: vs.VideoFrame) -> Any:
+    return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)

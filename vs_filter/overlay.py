@@ -1,0 +1,93 @@
+"""Scores drawn over a clip, for previewers."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+import vapoursynth as vs
+
+from dover_plugin.analysis.segments import Segment
+from dover_plugin.options import ModelOptions
+from vs_filter.colour import Matrix
+from vs_filter.filter import DEFAULT_SEGMENT, PROPS, nodes_of, segments_of, vs_errors
+from vs_filter.graph import SegmentNodes
+from vs_filter.scorers import choose_scorer
+from vs_filter.segments import Segmentation
+
+if TYPE_CHECKING:
+    from dover_plugin.scorer import Scorer
+
+HEIGHT = 1 / 8  # of the timeline, as a share of the frame's height
+MAX_TEXT_BITS = 16  # of integers that VapourSynth's text filter draws on
+BACKGROUND, BAR, CURRENT, UNKNOWN = 0.06, 0.5, 0.95, 0.15  # brightness, as a share of white
+
+
+@vs_errors
+def dover_overlay(
+    clip: vs.VideoNode,
+    *,
+    segment: Segmentation = DEFAULT_SEGMENT,
+    matrix: Matrix = "decord",
+    scorer: "Scorer | None" = None,
+    **options: Unpack[ModelOptions],
+) -> vs.VideoNode:
+    """Draw the scores of the segment and a timeline over every frame, for any previewer.
+
+    The timeline shows the overall score of the segments that were scored so far, from 0 at the
+    bottom to 1 at the top; the segment of the frame is bright. It fills as frames are shown.
+
+    Args and errors: see dover. The frames also carry its properties.
+
+    Returns:
+        The clip with text and timeline; its format and size are unchanged.
+    """
+    segments = segments_of(clip, segment, matrix)
+    nodes = nodes_of(clip, segments, choose_scorer("dover_overlay", scorer, options), matrix)
+    scored = nodes.broadcast(nodes.scores, PROPS, prefetch=False)
+    form = clip.format
+    if form.sample_type == vs.INTEGER and form.bits_per_sample > MAX_TEXT_BITS:
+        raise ValueError(
+            f"The overlay needs integers of at most {MAX_TEXT_BITS} bits, got {form.name}. Convert "
+            "the clip first, for example with core.resize.Bicubic(clip, format=vs.YUV420P8)."
+        )
+    drawn = vs.core.std.ModifyFrame(scored, scored, _painter(nodes, segments))
+    return vs.core.std.FrameEval(drawn, _writer(drawn), prop_src=scored)
+
+
+def _writer(clip: vs.VideoNode) -> Any:
+    def write(n: int, f: vs.VideoFrame) -> vs.VideoNode:
+        del n
+        props = f.props
+        text = (
+            f"overall {props['DoverOverall']:.3f}\ntechnical {props['DoverTechnical']:.3f}\n"
+            f"aesthetic {props['DoverAesthetic']:.3f}\nsegment {props['DoverSegment']}: frames "
+            f"{props['DoverSegmentStart']} to {int(props['DoverSegmentEnd']) - 1}"
+        )
+        return clip.text.Text(text, alignment=7)
+
+    return write
+
+
+def _painter(nodes: SegmentNodes, segments: Sequence[Segment]) -> Any:
+    total = segments[-1].end
+
+    def paint(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        out = f.copy()
+        height = max(1, round(out.height * HEIGHT))
+        strip = np.full((height, out.width), BACKGROUND, np.float32)
+        for number, (start, end) in enumerate(segments):
+            left, right = (out.width * frame // total for frame in (start, end))
+            score = nodes.overall(number)
+            rows = 1 if score is None else max(1, round(score * height))
+            shade = CURRENT if start <= n < end else BAR if score is not None else UNKNOWN
+            strip[height - rows :, left : max(left + 1, right)] = shade
+        now = min(out.width - 1, out.width * n // total)
+        strip[:, now] = CURRENT
+        planes = range(3) if f.format.color_family == vs.RGB else range(1)
+        for plane in planes:
+            pixels = np.asarray(out[plane])
+            white = 1.0 if f.format.sample_type == vs.FLOAT else 2**f.format.bits_per_sample - 1
+            pixels[-height:] = (strip * white).astype(pixels.dtype)
+        return out
+
+    return paint

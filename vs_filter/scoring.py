@@ -1,0 +1,149 @@
+"""The segments of a clip on their way to scores: sampled frames, views, jobs of the network.
+
+Nothing here calls VapourSynth. The network runs in a thread of its own, so that frames leave while
+the next segment is scored.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+from dover_plugin.analysis.segments import Segment
+from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.sampling import Draw, draws
+from dover_plugin.preprocessing.views import Picture, Sample, Views, samples
+from dover_plugin.scores import Scores
+from vs_filter.scorers import SegmentScorer
+
+MAX_PARTIAL = 2  # segments whose views are incomplete; the views of one take 19 MB
+
+
+class Pick(NamedTuple):
+    """One sampled frame of a segment, its sample and its repeat."""
+
+    sample: Sample
+    draw: Draw
+    repeat: int
+
+
+class Plan:
+    """The sampled frames of all segments; every segment has the same number.
+
+    Args:
+        segments: they cover the clip.
+        height: height of a frame in pixels.
+        width: width of a frame in pixels.
+        scorer: its seed and repeats choose the samples.
+    """
+
+    def __init__(
+        self, segments: Sequence[Segment], height: int, width: int, scorer: SegmentScorer
+    ) -> None:
+        self.segments = segments
+        self._height, self._width = height, width
+        self._scorer = scorer
+        self.picks = cache(self._picks)  # most segments are equally long
+        self.per_segment = len(self.of(0))
+
+    def of(self, n: int) -> list[Pick]:
+        """The samples of segment ``n``, in the order of their frames."""
+        segment = self.segments[n]
+        chosen: list[Pick] = self.picks(segment.end - segment.start)
+        return chosen
+
+    def pick(self, i: int) -> Pick:
+        """The ``i``-th sample of all segments."""
+        return self.of(i // self.per_segment)[i % self.per_segment]
+
+    def frames(self) -> list[int]:
+        """The frame of each sample of all segments."""
+        return [s.start + p.sample.frame for n, s in enumerate(self.segments) for p in self.of(n)]
+
+    def _picks(self, num_frames: int) -> list[Pick]:
+        seed, repeats = self._scorer.seed, self._scorer.repeats
+        chosen = draws(num_frames, self._height, self._width, seed=seed, repeats=repeats)
+        every = [Pick(sample, draw, r) for r, draw in enumerate(chosen) for sample in samples(draw)]
+        return sorted(every, key=lambda pick: pick.sample.frame)
+
+
+class _Partial:
+    """The views of a segment, and the samples that they lack."""
+
+    def __init__(self, repeats: int, count: int) -> None:
+        self.views = [Views.blank() for _ in range(repeats)]
+        self.missing = set(range(count))
+
+
+class Jobs:
+    """Collects the samples of segments and scores each segment once. Safe for threads.
+
+    Args:
+        plan: samples of the segments.
+        info: metadata of the clip.
+        scorer: runs the network.
+    """
+
+    def __init__(self, plan: Plan, info: VideoInfo, scorer: SegmentScorer) -> None:
+        self._plan, self._info, self._scorer = plan, info, scorer
+        self._lock = threading.Lock()
+        self._partial: OrderedDict[int, _Partial] = OrderedDict()
+        self._jobs: dict[int, Future[Scores]] = {}
+        self._thread = ThreadPoolExecutor(1, "dover-score")
+
+    def known(self, n: int) -> bool:
+        """Whether segment ``n`` is scored or being scored. A failure counts as unknown."""
+        job = self._jobs.get(n)
+        return job is not None and not (job.done() and job.exception())
+
+    def place(self, n: int, pictures: Iterable[tuple[int, Picture]]) -> None:
+        """Add samples of segment ``n``; the last one starts the network.
+
+        Args:
+            n: index of the segment.
+            pictures: index of each sample in the segment, and its frame (224, 224, 3) uint8.
+        """
+        with self._lock:
+            if self.known(n):
+                return
+            if n not in self._partial:
+                self._partial[n] = _Partial(self._scorer.repeats, self._plan.per_segment)
+                while len(self._partial) > MAX_PARTIAL:
+                    self._partial.popitem(last=False)
+            part = self._partial[n]
+            picks = self._plan.of(n)
+            for i, picture in pictures:
+                part.views[picks[i].repeat].place(picks[i].sample)[:] = picture
+                part.missing.discard(i)
+            if not part.missing:
+                del self._partial[n]
+                self._jobs[n] = self._thread.submit(self._score, n, part.views)
+
+    def result(self, n: int) -> Scores:
+        """Wait for the scores of segment ``n``, whose samples are all placed.
+
+        Raises:
+            DoverError: the network failed; other errors of the engine pass, too.
+        """
+        return self._jobs[n].result()
+
+    def finished(self, n: int) -> Scores | None:
+        """The scores of segment ``n``, None if there are none yet."""
+        job = self._jobs.get(n)
+        return job.result() if job is not None and job.done() and not job.exception() else None
+
+    def _score(self, n: int, views: Sequence[Views]) -> Scores:
+        start, end = self._plan.segments[n]
+        clip = self._info
+        info = VideoInfo(
+            f"frames {start} to {end - 1}",
+            end - start,
+            clip.height,
+            clip.width,
+            clip.fps,
+            "vapoursynth",
+        )
+        return replace(self._scorer.score_views(info, views), maps=None)

@@ -1,0 +1,37 @@
+"""Plugin for vsview: shows the properties of the filter in a category of their own, formatted.
+
+vsview finds this module by the entry point ``vsview.frameprops``.
+"""
+
+from typing import Any
+
+from vsview.app.tools.frameprops.api import CategoryMatcher, FormatterProperty, hookimpl
+
+from vs_filter.compare import DIFFERENCE_PROPS, DIFFERENCES
+
+RAW = ("DoverTechnicalRaw", "DoverAestheticRaw")
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _difference(value: float) -> str:
+    return f"{value:+.3f}"
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def vsview_frameprops_register_category_matchers() -> Any:
+    """The category DOVER, for all properties of the filter."""
+    return CategoryMatcher(name="DOVER", priority=100, order=60, prefixes={"Dover"})
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def vsview_frameprops_register_formatter_properties() -> Any:
+    """Scores with three digits; differences with their sign."""
+    formatters = dict.fromkeys((*DIFFERENCES, *RAW), _score)
+    formatters |= dict.fromkeys(DIFFERENCE_PROPS, _difference)
+    return [
+        FormatterProperty(prop_key=name, value_formatter=formatter)
+        for name, formatter in formatters.items()
+    ]
