@@ -261,7 +261,8 @@ class Scorer:
     ) -> Diagnosis:
         """Say what is wrong with a video, with the read options of this scorer.
 
-        See analysis.diagnosis.diagnose. Interlaced frames are diagnosed as they are stored, whatever ``deinterlace`` says.
+        See analysis.diagnosis.diagnose. Interlaced frames are diagnosed as they are stored,
+        whatever ``deinterlace`` says.
 
         Raises:
             VideoError: it cannot be read.
