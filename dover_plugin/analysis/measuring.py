@@ -62,30 +62,30 @@ def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
     rate = info.fps or USUAL_RATE
     found = {name: np.full(info.num_frames, np.nan) for name in (*EVERY_FRAME, *SAMPLED)}
     sampled = _sampled(segments, rate)
-    fields: FilterChain | None = None
-    edges: FilterChain | None = None
-    cambi = Cambi()
-    before: _Seen | None = None
     wanted = sorted({index for segment in segments for index in range(*segment)})
-    for index, frame in stored_frames(source, wanted):
-        plane = measure.plane_of(frame)
-        seen = _Seen(index, frame, plane, plane.block_means())
-        _measure_change(seen, before, found)
-        fields = fields or FilterChain(frame, [("idet", "")])
-        _note_fields(fields.push(frame, index), found)
-        if index in sampled:
-            _measure_pixels(seen, before, found)
-            if (picture := tone_mapped(source, frame)) is not None:
-                _measure_exposure(measure.luma_of_rgb(picture), index, found)
-            edges = edges or FilterChain(frame, [("blurdetect", "")])
-            for at, result in edges.push(frame, index):
-                found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
-            cambi.push(frame, index)
-        before = seen
-    if fields:
-        _note_fields(fields.finish(), found)
-    for index, value in cambi.finish().items():
-        found["banding"][index] = value
+    with Cambi() as cambi:
+        fields: FilterChain | None = None
+        edges: FilterChain | None = None
+        before: _Seen | None = None
+        for index, frame in stored_frames(source, wanted):
+            plane = measure.plane_of(frame)
+            seen = _Seen(index, frame, plane, plane.block_means())
+            _measure_change(seen, before, found)
+            fields = fields or FilterChain(frame, [("idet", "")])
+            _note_fields(fields.push(frame, index), found)
+            if index in sampled:
+                _measure_pixels(seen, before, found)
+                if (picture := tone_mapped(source, frame)) is not None:
+                    _measure_exposure(measure.luma_of_rgb(picture), index, found)
+                edges = edges or FilterChain(frame, [("blurdetect", "")])
+                for at, result in edges.push(frame, index):
+                    found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
+                cambi.push(frame, index)
+            before = seen
+        if fields:
+            _note_fields(fields.finish(), found)
+        for index, value in cambi.finish().items():
+            found["banding"][index] = value
     _find_repeats(found, round(FREEZE * rate))
     return found
 
