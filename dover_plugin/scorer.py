@@ -259,22 +259,16 @@ class Scorer:
         *,
         segments: Sequence[Segment] | None = None,
     ) -> Diagnosis:
-        """Say what is wrong with a video; see analysis.diagnosis.diagnose.
+        """Say what is wrong with a video, with the read options of this scorer.
 
-        Interlaced frames are diagnosed as they are stored, whatever ``deinterlace`` says.
+        See analysis.diagnosis.diagnose. Interlaced frames are diagnosed as they are stored,
+        whatever ``deinterlace`` says.
 
         Raises:
             VideoError: it cannot be read.
             SettingsError: no such length, or segments that lie outside of the video.
         """
-        options = self.read_options
-        return diagnose(
-            video,
-            seconds,
-            segments=segments,
-            stream=options.stream,
-            allow_damaged=options.allow_damaged,
-        )
+        return diagnose(self.read_options.open(video), seconds, segments=segments)
 
     def read(self, video: Video) -> VideoViews:
         """The first half of ``score``: what the networks are to look at, one Views per draw.

@@ -25,10 +25,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def listed(choices: Sequence[str]) -> str:
+def listed(choices: Sequence[str], word: str = "or") -> str:
     """Choices as a sentence lists them, such as ".png, .svg or .pdf"."""
     *most, last = choices
-    return f"{', '.join(most)} or {last}" if most else last
+    return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def settings_line(settings: "Settings") -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from clips import write_clip
 
+from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.calibration import MATCHED, matched
 from dover_plugin.engines import export
 from dover_plugin.engines.factory import ENGINES
@@ -143,6 +144,15 @@ def test_the_sets_are_listed_as_they_are() -> None:
             f"| {row.technical_weight} |"
         )
         assert shown in page
+
+
+def test_faults_are_listed_as_they_are() -> None:
+    page = (ROOT / "docs/diagnose.md").read_text()
+    for fault in FAULTS:
+        limits = f"{fault.visible:g} | {fault.strong:g}"
+        assert (
+            f"| `{fault.name}` | `{fault.tag}` | {fault.unit} | {limits} | {fault.source} |" in page
+        )
 
 
 def test_the_weights_of_the_fusion_are_those_of_the_code() -> None:

@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import av.error
 from av.filter import Graph
@@ -17,7 +18,7 @@ LOG = "cambi.json"
 
 
 class Cambi:
-    """CAMBI of some frames of a video.
+    """CAMBI of some frames of a video; a context, since libvmaf writes to a temporary file.
 
     libvmaf writes its results when the filter graph is freed, so they are there after ``finish``.
     """
@@ -28,6 +29,13 @@ class Cambi:
         self._indices: list[int] = []
         self._size = (0, 0, "")
         self._failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._graph = None
+        self._folder.cleanup()
 
     def push(self, frame: VideoFrame, index: int) -> None:
         """Measure one frame, unless it is too small or too large for CAMBI."""
@@ -58,7 +66,6 @@ class Cambi:
         gc.collect()  # frees the graph, whose contexts refer to it
         log = Path(self._folder.name) / LOG
         frames = json.loads(log.read_text())["frames"] if log.exists() else []
-        self._folder.cleanup()
         values = [float(frame["metrics"]["cambi"]) for frame in frames]
         return dict(zip(self._indices, values, strict=False))
 

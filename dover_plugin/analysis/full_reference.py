@@ -1,34 +1,29 @@
-"""Full-reference metrics beside a comparison: SSIMULACRA 2 and VMAF.
+"""Full-reference metrics beside a comparison: VMAF, XPSNR, SSIM, PSNR and SSIMULACRA 2.
 
-Both need aligned frames of equal size; DOVER does not.
+All need aligned frames; DOVER does not.
 """
 
-import json
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
+from av.filter import filters_available
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 
+from dover_plugin.analysis import ffmpeg_metrics
 from dover_plugin.analysis.comparison import Comparison
-from dover_plugin.analysis.segments import Segment
-from dover_plugin.errors import SettingsError
-from dover_plugin.io.open import open_source
-from dover_plugin.io.source import VideoInfo
+from dover_plugin.analysis.timeline import Timeline
+from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.io.open import open_with
+from dover_plugin.io.options import OpenOptions
+from dover_plugin.io.source import FrameSource
+from dover_plugin.io.stored import stored_frames
 from dover_plugin.preprocessing.views import Picture
-from dover_plugin.text import name_of
+from dover_plugin.text import listed, name_of
 
-METRICS = ("ssimulacra2", "vmaf")
-# Frames are paired by number; timestamps are ignored.
-VMAF = (
-    "[0:v]setpts=N/TB[after];[1:v]setpts=N/TB[before];"
-    "[after][before]libvmaf=log_fmt=json:log_path=vmaf.json"
-)
+METRICS = (*ffmpeg_metrics.METRICS, "ssimulacra2")
 FRAMES = 4  # evenly spread frames per segment for SSIMULACRA 2
 
 
@@ -39,41 +34,60 @@ def require(metrics: Sequence[str]) -> None:
             raise SettingsError(f"No metric is named {name!r}. Choose from {', '.join(METRICS)}.")
         if name == "ssimulacra2":
             _compute_ssimulacra2()
-        else:
-            _ffmpeg_with_vmaf()
+        elif name in ffmpeg_metrics.VMAF_MODELS and "libvmaf" not in filters_available:
+            raise SettingsError(
+                "This PyAV was built without libvmaf, which VMAF needs. Install PyAV's wheel with "
+                "'pip install --force-reinstall --only-binary av av', or use another metric."
+            )
 
 
 def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
-    """Add full-reference metrics to a comparison; 100 means identical for both metrics.
+    """Add full-reference metrics to a comparison, a value per segment.
 
-    A warning is added where frame sizes or counts differ, or a metric cannot be computed.
+    VMAF, its NEG model and SSIMULACRA 2 are 100 for identical frames, SSIM is 1, and PSNR and XPSNR
+    are at most 100 dB. Frames are paired by their numbers. A transcode of another size is scaled to
+    that of the source. Warnings say so, and which metrics cannot be computed.
 
     Args:
         found: comparison of two files.
         metrics: names from METRICS.
-
-    Raises:
-        VideoError: a frame cannot be decoded.
     """
     before, after = found.before.info, found.after.info
-    segments = [pair.after.segment for pair in found.pairs]
-    warnings = list(found.warnings)
-    computed = {}
-    for metric in metrics:
-        other = [n for n in ("width", "height", "num_frames") if _differ(before, after, n)]
-        if other:
+    if not metrics:
+        return found
+    name, wanted, warnings = name_of(after.path), list(dict.fromkeys(metrics)), list(found.warnings)
+    if before.num_frames != after.num_frames:
+        need = "needs" if len(wanted) == 1 else "need"
+        warnings.append(
+            f"{name}: {listed(wanted, 'and')} {need} equal frame counts ({after.num_frames}, not "
+            f"{before.num_frames})"
+        )
+        return replace(found, warnings=warnings)
+    smallest = min(before.width, before.height)
+    for each in (n for n in ffmpeg_metrics.VMAF_MODELS if n in wanted):
+        if smallest < ffmpeg_metrics.SMALLEST_VMAF:
+            wanted.remove(each)
             warnings.append(
-                f"{name_of(after.path)}: {metric} needs equal frame sizes and counts "
-                f"({other[0]} is "
-                f"{getattr(after, other[0])}, not {getattr(before, other[0])})"
+                f"{name}: {each} needs a source of at least {ffmpeg_metrics.SMALLEST_VMAF} pixels "
+                f"on its shorter side, got {smallest}"
             )
-            continue
-        try:
-            compute = _ssimulacra2 if metric == "ssimulacra2" else _vmaf
-            computed[metric] = compute(Path(before.path or ""), Path(after.path or ""), segments)
-        except SettingsError as error:
-            warnings.append(f"{name_of(after.path)}: {metric} failed: {error}")
-    return replace(found, metrics=computed, warnings=warnings)
+    if (before.width, before.height) != (after.width, after.height):
+        warnings.append(
+            f"{name}: scaled to the source's {before.width}x{before.height} (bicubic) for "
+            f"{listed(wanted, 'and')}"
+        )
+    computed: dict[str, list[float]] = {}
+    of_ffmpeg = [each for each in wanted if each in ffmpeg_metrics.METRICS]
+    try:
+        if of_ffmpeg:
+            computed |= _ffmpeg_metrics(found, of_ffmpeg)
+        if "ssimulacra2" in wanted:
+            computed["ssimulacra2"] = _ssimulacra2(found)
+    except DoverError as error:
+        missing = [each for each in wanted if each not in computed]
+        warnings.append(f"{name}: no {listed(missing)}: {error}")
+    metrics_in_order = {each: computed[each] for each in wanted if each in computed}
+    return replace(found, metrics=metrics_in_order, warnings=warnings)
 
 
 def ssimulacra2(frames: Picture, reference: Picture) -> list[float]:
@@ -90,10 +104,6 @@ def ssimulacra2(frames: Picture, reference: Picture) -> list[float]:
     return [float(frame.props["SSIMULACRA2"]) for frame in scored.frames(close=True)]
 
 
-def _differ(before: VideoInfo, after: VideoInfo, name: str) -> bool:
-    return bool(getattr(before, name) != getattr(after, name))
-
-
 def _compute_ssimulacra2() -> Any:
     try:
         import vapoursynth as vs
@@ -106,54 +116,49 @@ def _compute_ssimulacra2() -> Any:
         ) from None
 
 
-def _ffmpeg_with_vmaf() -> str:
-    program = shutil.which("ffmpeg")
-    filters = program and subprocess.run(
-        [program, "-hide_banner", "-filters"], capture_output=True, text=True, check=False
-    )
-    if not (program and filters and "libvmaf" in filters.stdout):
-        raise SettingsError(
-            "VMAF needs an ffmpeg with libvmaf, which was not found. Install one, or use --metric "
-            "ssimulacra2."
-        )
-    return program
-
-
-def _ssimulacra2(before: Path, after: Path, segments: Sequence[Segment]) -> list[float]:
-    sources = open_source(before), open_source(after)
+def _ssimulacra2(found: Comparison) -> list[float]:
+    """The mean of FRAMES frames of each segment; the encode is scaled to the source's size."""
+    before, after = (_source(each) for each in (found.before, found.after))
     chosen = [
         sorted({start + (2 * i + 1) * (end - start) // (2 * FRAMES) for i in range(FRAMES)})
-        for start, end in segments
+        for start, end in (pair.after.segment for pair in found.pairs)
     ]
     wanted = sorted({index for indices in chosen for index in indices})
-    found = {}
-    for (index, old), (_, new) in zip(*(source.frames(wanted) for source in sources), strict=True):
-        (found[index],) = ssimulacra2(new[None], old[None])
-    return [float(np.mean([found[index] for index in indices])) for indices in chosen]
+    values = {}
+    for (index, old), (_, new) in zip(before.frames(wanted), after.frames(wanted), strict=True):
+        height, width = old.shape[:2]
+        scaled = new if new.shape == old.shape else _scaled(new, width, height)
+        (values[index],) = ssimulacra2(scaled[None], old[None])
+    return [float(np.mean([values[index] for index in indices])) for indices in chosen]
 
 
-def _vmaf(before: Path, after: Path, segments: Sequence[Segment]) -> list[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "vmaf.json"
-        files = ["-i", str(after.absolute()), "-i", str(before.absolute())]
-        command = [_ffmpeg_with_vmaf(), "-nostdin", "-v", "error", *files, "-lavfi", VMAF]
-        done = subprocess.run(
-            [*command, "-f", "null", "-"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-        )
-        if done.returncode or not log.exists():
-            said = next(iter(done.stderr.strip().splitlines()), "no message")
-            raise SettingsError(f"ffmpeg failed to compute VMAF of '{after}': {said}.")
-        frames = json.loads(log.read_text())["frames"]
-    if len(frames) < segments[-1].end:
-        raise SettingsError(
-            f"ffmpeg compared {len(frames)} frames of '{after}', not {segments[-1].end}."
-        )
-    values = [float(frame["metrics"]["vmaf"]) for frame in frames]
-    return [fmean(values[start:end]) for start, end in segments]
+def _ffmpeg_metrics(found: Comparison, metrics: Sequence[str]) -> dict[str, list[float]]:
+    """Metrics of FFmpeg's filters over each segment, from one pass over both files."""
+    before, after = (_source(each) for each in (found.before, found.after))
+    segments = [pair.after.segment for pair in found.pairs]
+    first = segments[0].start
+    indices = range(first, segments[-1].end)
+    decoded = zip(stored_frames(before, indices), stored_frames(after, indices), strict=True)
+    values = ffmpeg_metrics.compute(((old, new) for (_, old), (_, new) in decoded), metrics)
+    return {
+        name: [
+            ffmpeg_metrics.pooled(name, values[name][start - first : end - first])
+            for start, end in segments
+        ]
+        for name in metrics
+    }
+
+
+def _source(timeline: Timeline) -> FrameSource:
+    """The file of a timeline, as stored: HDR is not tone mapped."""
+    options = replace(timeline.info.options or OpenOptions(), decoder="pyav", hdr="as-is")
+    return open_with(timeline.info.path or "", options)
+
+
+def _scaled(picture: Picture, width: int, height: int) -> Picture:
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    scaled = frame.reformat(width, height, interpolation=Interpolation.BICUBIC)
+    return scaled.to_ndarray().astype(np.uint8, copy=False)
 
 
 def _node(frames: Picture):  # type: ignore[no-untyped-def]  # a VideoNode

@@ -1,6 +1,6 @@
 """One pass over a video that measures its frames for a diagnosis."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,15 @@ from dover_plugin.analysis import frame_measures as measure
 from dover_plugin.analysis.banding import Cambi
 from dover_plugin.analysis.faults import BARS
 from dover_plugin.analysis.segments import Segment
-from dover_plugin.io.decoders import PyAvSource
 from dover_plugin.io.filters import FilterChain
 from dover_plugin.io.source import FrameSource
+from dover_plugin.io.stored import stored_frames, tone_mapped
 
 SPACING = 0.5  # seconds between the frames whose pixels are measured
 FEWEST = 8  # such frames per segment, where it has them
 USUAL_RATE = 25.0  # frames per second if the video does not state them
 STILL = 1.5  # levels by which the mean of a block may change in a repeated frame
-REFRESHED = 5.0  # the same for one frame within a freeze, such as a key frame
+REFRESHED = 0.5  # levels of mean change of one frame within a freeze, such as a key frame
 REPEATED = 0.1  # mean change of a repeated frame, as a share of that of moving frames nearby
 NEARBY = 4  # frames before and after
 FREEZE = 2.0  # seconds without change, as in FFmpeg's freezedetect
@@ -62,30 +62,30 @@ def measure_frames(source: FrameSource, segments: Sequence[Segment]) -> Table:
     rate = info.fps or USUAL_RATE
     found = {name: np.full(info.num_frames, np.nan) for name in (*EVERY_FRAME, *SAMPLED)}
     sampled = _sampled(segments, rate)
-    fields: FilterChain | None = None
-    edges: FilterChain | None = None
-    cambi = Cambi()
-    before: _Seen | None = None
     wanted = sorted({index for segment in segments for index in range(*segment)})
-    for index, frame in _video_frames(source, wanted):
-        plane = measure.plane_of(frame)
-        seen = _Seen(index, frame, plane, plane.block_means())
-        _measure_change(seen, before, found)
-        fields = fields or FilterChain(frame, [("idet", "")])
-        _note_fields(fields.push(frame, index), found)
-        if index in sampled:
-            _measure_pixels(seen, before, found)
-            if info.hdr and isinstance(source, PyAvSource):
-                _measure_exposure(measure.luma_of_rgb(source.to_rgb(frame)), index, found)
-            edges = edges or FilterChain(frame, [("blurdetect", "")])
-            for at, result in edges.push(frame, index):
-                found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
-            cambi.push(frame, index)
-        before = seen
-    if fields:
-        _note_fields(fields.finish(), found)
-    for index, value in cambi.finish().items():
-        found["banding"][index] = value
+    with Cambi() as cambi:
+        fields: FilterChain | None = None
+        edges: FilterChain | None = None
+        before: _Seen | None = None
+        for index, frame in stored_frames(source, wanted):
+            plane = measure.plane_of(frame)
+            seen = _Seen(index, frame, plane, plane.block_means())
+            _measure_change(seen, before, found)
+            fields = fields or FilterChain(frame, [("idet", "")])
+            _note_fields(fields.push(frame, index), found)
+            if index in sampled:
+                _measure_pixels(seen, before, found)
+                if (picture := tone_mapped(source, frame)) is not None:
+                    _measure_exposure(measure.luma_of_rgb(picture), index, found)
+                edges = edges or FilterChain(frame, [("blurdetect", "")])
+                for at, result in edges.push(frame, index):
+                    found["blur"][at] = float(result.metadata.get("lavfi.blur", "nan"))
+                cambi.push(frame, index)
+            before = seen
+        if fields:
+            _note_fields(fields.finish(), found)
+        for index, value in cambi.finish().items():
+            found["banding"][index] = value
     _find_repeats(found, round(FREEZE * rate))
     return found
 
@@ -98,15 +98,6 @@ def _sampled(segments: Sequence[Segment], rate: float) -> set[int]:
         count = min(length, max(FEWEST, round(length / rate / SPACING)))
         chosen.update(start + (2 * i + 1) * length // (2 * count) for i in range(count))
     return chosen
-
-
-def _video_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames as they are stored where the source is a file, else as RGB."""
-    if isinstance(source, PyAvSource):
-        yield from source.decode(indices)
-        return
-    for index, picture in source.frames(indices):
-        yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
 
 
 def _measure_change(seen: _Seen, before: _Seen | None, found: Table) -> None:
@@ -160,7 +151,7 @@ def _find_repeats(found: Table, shortest: int) -> None:
     largest = np.nan_to_num(found["largest_change"], nan=np.inf)
     still = largest <= STILL
     frozen = np.zeros(len(still), bool)
-    for start, end in _runs(_bridged(still, largest <= REFRESHED)):
+    for start, end in _runs(_bridged(still, found["change"] <= REFRESHED)):
         if end - start >= shortest - 1:
             frozen[start - 1 : end] = True  # the frame that repeats, too
     found["frozen"][known] = frozen[known]

@@ -71,7 +71,8 @@ def compare(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="Full-reference metric to compute too: ssimulacra2 or vmaf (equal frame sizes).",
+            help="Full-reference metric to compute too: vmaf, vmaf_neg, xpsnr, ssim, psnr or "
+            "ssimulacra2; may be repeated.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,

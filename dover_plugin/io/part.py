@@ -20,14 +20,14 @@ class PartSource:
     """
 
     def __init__(self, whole: FrameSource, start: int, end: int) -> None:
-        self._whole = whole
-        self._start = start
+        self.whole = whole
+        self.start = start
         self._end = end
 
     @property
     def info(self) -> VideoInfo:
         """See source.FrameSource; times start at zero."""
-        whole, start, end = self._whole.info, self._start, self._end
+        whole, start, end = self.whole.info, self.start, self._end
         times = None if whole.times is None else whole.times[start : end + 1] - whole.times[start]
         note = f"frames {start} to {end - 1} of {whole.num_frames} are scored"
         if whole.times is not None or whole.fps:
@@ -37,8 +37,8 @@ class PartSource:
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See source.FrameSource."""
-        for index, frame in self._whole.frames([index + self._start for index in indices]):
-            yield index - self._start, frame
+        for index, frame in self.whole.frames([index + self.start for index in indices]):
+            yield index - self.start, frame
 
 
 def part_of(source: FrameSource, options: OpenOptions) -> FrameSource:

@@ -104,9 +104,16 @@ def _table(ordered: Sequence[Comparison], metrics: Sequence[str]) -> Table:
             *(f"{each.change(score).difference:+.3f}" for score in SCORES),
             f"{each.bitrate / MEGA:.2f}" if each.bitrate else "",
             f"{each.size / MEGA:.2f}" if each.size else "",
-            *(f"{fmean(each.metrics[m]):.1f}" if m in each.metrics else "" for m in metrics),
+            *(_metric(each, name) for name in metrics),
         )
     return table
+
+
+def _metric(found: Comparison, name: str) -> str:
+    """Mean of a full-reference metric over the segments; empty if it was not computed."""
+    if name not in found.metrics:
+        return ""
+    return f"{fmean(found.metrics[name]):.{4 if name == 'ssim' else 1}f}"
 
 
 def _segment(found: Comparison, number: int, metrics: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TextIO
 
@@ -19,6 +19,7 @@ from dover_plugin.ranks import published_sets
 from dover_plugin.scores import COLUMNS, Failure, Result, Scores
 from dover_plugin.text import printable, settings_line
 
+STATISTICS = tuple(field.name for field in fields(Statistics))
 LOW, HIGH = 1 / 3, 2 / 3  # thirds of the scale, used for colours only
 
 
@@ -93,15 +94,17 @@ def colour(value: float) -> str:
     return "red" if value < LOW else "yellow" if value < HIGH else "green"
 
 
-def statistics_table(rows: Mapping[str, Statistics], first: str = "") -> Table:
-    """A table with one row of statistics per name."""
+def statistics_table(
+    rows: Mapping[str, Statistics], first: str = "", names: Sequence[str] = STATISTICS
+) -> Table:
+    """A table with one row of statistics per key."""
     table = Table(first, box=None, header_style="bold", pad_edge=False)
-    for field in fields(Statistics):
-        table.add_column(field.name.replace("_", " "), justify="right", no_wrap=True)
-    for name, statistics in rows.items():
-        values = vars(statistics).values()
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    for key, statistics in rows.items():
+        values = [getattr(statistics, name) for name in names]
         cells = ("" if value is None else f"{value:.3f}" for value in values)
-        table.add_row(Text(name, overflow="fold"), *cells)
+        table.add_row(Text(key, overflow="fold"), *cells)
     return table
 
 

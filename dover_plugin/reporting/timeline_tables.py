@@ -16,6 +16,8 @@ from dover_plugin.reporting.text import colour, statistics_table
 from dover_plugin.scores import SCORES, Settings
 from dover_plugin.text import printable, settings_line
 
+OF_MANY = ("mean", "median", "p5", "minimum", "std")  # statistics in the table of many videos
+
 type Outcome = Timeline | NoTimeline
 
 
@@ -60,7 +62,7 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings | None, stream: 
         console.print(f"worst: {', '.join(places)}", soft_wrap=True)
     elif found:
         rows = {printable(each.info.path or "frames"): each.summary() for each in found}
-        console.print(statistics_table(rows, "overall"))
+        console.print(statistics_table(rows, "overall", OF_MANY))
     for each in outcomes:
         if isinstance(each, NoTimeline):
             console.print(Text(f"error: {printable(each.error)}", "red"), soft_wrap=True)

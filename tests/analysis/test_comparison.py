@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from dover_plugin import Change, Comparison, NotCompared, Scorer, compare, compare_many
 from dover_plugin.analysis.comparison import by_loss, knee
+from dover_plugin.analysis.full_reference import METRICS
 from dover_plugin.analysis.segments import common_segments
 from dover_plugin.cli import app
 from dover_plugin.errors import SettingsError, VideoError
@@ -227,18 +228,20 @@ def test_two_folders(folder: Path, tmp_path: Path) -> None:
 
 def test_full_reference_columns(folder: Path) -> None:
     files = [folder / "source.mp4", folder / "crf18.mp4", folder / "crf51.mp4"]
-    done = run(*files, "--metric", "ssimulacra2", "-f", "json")
+    metrics = [option for name in METRICS for option in ("--metric", name)]
+    done = run(*files, *metrics, "-f", "json")
     assert done.exit_code == 0, done.output
-    good, bad = (each["ssimulacra2"] for each in json.loads(done.stdout)["comparisons"])
-    assert bad < good < 100
-    done = run(folder / "source.mp4", folder / "small.mkv", "--metric", "ssimulacra2")
+    good, bad = json.loads(done.stdout)["comparisons"]
+    for name in METRICS:
+        assert bad[name] < good[name] <= 100
+        assert good[name] == np.mean([part[name] for part in good["segments"]])
+    done = run(folder / "source.mp4", folder / "small.mkv", "--metric", "ssim", "--metric", "psnr")
     assert done.exit_code == 0
-    assert (
-        "small.mkv: ssimulacra2 needs equal frame sizes and counts (width is 160, not 320)"
-        in done.stdout
-    )
-    done = run(*files, "--metric", "psnr")
-    assert "Choose from ssimulacra2, vmaf" in str(done.exception)
+    assert "small.mkv: scaled to the source's 320x240 (bicubic) for ssim and psnr" in done.stdout
+    done = run(folder / "source.mp4", folder / "half.mp4", "--metric", "ssim")
+    assert "half.mp4: ssim needs equal frame counts (50, not 100)" in done.stdout
+    done = run(*files, "--metric", "mse")
+    assert "No metric is named 'mse'. Choose from vmaf, vmaf_neg" in str(done.exception)
 
 
 @pytest.mark.parametrize(

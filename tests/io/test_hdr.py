@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from math import exp, log, sqrt
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -97,7 +98,7 @@ def test_the_eetf_is_that_of_bt_2390() -> None:
     assert found.max() == pytest.approx(pq(203))
     assert found[-1] == found.max()  # above the source peak
     assert (np.diff(found) >= -1e-12).all()
-    assert found[:80].tolist() == signals[:80].tolist()  # below the knee nothing changes
+    assert found[:80] == pytest.approx(signals[:80])  # below the knee nothing changes
 
 
 def test_matrices_are_those_of_the_recommendations() -> None:
@@ -201,7 +202,7 @@ def test_as_is_leaves_the_signal(tmp_path: Path) -> None:
     source = open_source(pattern.write(tmp_path / "pattern.mkv"), hdr="as-is")
     ((_, frame),) = source.frames([0])
     middle = frame[PATCH // 2 :: PATCH, PATCH // 2 :: PATCH]
-    assert np.abs(middle - 255 * pattern.signals()).max() < 2.5
+    assert np.abs(middle - 255 * pattern.signals()).max() < 4
     assert source.info.warnings == (
         "HDR (PQ) is scored as it is stored; the models were trained on SDR",
     )
@@ -276,27 +277,17 @@ def test_matrices_that_are_not_supported(matrix: int, name: str) -> None:
 
 
 def test_dolby_vision_without_a_base_layer_is_refused(
-    clip: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path,
 ) -> None:
     """The record of profile 5, as FFmpeg gives it; no encoder here writes one."""
     container = streams.open_container(str(clip))
     found = streams.video_streams(container, str(clip))
 
-    class Codec:
-        width, height = 320, 240
-
-        def __init__(self, profile: int, base_layer: int) -> None:
-            record = bytes([1, 0, profile, 6, 1, 0, 1, base_layer, 0])
-            self.coded_side_data = {streams.DOLBY_VISION: record}
-
-    class Stream:
-        def __init__(self, codec: Codec) -> None:
-            self.codec_context = codec
-
-    def fake(codec: Codec) -> Any:
-        return replace(found, videos={0: Stream(codec)})  # type: ignore[dict-item]
-
+    codec = SimpleNamespace(width=320, height=240)
+    fake: Any = replace(found, videos={0: SimpleNamespace(codec_context=codec)})
+    codec.coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 5, 6, 1, 0, 1, 0, 0])}
     with pytest.raises(VideoError, match="Dolby Vision profile 5 has no base layer"):
-        streams.stream_warnings(fake(Codec(5, 0)), 0)
-    assert streams.stream_warnings(fake(Codec(8, 1)), 0) == []
+        streams.stream_warnings(fake, 0)
+    codec.coded_side_data = {streams.DOLBY_VISION: bytes([1, 0, 8, 6, 1, 0, 1, 1, 0])}
+    assert streams.stream_warnings(fake, 0) == []
     container.close()

@@ -1,0 +1,40 @@
+"""Frames as a file stores them: its pixel format, bit depth and fields, without conversion."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from dover_plugin.io.decoders import PyAvSource
+from dover_plugin.io.part import PartSource
+from dover_plugin.io.source import Frame, FrameSource
+
+
+def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield (index, frame) as stored; a source that PyAV does not read gives RGB of 8 bits.
+
+    Raises:
+        VideoError: a frame cannot be decoded.
+    """
+    whole, first = _whole(source)
+    if isinstance(whole, PyAvSource):
+        for index, frame in whole.decode([index + first for index in indices]):
+            yield index - first, frame
+        return
+    for index, picture in source.frames(indices):
+        yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+
+
+def tone_mapped(source: FrameSource, frame: VideoFrame) -> Frame | None:
+    """A stored HDR frame as SDR (H, W, 3) uint8 RGB; None if the source does not map tones."""
+    whole, _ = _whole(source)
+    if isinstance(whole, PyAvSource) and whole.maps_tones:
+        return whole.to_rgb(frame)
+    return None
+
+
+def _whole(source: FrameSource) -> tuple[FrameSource, int]:
+    """The video that a part belongs to, and the number of the first frame of the part."""
+    if isinstance(source, PartSource):
+        return source.whole, source.start
+    return source, 0
