@@ -134,7 +134,7 @@ def main() -> None:
     cache = core.max_cache_size
     for scenario in SCENARIOS:
         faulthandler.dump_traceback_later(DEADLINE_S, exit=True)  # says where every thread stands
-        for threads in (1, 2, 8):
+        for threads in (1, 8):
             core.num_threads = threads
             core.max_cache_size = cache
             scorer.seen = []
