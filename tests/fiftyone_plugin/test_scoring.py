@@ -114,7 +114,7 @@ def test_files_that_are_not_here(make_dataset: Callable[..., Any], weights: str,
 
 
 def test_every_video_of_a_group_is_scored(fo: Any, folder: Path, weights: str) -> None:
-    from fiftyone_plugin.transcodes import group_folders
+    from fiftyone_plugin.pairs import group_folders
 
     (folder.parent / "pair/a").mkdir(parents=True, exist_ok=True)
     (folder.parent / "pair/b").mkdir(exist_ok=True)
