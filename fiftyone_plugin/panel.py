@@ -34,7 +34,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         return foo.PanelConfig(
             name="video_quality",
             label="Video quality",
-            icon=forms.ICON,
+            **forms.ICONS,
             surfaces="grid modal",
             help_markdown=HELP,
             category=Categories.ANALYZE,

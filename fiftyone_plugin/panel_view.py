@@ -36,7 +36,8 @@ def run_row(run: RunState | None) -> dict[str, Any] | None:
         "cancelling": run.cancelling,
         "severity": run.severity,
         "failures": [
-            error.replace(path, PurePath(path).name) for path, error in failures[:SHOWN_FAILURES]
+            error.partition(". ")[0].replace(path, PurePath(path).name)
+            for path, error in failures[:SHOWN_FAILURES]
         ],
     }
 
@@ -96,7 +97,7 @@ def _run(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         view = types.AlertView(
             severity=run["severity"],
             label=f"Last run: {run['words']}",
-            description=" · ".join(run["failures"]),
+            description=". ".join(run["failures"]),
         )
         column.view("result", view)
         column.btn("dismiss", label="Dismiss", on_click=panel.on_dismiss)

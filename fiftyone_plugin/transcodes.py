@@ -1,33 +1,24 @@
-"""Pairs of a video and its transcode, and what each lost."""
+"""What transcodes lost against their sources."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.files import search_folder
 from dover_plugin.options import COMPARABLE
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.fields import is_scores
-from fiftyone_plugin.name_pattern import NamePattern
+from fiftyone_plugin.fields import is_scores, segments_field
+from fiftyone_plugin.pairs import Pair
 from fiftyone_plugin.runs import tell_change
 from fiftyone_plugin.targets import scorable
 
-BEFORE, AFTER = "before", "after"
 VIEW_OF = "Greatest loss of"  # begins the description of our saved views
-
-
-class Pair(NamedTuple):
-    """Ids of two samples."""
-
-    before: str
-    after: str
+SEGMENT_DIFFERENCE = "difference"  # attribute of the segments of a transcode
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class Comparison:
         threshold: in [0, 1].
         mean: of the differences in overall, after minus before; None without pairs.
         worst: the largest loss; None without pairs.
-        view: name of the saved view, the greatest loss first.
+        view: name of the saved view, the largest loss first.
     """
 
     pairs: int
@@ -76,73 +67,6 @@ def check_view(dataset: fo.Dataset, view: str) -> None:
             raise SettingsError(f"A saved view is named {view!r} already. Choose another name.")
 
 
-def pairs_by_group(samples: SampleCollection, before: str, after: str) -> tuple[list[Pair], int]:
-    """Pairs of a grouped dataset: two slices of a group; and how many groups lack one.
-
-    Raises:
-        SettingsError: no groups, or no such slices.
-    """
-    if samples.media_type != "group" or samples._is_dynamic_groups:
-        raise SettingsError("This dataset has no groups. Pair by a field or by file names.")
-    for name in (before, after):
-        if name not in samples.group_slices:
-            known = ", ".join(samples.group_slices)
-            raise SettingsError(f"No slice is named {name!r}. There are {known}.")
-    group = f"{samples.group_field}.id"
-    sides = []
-    for name in (before, after):
-        ids, groups = samples.select_group_slices(name).values(["id", group])
-        sides.append(list(zip(groups, ids, strict=True)))
-    return _match(*sides)
-
-
-def pairs_by_field(
-    samples: SampleCollection, key: str, before_tag: str = BEFORE
-) -> tuple[list[Pair], int]:
-    """Pairs that agree in the field ``key``; the sources carry the tag ``before_tag``.
-
-    A source may have several transcodes.
-
-    Raises:
-        SettingsError: no such field, or no sample with that tag.
-    """
-    if not samples.has_field(key):
-        raise SettingsError(f"There is no field '{key}' to pair by.")
-    sides = []
-    for is_before in (True, False):
-        ids, keys = samples.match_tags(before_tag, bool=is_before).values(["id", key])
-        side = [(k, i) for k, i in zip(keys, ids, strict=True) if k is not None]
-        sides.append(side)
-    if not sides[0]:
-        raise SettingsError(
-            f"No sample carries the tag {before_tag!r}, which says what the sources are."
-        )
-    return _match(*sides)
-
-
-def pairs_by_name(samples: SampleCollection, before: str, after: str) -> tuple[list[Pair], int]:
-    """Pairs whose file names agree in ``{key}``.
-
-    Args:
-        samples: to pair.
-        before: pattern of the sources' names, as "{key}.mov"; * stands for anything.
-        after: pattern of the names of the transcodes, such as "{key}_crf*.mp4". A name that
-            matches both patterns is a transcode.
-
-    Raises:
-        SettingsError: a pattern without one {key}.
-    """
-    patterns = [NamePattern(text) for text in (before, after)]
-    sides: tuple[list[tuple[Any, str]], list[tuple[Any, str]]] = ([], [])
-    for sample_id, path in zip(*samples.values(["id", "filepath"]), strict=True):
-        name = PurePath(path).name
-        for side in (1, 0):
-            if key := patterns[side].key_of(name):
-                sides[side].append((key, sample_id))
-                break
-    return _match(*sides)
-
-
 def compare(
     samples: SampleCollection,
     field: str,
@@ -152,15 +76,19 @@ def compare(
     threshold: float = 0.05,
     view: str = "lost quality",
 ) -> Comparison:
-    """Write the differences, after minus before, on the after samples, and save a view by loss.
+    """Write the differences, after minus before, and save a view of the pairs side by side.
+
+    Differences are written to the transcodes. Both samples of a pair get the id of the source and
+    the largest loss among its transcodes, by which the view sorts. Segments of a transcode get
+    their difference if both videos have the same segments.
 
     Args:
-        samples: that hold the pairs.
-        field: of scores.
-        pairs: of one of the functions above.
-        unpaired: what it said besides.
-        threshold: a fall of overall by more than this counts as a loss; in [0, 1].
-        view: name of the saved view; one of that name is replaced.
+        samples: samples that hold the pairs.
+        field: field of scores.
+        pairs: pairs of one of the functions of ``pairs``.
+        unpaired: number of samples without a counterpart.
+        threshold: a larger decrease of overall counts as a loss; in [0, 1].
+        view: name of the saved view; one of ours with that name is replaced.
 
     Raises:
         SettingsError: no scores, or no pairs.
@@ -179,23 +107,25 @@ def compare(
     wanted = flat.select({i for pair in pairs for i in pair})
     ids, *values = wanted.values(["id", *columns])
     rows = dict(zip(ids, zip(*values, strict=True), strict=True))
-    found: dict[str, fo.DynamicEmbeddedDocument] = {}
+    found: dict[Pair, dict[str, float]] = {}
     unscored = settings_mismatch = 0
-    for before, after in pairs:
-        old, new = rows[before], rows[after]
+    for pair in pairs:
+        old, new = rows[pair.before], rows[pair.after]
         if old[0] is None or new[0] is None:
             unscored += 1
         elif old[len(SCORES) :] != new[len(SCORES) :]:
             settings_mismatch += 1
         else:
-            differences = {s: new[i] - old[i] for i, s in enumerate(SCORES)}
-            found[after] = fo.DynamicEmbeddedDocument(**differences, before=before)
+            scores = zip(SCORES, old, new, strict=False)
+            found[pair] = {s: b - a for s, a, b in scores if a is not None and b is not None}
     old_ones = flat.match(F(name) != None).values("id")  # noqa: E711
-    flat.set_values(name, {**dict.fromkeys(old_ones), **found}, key_field="id")
-    result = flat.select(list(found)).sort_by(F(f"{name}.overall"))
-    dataset.save_view(view, result, description=f"{VIEW_OF} {field} first", overwrite=True)
+    flat.set_values(name, {**dict.fromkeys(old_ones), **_documents(found)}, key_field="id")
+    _compare_segments(flat, field, found)
+    dataset.save_view(
+        view, _side_by_side(samples, name), description=f"{VIEW_OF} {field} first", overwrite=True
+    )
     tell_change(dataset)
-    losses = sorted(doc.overall for doc in found.values())
+    losses = sorted(each["overall"] for each in found.values())
     return Comparison(
         pairs=len(found),
         unpaired=unpaired,
@@ -209,63 +139,59 @@ def compare(
     )
 
 
-def group_folders(before: str, after: str, name: str, *, persistent: bool = True) -> fo.Dataset:
-    """Make a grouped dataset of two folders, whose videos are paired by path and stem.
+def _documents(found: dict[Pair, dict[str, float]]) -> dict[str, fo.DynamicEmbeddedDocument]:
+    """Documents of the samples of all pairs."""
+    largest: dict[str, float] = defaultdict(float)
+    for pair, differences in found.items():
+        largest[pair.before] = min(largest[pair.before], differences["overall"])
+    documents = {}
+    for pair, differences in found.items():
+        common = {"before": pair.before, "largest_loss": largest[pair.before]}
+        documents[pair.before] = fo.DynamicEmbeddedDocument(**common)
+        documents[pair.after] = fo.DynamicEmbeddedDocument(**common, **differences)
+    return documents
 
-    Args:
-        before: folder of the sources.
-        after: folder of the transcodes, with the same layout; suffixes may differ.
-        name: of the new dataset.
-        persistent: keep it in the database.
 
-    Returns:
-        A dataset with the slices "before" and "after". What has no counterpart is a group of one.
+def _compare_segments(
+    flat: SampleCollection, field: str, found: dict[Pair, dict[str, float]]
+) -> None:
+    """Write the differences of segments that lie at the same frames in both videos."""
+    name = segments_field(field)
+    if not found or not flat.has_field(name):
+        return
+    path = f"{name}.detections"
+    if not flat.has_field(f"{path}.{SEGMENT_DIFFERENCE}"):
+        flat._dataset.add_sample_field(
+            f"{path}.{SEGMENT_DIFFERENCE}",
+            fo.FloatField,
+            description="Overall score after minus before",
+        )
+    wanted = flat.select({i for pair in found for i in pair})
+    columns = wanted.values(["id", f"{path}.support", f"{path}.overall"])
+    rows = {i: (support, overall) for i, support, overall in zip(*columns, strict=True)}
+    differences = {
+        pair.after: [b - a for a, b in zip(old[1], new[1], strict=True)]
+        for pair in found
+        for old, new in [(rows[pair.before], rows[pair.after])]
+        if old[0] and new[0] and old[0] == new[0] and None not in (*old[1], *new[1])
+    }
+    if differences:
+        flat.select(list(differences)).set_values(
+            f"{path}.{SEGMENT_DIFFERENCE}", differences, key_field="id"
+        )
 
-    Raises:
-        SettingsError: a folder without videos, two videos of one name, or a name that is taken.
+
+def _side_by_side(samples: SampleCollection, name: str) -> fo.DatasetView:
+    """Each source before its transcodes, pairs with the largest loss first.
+
+    In a grouped dataset the groups are sorted; a group shows both videos.
     """
-    if fo.dataset_exists(name):
-        raise SettingsError(f"A dataset is named {name!r} already. Choose another name.")
-    groups: dict[PurePath, dict[str, str]] = defaultdict(dict)
-    for slice_name, folder in ((BEFORE, before), (AFTER, after)):
-        for path in _videos_of(folder):
-            key = PurePath(path).relative_to(Path(folder).absolute()).with_suffix("")
-            if slice_name in groups[key]:
-                raise SettingsError(f"'{folder}' holds two videos named '{key}'. Rename one.")
-            groups[key][slice_name] = path
-    dataset = fo.Dataset(name, persistent=persistent)
-    dataset.add_group_field("group", default=AFTER)
-    samples = []
-    for slices in groups.values():
-        group = fo.Group()
-        for slice_name, path in slices.items():
-            samples.append(fo.Sample(filepath=path, group=group.element(slice_name)))
-    dataset.add_samples(samples, progress=False)
-    return dataset
-
-
-def _videos_of(folder: str) -> Iterator[str]:
-    root = Path(folder).absolute()
-    if not root.is_dir():
-        raise SettingsError(f"'{folder}' is not a folder that holds videos.")
-    found = search_folder(str(root))
-    if found.unreadable:
-        raise SettingsError(f"Cannot read '{found.unreadable[0]}'. Check its permissions.")
-    if not found.videos:
-        raise SettingsError(f"'{folder}' is not a folder that holds videos.")
-    return iter(found.videos)
-
-
-def _match(before: list[tuple[Any, str]], after: list[tuple[Any, str]]) -> tuple[list[Pair], int]:
-    """Pair by key; each after has one before, or none."""
-    sources: dict[Any, str] = {}
-    for key, sample_id in before:
-        if key in sources:
-            raise SettingsError(f"Two sources share the key {key!r}, so their pairs are unclear.")
-        sources[key] = sample_id
-    pairs = [Pair(sources[key], sample_id) for key, sample_id in after if key in sources]
-    used = {pair.before for pair in pairs}
-    return pairs, len(after) - len(pairs) + len(sources) - len(used)
+    dataset = samples._dataset
+    if dataset.media_type == "group":
+        return dataset.match(F(f"{name}.overall") != None).sort_by(f"{name}.overall")  # noqa: E711
+    pairs = dataset.match(F(f"{name}.before") != None)  # noqa: E711
+    keys = ("largest_loss", "before", "overall")  # a source has no difference and comes first
+    return pairs.sort_by([(f"{name}.{key}", 1) for key in keys])
 
 
 def _declare(dataset: fo.Dataset, name: str) -> None:
@@ -284,5 +210,10 @@ def _declare(dataset: fo.Dataset, name: str) -> None:
             dataset.add_sample_field(f"{name}.{score}", fo.FloatField)
     if not dataset.has_field(f"{name}.before"):
         dataset.add_sample_field(
-            f"{name}.before", fo.StringField, description="Id of the sample it is compared with"
+            f"{name}.before", fo.StringField, description="Id of the source of the pair"
+        )
+        dataset.add_sample_field(
+            f"{name}.largest_loss",
+            fo.FloatField,
+            description="Largest loss among the transcodes of the source, at most 0",
         )

@@ -22,9 +22,16 @@ def install_fiftyone_plugin(
     ] = None,
 ) -> None:
     """Install the plugin @dover/quality. Run it again after an upgrade."""
-    from fiftyone_plugin.install import install
+    from fiftyone_plugin.install import duplicates, install
 
-    typer.echo(f"{install(plugins_dir)}")
+    folder = install(plugins_dir)
+    typer.echo(f"Installed in '{folder}'.")
+    for other in duplicates(folder):
+        typer.echo(f"'{other}' holds the plugin, too. Remove one of both folders.", err=True)
+    typer.echo(
+        "Next: open a dataset with 'fiftyone app launch NAME', press ` and choose 'DOVER: score "
+        "videos'."
+    )
 
 
 @app.callback()

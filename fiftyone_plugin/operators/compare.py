@@ -9,19 +9,17 @@ from fiftyone.core.collections import SampleCollection
 from dover_plugin.errors import SettingsError
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
-from fiftyone_plugin.targets import scorable
-from fiftyone_plugin.transcodes import (
+from fiftyone_plugin.pairs import (
     AFTER,
     BEFORE,
-    Comparison,
     Pair,
-    check_view,
-    compare,
     group_folders,
     pairs_by_field,
     pairs_by_group,
     pairs_by_name,
 )
+from fiftyone_plugin.targets import scorable
+from fiftyone_plugin.transcodes import Comparison, check_view, compare
 
 PAIRINGS = {
     "group": "slices of a group",
@@ -86,6 +84,9 @@ class CompareTranscodes(forms.FormOperator):
         """Summary of the comparison."""
         for i, (view, line) in enumerate(_words(results)):
             outputs.view(f"line{i}", view(label=line))
+        if results["pairs"]:
+            shown = {"kind": "view", "name": results["view"]}
+            forms.show_button(outputs, shown, "Show pairs side by side, largest loss first")
 
     def __call__(
         self,

@@ -9,6 +9,11 @@ from dover_plugin.errors import DoverError
 from fiftyone_plugin.fields import DEFAULT_FIELD, score_fields
 
 ICON = "/fiftyone_plugin/icon.svg"
+ICONS = {  # visible on FiftyOne's highlight, which has the colour of ICON
+    "icon": ICON,
+    "light_icon": "/fiftyone_plugin/icon-light.svg",
+    "dark_icon": "/fiftyone_plugin/icon-dark.svg",
+}
 PREFIX = "DOVER: "
 PLUGIN = "@dover/quality"
 
@@ -40,7 +45,7 @@ class FormOperator(foo.Operator):  # type: ignore[misc]
             label=PREFIX + self.label,
             description=self.description,
             dynamic=True,
-            icon=ICON,
+            **ICONS,
             **self.options,
         )
 
@@ -112,11 +117,13 @@ def target(ctx: Any, inputs: types.Object, action: str) -> None:
     )
 
 
-def show_button(outputs: types.Object, shown: dict[str, Any]) -> None:
+def show_button(
+    outputs: types.Object, shown: dict[str, Any], label: str = "Show them, worst first"
+) -> None:
     """A button that shows the samples of a tag, a label field or a saved view; see ``show``."""
     outputs.btn(
         "show",
-        label="Show them, worst first",
+        label=label,
         variant="contained",
         on_click=f"{PLUGIN}/show_samples",
         params=shown,

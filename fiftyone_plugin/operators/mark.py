@@ -5,7 +5,7 @@ from typing import Any
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.scores import SCORES
 from fiftyone_plugin import plots, statistics
 from fiftyone_plugin.fields import DEFAULT_FIELD
@@ -50,6 +50,7 @@ class TagLowQuality(forms.FormOperator):
         rule = params.get("rule", "quantile")
         forms.dropdown(inputs, "rule", RULES, "quantile", "Low quality is", "Rule of the search")
         _rule_inputs(inputs, rule)
+        error = _preview(ctx, inputs, field)
         forms.dropdown(inputs, "kind", KINDS, "tag", "Action", "What to do with the videos")
         kind = params.get("kind", "tag")
         inputs.str(
@@ -58,17 +59,8 @@ class TagLowQuality(forms.FormOperator):
             label="Name",
             description=f"Name of the {'label field' if kind == 'label' else kind}",
         )
-        low = _low(params)
-        samples = scorable(ctx.target_view())
-        histogram = statistics.histograms(samples, field, [low.by])
-        if not histogram:
-            raise SettingsError("No video of this target has a score. Choose another target.")
-        total = sum(histogram[low.by].counts)
-        hits = len(low.find(samples, field))
-        data, layout = plots.threshold(histogram[low.by], low.by, low.limit(samples, field))
-        inputs.plot("histogram", data=data, layout=layout, config=plots.STILL)
-        videos = forms.plural(total, "scored video")
-        forms.notice(inputs, "count", f"Matches {hits:,} of {videos} ({hits / total:.0%})")
+        if error is not None:
+            raise error
         check_name(ctx.dataset, kind, forms.given(params, f"{kind}_name", NAMES[kind]))
 
     def act(self, ctx: Any) -> dict[str, Any]:
@@ -159,6 +151,24 @@ class UndoLowQuality(forms.FormOperator):
             SettingsError: there is nothing to undo.
         """
         return undo(sample_collection._dataset, key)
+
+
+def _preview(ctx: Any, inputs: types.Object, field: str) -> DoverError | None:
+    """Add the histogram with the threshold, and the number of matches; returns what failed."""
+    try:
+        low, samples = _low(ctx.params), scorable(ctx.target_view())
+        histogram = statistics.histograms(samples, field, [low.by])
+        if not histogram:
+            raise SettingsError("No video of this target has a score. Choose another target.")
+        hits = len(low.find(samples, field))
+    except DoverError as error:
+        return error
+    total = sum(histogram[low.by].counts)
+    data, layout = plots.threshold(histogram[low.by], low.by, low.limit(samples, field))
+    inputs.plot("histogram", data=data, layout=layout, config=plots.STILL)
+    videos = forms.plural(total, "scored video")
+    forms.notice(inputs, "count", f"Matches {hits:,} of {videos} ({hits / total:.0%})")
+    return None
 
 
 def _rule_inputs(inputs: types.Object, rule: str) -> None:

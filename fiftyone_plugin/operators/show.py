@@ -43,7 +43,7 @@ class OpenPanel(foo.Operator):  # type: ignore[misc]
             name="open_panel",
             label=forms.PREFIX + "open the panel",
             description="Video quality: sort by quality, histograms, timeline, worst first",
-            icon=forms.ICON,
+            **forms.ICONS,
         )
 
     def resolve_placement(self, ctx: Any) -> types.Placement:

@@ -81,16 +81,40 @@ class App:
         text: str = self.page.locator("body").inner_text()
         return "\n".join([text, *self.errors])
 
-    def operator(self, label: str) -> Any:
+    def operator(self, label: str, page: Page | None = None) -> Any:
         """Choose an operator in the browser of operators; returns its form."""
-        self.page.locator("body").press("Backquote")
-        search = self.page.locator('[data-cy="operators-browser-search"]')
+        page = page or self.page
+        page.locator("body").press("Backquote")
+        search = page.locator('[data-cy="operators-browser-search"]')
         search.locator("input").or_(search).last.fill(label)
-        self.page.wait_for_timeout(800)
-        self.page.keyboard.press("Enter")
-        form = self.page.locator('[data-cy="operators-prompt-modal"]')
+        page.wait_for_timeout(800)
+        page.keyboard.press("Enter")
+        form = page.locator('[data-cy="operators-prompt-modal"]')
         form.wait_for()
         return form
+
+    def wait_for_samples(self) -> None:
+        """Wait for the grid after a page was loaded."""
+        self.page.locator('[data-cy="looker"]').first.wait_for()
+
+    def second_tab(self, url: str) -> Page:
+        """Another tab of the same browser."""
+        page = self.page.context.new_page()
+        page.set_default_timeout(WAIT)
+        page.goto(url)
+        page.locator('[data-cy="looker"]').first.wait_for()
+        return page
+
+    def clear_view(self) -> None:
+        """Show the whole dataset again."""
+        self.page.evaluate("window.__foo__.executeOperator('clear_view', {})")
+
+    def hover(self, element: Any) -> None:
+        """Move the mouse over an element of a plot, which then reacts to clicks."""
+        box = element.bounding_box()
+        assert box is not None
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.wait_for_timeout(700)
 
     def fill(self, form: Any, label: str, text: str) -> None:
         """Type into the field below a label."""

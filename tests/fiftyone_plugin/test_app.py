@@ -14,6 +14,8 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.program("chromium", "ffmpeg"), pytest.mark.timeout(400)]
 PICTURES = ROOT / "build/screenshots"
+MANY = 60  # videos of a run that is long enough to be cancelled
+POINTS = f"{PLOT} .scatterlayer .point"
 
 
 @pytest.fixture(scope="module")
@@ -26,43 +28,117 @@ def clips(fo: Any, folder: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def many(fo: Any, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A dataset whose run takes long."""
+    links = tmp_path_factory.mktemp("many")
+    dataset = fo.Dataset("app-many", persistent=True)
+    for i in range(MANY):
+        (links / f"{i}.mp4").symlink_to(folder / "320x240_crf33.mp4")
+    dataset.add_samples([fo.Sample(str(links / f"{i}.mp4")) for i in range(MANY)], progress=False)
+    yield dataset
+    dataset.delete()
+
+
+@pytest.fixture(scope="module")
 def app(clips: Any) -> Iterator[App]:
     """The App, open at the dataset."""
-    with serve(clips.name) as url, browse(PICTURES) as app:
+    size = {"width": 1440, "height": 900}
+    with serve(clips.name) as url, browse(PICTURES, size) as app:
         app.open(url)
         yield app
         assert not app.errors
 
 
-def test_score_videos_from_the_operator_browser(
+def test_every_operator_opens_from_the_browser(app: App) -> None:
+    for label, shown in {
+        "DOVER: stop scoring": "No run is in progress",
+        "DOVER: tag low quality": "no scores yet",
+        "DOVER: undo low-quality mark": "Nothing to undo",
+        "DOVER: find faults": "7 of 7 videos will be measured",
+        "DOVER: tag faults": "No faults were measured",
+        "DOVER: compare transcodes": "no scores yet",
+        "DOVER: group transcodes": "Source folder",
+        "DOVER: explain": "No video is open or selected",
+        "DOVER: evaluate against MOS": "no scores yet",
+    }.items():
+        form = app.operator(label)
+        form.get_by_text(shown).first.wait_for()
+        form.get_by_role("button", name="Cancel", exact=True).click()
+        form.wait_for(state="detached")
+
+
+def test_a_search_for_a_problem_finds_the_plugin(app: App) -> None:
+    for words in ("video quality", "blurry", "vqa", "sort by quality"):
+        app.page.locator("body").press("Backquote")
+        app.page.locator('[data-cy="operators-browser-search"]').fill(words)
+        app.page.locator('[data-cy="operators-browser"]').get_by_text("DOVER: ").first.wait_for()
+        app.page.keyboard.press("Escape")
+
+
+def test_a_run_goes_on_while_the_app_is_used(
     app: App, clips: Any, weights: str, calibration: str
 ) -> None:
+    page = app.page
     form = app.operator("DOVER: score videos")
     form.get_by_text("Score segments too", exact=True).click()
     form.get_by_text("More settings", exact=True).click()
     app.fill(form, "Seconds per segment", "1")
     app.fill(form, "Weights", weights)
-    app.fill(form, "Fusion", calibration)
+    app.fill(form, "Calibration file", calibration)
     form.get_by_text("7 of 7 videos will be scored").wait_for()
     app.picture("1-score-form")
     app.submit(form, "Score")
-    app.page.get_by_text("of 7 scored").wait_for()
+    form.wait_for(state="detached")
+    page.get_by_role("button", name="Cancel", exact=True).wait_for()
     app.picture("2-progress")
-    app.page.get_by_text("6 videos scored, 1 failed").wait_for(timeout=120_000)
-    app.picture("3-result")
-    assert "broken.mp4" in app.done()
+    page.get_by_text("Last run: 6 scored, 1 failed").wait_for(timeout=120_000)
+    page.locator(POINTS).first.wait_for()
+    assert "'broken.mp4' cannot be read as a video" in app.shown("3-result")
     clips.reload()
     assert clips.count("dover.overall") == 6
     assert clips.count("dover_segments.detections") == 12
 
 
-def test_fields_are_in_the_sidebar_and_a_slider_filters(app: App, clips: Any) -> None:
-    app.page.reload()
-    app.page.locator('[data-cy="looker"]').first.wait_for()
-    group = app.page.locator('[data-cy="sidebar-group-DOVER"]')
-    group.wait_for()
+def test_fields_are_placed_without_a_reload(app: App) -> None:
+    names = app.page.locator('[data-cy^="sidebar-group-"]').all_inner_texts()
+    groups = [name.split("\n")[0].lower() for name in names]
+    assert groups.index("metadata") + 1 == groups.index("dover")
     for name in ("overall", "technical", "aesthetic", "error"):
         app.page.locator(f'[data-cy="sidebar-field-dover.{name}"]').wait_for()
+    assert app.page.locator('[data-cy="checkbox-dover.overall"]').count()
+
+
+def test_a_run_survives_a_reload_and_is_cancelled_in_a_second_tab(
+    app: App, many: Any, weights: str
+) -> None:
+    page = app.page
+    before = page.url.split("?")[0]
+    page.goto(before.replace("app-clips", many.name))
+    app.wait_for_samples()
+    form = app.operator("DOVER: score videos")
+    form.get_by_text("More settings", exact=True).click()
+    app.fill(form, "Weights", weights)
+    app.submit(form, "Score")
+    cancel = page.get_by_role("button", name="Cancel", exact=True)
+    cancel.wait_for()
+    page.reload()
+    cancel.wait_for()
+    app.picture("4-after-a-reload")
+    second = app.second_tab(page.url)
+    form = app.operator("DOVER: stop scoring", second)
+    form.get_by_text("Scores are kept. Score again to resume.").wait_for()
+    second.wait_for_timeout(1500)
+    form.get_by_role("button", name="Stop the run", exact=True).click()
+    page.get_by_text("Cancelled after").first.wait_for()
+    app.picture("5-cancelled")
+    second.close()
+    many.reload()
+    assert many.count("dover.overall") < MANY
+    page.goto(before)
+    app.wait_for_samples()
+
+
+def test_a_slider_of_the_sidebar_filters(app: App) -> None:
     app.page.locator('[data-cy="sidebar-field-arrow-enabled-dover.overall"]').click()
     thumb = app.page.locator('[data-cy^="sidebar-column"] .MuiSlider-thumb').last
     thumb.wait_for()
@@ -75,55 +151,62 @@ def test_fields_are_in_the_sidebar_and_a_slider_filters(app: App, clips: Any) ->
     app.page.mouse.move(box["x"] - 90, box["y"] + box["height"] / 2, steps=10)
     app.page.mouse.up()
     expect(app.samples()).not_to_have_text("7 samples", timeout=15000)
-    app.picture("4-slider")
     assert 0 < int(app.samples().inner_text().split()[0]) < 6
     app.page.reload()
-    app.page.locator('[data-cy="looker"]').first.wait_for()
+    app.wait_for_samples()
 
 
-def test_tag_low_quality(app: App, clips: Any) -> None:
+def test_tag_and_show(app: App, clips: Any) -> None:
     form = app.operator("DOVER: tag low quality")
-    form.get_by_text("of 6 scored videos").wait_for()
-    second, third = sorted(v for v in clips.values("dover.overall") if v is not None)[1:3]
-    app.fill(form, "Low is below", f"{(second + third) / 2:.4f}")
+    form.get_by_text("Matches 1 of 6 scored videos").wait_for()
+    app.fill(form, "Share", "0.34")
     form.get_by_text("Matches 2 of 6 scored videos").wait_for()
-    app.picture("5-tag-form")
+    form.locator(PLOT).wait_for()
+    app.picture("6-tag-form")
+    app.fill(form, "Share", "5")
+    form.get_by_text("above 0 and at most 1, got 5").wait_for()
+    form.get_by_role("button", name="Mark", exact=True).wait_for()
+    app.fill(form, "Share", "0.34")
+    form.get_by_text("Matches 2 of 6 scored videos").wait_for()
     app.submit(form, "Mark")
-    app.page.get_by_text("tag 'low_quality'").wait_for()
+    app.page.get_by_text("2 videos: tag 'low_quality'").wait_for()
+    app.page.get_by_role("button", name="Show them, worst first", exact=True).click()
+    expect(app.samples()).to_have_text("2 samples")
     app.done()
     clips.reload()
     assert clips.count_sample_tags()["low_quality"] == 2
 
 
-def test_explain_in_the_open_sample(app: App, clips: Any, weights: str) -> None:
-    app.page.locator('[data-cy="looker"]').nth(3).click()
-    app.page.locator('[data-cy="modal"]').wait_for()
+def test_a_point_opens_its_video_and_explain_says_why(app: App, weights: str) -> None:
+    page = app.page
+    app.clear_view()
+    points = page.locator(POINTS)
+    if not points.count():
+        app.panel("video_quality", points.first)
+    expect(points).to_have_count(6)
+    app.picture("7-panel")
+    app.hover(points.first)
+    box = points.first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator('[data-cy="modal"]').wait_for()
     form = app.operator("DOVER: explain")
     app.fill(form, "Weights", weights)
     app.submit(form, "Explain")
-    app.page.get_by_text("better than").first.wait_for()
-    app.page.locator('img[src^="data:image/png"]').wait_for()
-    app.picture("6-explain")
-    app.done()
-    app.page.keyboard.press("Escape")
-    app.page.locator('[data-cy="modal"]').wait_for(state="detached")
-
-
-def test_the_panel_a_click_and_a_lasso(app: App, clips: Any) -> None:
-    page = app.page
-    points = page.locator(f"{PLOT} .scatterlayer .point")
-    app.panel("video_quality", points.first)
-    assert points.count() == 6
-    page.get_by_text("6 scored").wait_for()
-    app.picture("7-panel")
-    box = points.first.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_timeout(700)
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.get_by_text("better than").first.wait_for()
+    page.locator('img[src^="data:image/png"]').wait_for()
+    app.picture("8-explain")
+    assert "Worst segments" in app.done()
+    page.keyboard.press("Escape")
+    page.locator('[data-cy="modal"]').wait_for(state="detached")
     page.locator(f"{PLOT} .scatterlayer .lines path").first.wait_for(state="attached")
-    app.picture("8-click-and-timeline")
-    area = page.locator(f"{PLOT} .nsewdrag").nth(3).bounding_box()
+    app.picture("9-active-and-timeline")
+
+
+def test_a_lasso_narrows_and_back_restores(app: App) -> None:
+    page = app.page
+    plot = page.locator(PLOT).filter(has=page.locator(".colorbar"))
+    area = plot.locator(".nsewdrag").first.bounding_box()
     assert area is not None
     left, top = area["x"] + 4, area["y"] + 4
     right, bottom = left + area["width"] - 8, top + area["height"] * 0.55
@@ -132,14 +215,19 @@ def test_the_panel_a_click_and_a_lasso(app: App, clips: Any) -> None:
     for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 3)):
         page.mouse.move(x, y, steps=8)
     page.mouse.up()
-    page.get_by_text("Back to all", exact=True).wait_for()
+    back = page.get_by_role("button", name="Back to all", exact=True)
+    back.wait_for()
     expect(app.samples()).not_to_have_text("7 samples")
     assert 0 < int(app.samples().inner_text().split()[0]) < 6
-    app.picture("9-lasso")
-    page.get_by_text("Back to all", exact=True).click()
+    app.picture("10-lasso")
+    back.click()
     expect(app.samples()).to_have_text("7 samples")
 
 
-def test_light_mode(app: App) -> None:
+def test_light_mode_and_a_large_window(app: App) -> None:
     app.page.locator('[data-testid^="LightMode"]').first.click()
-    app.picture("10-light")
+    app.picture("11-light")
+    app.page.set_viewport_size({"width": 1920, "height": 1080})
+    app.picture("12-large-light")
+    app.page.locator('[data-testid^="DarkMode"]').first.click()
+    app.picture("13-large-dark")

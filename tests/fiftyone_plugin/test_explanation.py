@@ -2,6 +2,7 @@
 
 import base64
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def test_places_among_the_dataset(scored_once: Any) -> None:
     places = {place.name: place for place in found.places}
     assert places["overall"].percentile == pytest.approx(100 * 5 / 6)
     assert places["overall"].score == best.dover.overall
-    worst_first = [score for *_, score in found.worst_segments]
+    worst_first = [moment.score for moment in found.worst_segments]
     assert worst_first == sorted(d.overall for d in best.dover_segments.detections)
     assert found.ranks == {}, "only dover has published sets"
 
@@ -42,10 +43,14 @@ def test_the_operator_explains_and_draws(scored_once: Any, weights: str) -> None
     context = {"current_sample": sample.id}
     result = execute("explain", scored_once, {"weights": weights}, **context)
     assert f"| overall | {sample.dover.overall:.3f} |" in result["words"]
-    assert "Worst segments: frames" in result["words"]
+    assert f"### {Path(sample.filepath).name}" in result["words"]
+    assert "- 0:0" in result["words"], "segments have times"
+    assert "**Faults**" in result["words"]
     png = base64.b64decode(result["map"].removeprefix("data:image/png;base64,"))
     assert np.asarray(Image.open(BytesIO(png)).convert("RGB")).std() > 20
-    assert execute("explain", scored_once, {"map": False}, **context)["map"] is None
+    assert (
+        execute("explain", scored_once, {"map": False, "faults": False}, **context)["map"] is None
+    )
 
 
 def test_the_map_is_of_the_weights_that_scored(

@@ -20,10 +20,8 @@ def test_every_operator_is_documented() -> None:
     from fiftyone_plugin.operators import OPERATORS
 
     for cls in OPERATORS:
-        assert re.search(rf"`(@dover/quality/)?{cls().name}`", PAGE) or cls.__name__ in (
-            "Plcc",
-            "Krocc",
-        )
+        if not cls().config.unlisted:
+            assert f"`{cls().name}`" in PAGE
 
 
 def test_arguments_of_score_videos() -> None:

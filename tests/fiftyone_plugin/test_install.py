@@ -72,12 +72,26 @@ def test_requirements_are_those_of_the_project() -> None:
 def test_install_command(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["fiftyone", "install", "--plugins-dir", str(tmp_path)])
     assert done.exit_code == 0, done.output
-    assert Path(done.output.strip()) == tmp_path / "dover-quality"
-    assert (tmp_path / "dover-quality/fiftyone_plugin/icon.svg").exists()
+    folder = tmp_path / "dover-quality"
+    assert f"Installed in '{folder}'" in done.output
+    assert "Next: open a dataset" in done.output
+    for name in ("icon.svg", "icon-light.svg", "icon-dark.svg", "app.js"):
+        packaged = ROOT / "fiftyone_plugin" / name
+        assert (folder / "fiftyone_plugin" / name).read_text() == packaged.read_text()
+    assert (folder / "requirements.txt").read_text().startswith("dover-plugin[fiftyone]==")
     names = registered(tmp_path)
     assert sorted([*names, "setup"]) == declared()
     again = CliRunner().invoke(app, ["fiftyone", "install", "--plugins-dir", str(tmp_path)])
     assert again.exit_code == 0, "installing again renews it"
+
+
+def test_a_second_copy_is_reported(tmp_path: Path) -> None:
+    other = tmp_path / "by-hand"
+    other.mkdir()
+    (other / "fiftyone.yml").write_text((ROOT / "fiftyone.yml").read_text())
+    done = CliRunner().invoke(app, ["fiftyone", "install", "--plugins-dir", str(tmp_path)])
+    assert done.exit_code == 0
+    assert f"'{other}' holds the plugin, too" in done.output
 
 
 def test_a_link_to_the_project(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The panel's numbers, figures and events."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,14 @@ def event(method: str, dataset: Any, state: dict[str, Any], **request: Any) -> l
     return [{"operator": r["operator_uri"], **(r["params"] or {})} for r in requests]
 
 
+def shown_view(dataset: Any, asked: list[dict[str, Any]]) -> Any:
+    """The view that a handler asks the App to show."""
+    import fiftyone as fo
+
+    [stages] = [a["view"] for a in asked if a["operator"] == "set_view"]
+    return fo.DatasetView._build(dataset, stages)
+
+
 def test_counts_and_histograms_are_numpys(scored_once: Any) -> None:
     found = statistics.counts(scored_once, "dover")
     assert (found.scored, found.failed, found.unscored) == (6, 1, 0)
@@ -41,9 +50,6 @@ def test_counts_and_histograms_are_numpys(scored_once: Any) -> None:
         expected, _ = np.histogram(values, histogram.edges)
         assert list(histogram.counts) == expected.tolist()
         assert sum(histogram.counts) == 6
-    third, two_thirds = statistics.thirds(scored_once, "dover")["technical"]
-    values = sorted(v for v in scored_once.values("dover.technical") if v is not None)
-    assert values[1] <= third < two_thirds <= values[4]
 
 
 def test_points_are_samples(scored_once: Any) -> None:
@@ -56,22 +62,31 @@ def test_points_are_samples(scored_once: Any) -> None:
             sample.dover.aesthetic,
             sample.dover.overall,
         )
-    data, layout = plots.scatter(found, statistics.thirds(scored_once, "dover"))
+    data, layout = plots.scatter(found, found.ids[2])
     assert data[0]["ids"] == list(found.ids)
-    assert len(layout["shapes"]) == 4
+    assert (data[1]["x"], data[1]["y"]) == ([found.technical[2]], [found.aesthetic[2]])
+    for axis, values in (("x", found.technical), ("y", found.aesthetic)):
+        low, high = layout[f"{axis}axis"]["range"]
+        assert low < min(values) <= max(values) < high
+        lines = [shape[f"{axis}0"] for shape in layout["shapes"] if f"{axis}ref" not in shape]
+        assert lines == [at for at in (0.2, 0.4, 0.6, 0.8) if low < at < high]
 
 
-def test_the_timeline_is_in_seconds_once_metadata_is_known(scored: Any) -> None:
+def test_the_timeline_is_in_seconds_if_the_frame_rate_is_known(scored: Any) -> None:
     sample = scored.match_tags("dover:failed", bool=False).first()
-    frames = statistics.timeline(scored, sample.id, "dover")
-    assert frames is not None
-    assert (frames.unit, frames.starts, frames.end) == ("frames", (0, 25), 50)
-    scored.select(sample.id).compute_metadata()
     seconds = statistics.timeline(scored, sample.id, "dover")
     assert seconds is not None
     assert (seconds.unit, seconds.starts, seconds.end) == ("seconds", (0, 1), 2)
+    assert seconds.title == Path(sample.filepath).name
     expected = [label.overall for label in sample.dover_segments.detections]
     assert list(seconds.scores["overall"]) == expected
+    sample.metadata = None
+    sample.save()
+    frames = statistics.timeline(scored, sample.id, "dover")
+    assert frames is not None
+    assert (frames.unit, frames.starts, frames.end) == ("frames", (0, 25), 50)
+    _, layout = plots.timeline(frames)
+    assert layout["yaxis"]["range"] == [0, 1]
     broken = scored.match_tags("dover:failed").first()
     assert statistics.timeline(scored, broken.id, "dover") is None
 
@@ -84,10 +99,10 @@ def test_cells_where_there_are_many(scored_once: Any, monkeypatch: pytest.Monkey
     assert found.counts is not None
     assert sum(found.counts) == 6
     asked = event("on_point", scored_once, state, params={"id": found.ids[0]})
-    [selected] = [a["samples"] for a in asked if a["operator"] == "set_selected_samples"]
-    assert len(selected) == found.counts[0]
-    inside = statistics.in_cells(scored_once, "dover", [found.ids[0]]).values("id")
-    assert sorted(sample["id"] for sample in selected) == sorted(inside)
+    view = shown_view(scored_once, asked)
+    assert len(view) == found.counts[0]
+    inside = statistics.in_cells(scored_once, "dover", [found.ids[0]])
+    assert sorted(view.values("id")) == sorted(inside.values("id"))
 
 
 def test_lasso_narrows_and_back_restores(scored_once: Any) -> None:
@@ -98,7 +113,9 @@ def test_lasso_narrows_and_back_restores(scored_once: Any) -> None:
     ids = scored_once.values("id")[:2]
     asked = event("on_lasso", scored_once, state, params={"data": [{"id": i} for i in ids]})
     assert [a for a in asked if a["operator"] == "set_view"]
-    narrowed = scored_once.select(ids)
+    narrowed = shown_view(scored_once, asked)
+    scores = narrowed.values("dover.overall")
+    assert (sorted(narrowed.values("id")), scores) == (sorted(ids), sorted(scores))
     summary = state["summary"]
     event("on_change_view", scored_once, state, view=narrowed)
     assert state["summary"] == summary, "the panel goes on to show all"
@@ -176,3 +193,73 @@ def test_a_dataset_without_scores_offers_to_score(dataset: Any) -> None:
     state: dict[str, Any] = {}
     event("on_load", dataset, state)
     assert "no scores yet" in state["problem"]
+    assert "score" in state["parts"]
+
+
+EVENTS = (
+    "on_load", "on_tick", "on_change_view", "on_change_dataset", "on_change_current_sample",
+    "on_change_selected", "on_point", "on_lasso", "on_bar", "on_time", "on_worst", "on_failed",
+    "on_unscored", "on_back", "on_cancel", "on_dismiss",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("first", EVENTS)
+def test_every_event_may_come_first(scored_once: Any, dataset: Any, first: str) -> None:
+    params = {"id": "x", "idx": 0, "trace_idx": 0, "x": 1.0, "data": [{"id": "x"}]}
+    for samples in (scored_once, dataset):
+        state: dict[str, Any] = {}
+        ids = samples.values("id")[:1]
+        event(first, samples, state, params=params, selected=ids)
+        event("on_load", samples, state)
+        assert bool(state["problem"]) == (samples is dataset)
+
+
+def test_a_clicked_point_is_opened_and_marked(scored_once: Any) -> None:
+    state: dict[str, Any] = {}
+    event("on_load", scored_once, state)
+    sample = scored_once.match_tags("dover:failed", bool=False).first()
+    asked = event("on_point", scored_once, state, params={"id": sample.id})
+    assert {"operator": "open_sample", "id": sample.id, "group_id": None} in asked
+    assert state["active"] == sample.id
+    assert state["timeline"]
+
+
+def test_worst_first(scored_once: Any) -> None:
+    state: dict[str, Any] = {}
+    event("on_load", scored_once, state)
+    view = shown_view(scored_once, event("on_worst", scored_once, state))
+    scores = view.values("dover.overall")
+    assert scores == sorted(scores)
+    assert len(scores) == 6
+
+
+def test_a_tick_follows_changes_of_other_operators(scored: Any) -> None:
+    state: dict[str, Any] = {}
+    event("on_load", scored, state)
+    assert event("on_tick", scored, state) is not None
+    scored.limit(2).set_field("dover", None).save()
+    assert "**6** scored" in state["summary"]
+    operator("tag_low_quality")(scored, rule="quantile", share=0.5)
+    event("on_tick", scored, state)
+    assert "**4** scored" in state["summary"]
+
+
+def test_a_model_without_an_aesthetic_score(scored: Any) -> None:
+    for name in ("aesthetic", "aesthetic_raw"):
+        scored.set_field(f"dover.{name}", None).save()
+    state: dict[str, Any] = {}
+    event("on_load", scored, state)
+    assert list(state["edges"]) == ["overall", "technical"]
+    assert not state["scatter"]
+    assert "bars" in state["parts"]
+    sample = scored.match_tags("dover:failed", bool=False).first()
+    found = operator("explain")(scored, sample.id)
+    assert [place.name for place in found.places] == ["overall", "technical"]
+
+
+def test_a_single_scored_sample_has_axes(scored_once: Any) -> None:
+    found = statistics.points(scored_once.match_tags("dover:failed", bool=False).limit(1), "dover")
+    _, layout = plots.scatter(found)
+    for axis in ("xaxis", "yaxis"):
+        low, high = layout[axis]["range"]
+        assert high - low >= 0.05

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from fo_helpers import execute, form, operator, problem, text
+from fo_helpers import form, operator, problem, text
+from PIL import Image
 
 from dover_plugin import Scorer
 from dover_plugin.errors import SettingsError
@@ -112,7 +114,7 @@ def test_files_that_are_not_here(make_dataset: Callable[..., Any], weights: str,
 
 
 def test_every_video_of_a_group_is_scored(fo: Any, folder: Path, weights: str) -> None:
-    from fiftyone_plugin.transcodes import group_folders
+    from fiftyone_plugin.pairs import group_folders
 
     (folder.parent / "pair/a").mkdir(parents=True, exist_ok=True)
     (folder.parent / "pair/b").mkdir(exist_ok=True)
@@ -131,15 +133,12 @@ def test_every_video_of_a_group_is_scored(fo: Any, folder: Path, weights: str) -
         dataset.delete()
 
 
-def test_a_run_is_stopped_between_writes_and_goes_on(
-    dataset: Any, weights: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_resumes(dataset: Any, weights: str) -> None:
     from fiftyone_plugin import scoring
 
-    monkeypatch.setattr(scoring, "WRITE_EVERY", 2)
-    monkeypatch.setattr(scoring, "WRITE_SECONDS", 1e9)
     scorer = scoring.make_scorer(model="dover-open", weights=weights)
-    *_, summary = scoring.score(dataset, scorer, "dover", stop=lambda: True)
+    answers = iter([False, True])
+    *_, summary = scoring.score(dataset, scorer, "dover", stop=lambda: next(answers))
     assert (summary.stopped, summary.done) == (True, 2)
     assert dataset.count("dover.overall") == 2
     *_, summary = scoring.score(dataset, scorer, "dover")
@@ -151,7 +150,7 @@ def test_a_run_that_is_closed_keeps_what_it_has(dataset: Any, weights: str) -> N
 
     scorer = scoring.make_scorer(model="dover-open", weights=weights)
     run = scoring.score(dataset, scorer, "dover")
-    for _ in range(3):
+    for _ in range(4):  # the first summary comes before the first sample
         next(run)
     run.close()
     assert dataset.count("dover.overall") == 3
@@ -159,29 +158,12 @@ def test_a_run_that_is_closed_keeps_what_it_has(dataset: Any, weights: str) -> N
     assert dataset.load_run_results(key).scored == 3
 
 
-def test_stop_scoring_stops_the_run_of_this_dataset(
-    dataset: Any, weights: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from fiftyone.operators.executor import ExecutionContext, Executor
-
-    from fiftyone_plugin import scoring
-
-    monkeypatch.setattr(scoring, "WRITE_EVERY", 1)
-    params = {"advanced": True, "weights": weights}
-    request = {"dataset_name": dataset.name, "params": params}
-    run = operator("score_videos").execute(ExecutionContext(request, executor=Executor()))
-    for _ in range(3):
-        next(run)
-    execute("stop_scoring", dataset)
-    assert len(list(run)) < 5
-    assert 0 < dataset.count("dover.overall") < 6
-
-
 def test_the_form_counts_and_warns(scored: Any, dataset: Any, weights: str) -> None:
     own = {"advanced": True, "weights": weights}
     assert text(form("score_videos", dataset, own)["count"]) == "7 of 7 videos will be scored"
     shown = form("score_videos", scored, own)
     assert "6 videos have scores" in text(shown["existing"])
+    assert "keep them, score the other 1" in str(shown["existing"])
     assert "1 of 7" in text(shown["count"])
     assert "holds scores with fusion spread" in text(shown["mixed"])
     selected = {"view_target": "SELECTED_SAMPLES", **own}
@@ -231,27 +213,26 @@ def test_what_is_not_video_is_refused(
         view=scored.to_clips("dover_segments"),
     )
     assert "clear the view" in problem(clips)
+    clouds = make_dataset([tmp_path / "a.pcd"])
+    assert "holds point-clouds" in problem(form("score_videos", clouds))
+    with pytest.raises(SettingsError, match="holds point-clouds"):
+        operator("score_videos")(clouds, weights=weights)
     pictures = make_dataset([tmp_path / "a.png"])
-    assert "holds images" in problem(form("score_videos", pictures))
-    with pytest.raises(SettingsError, match="holds images"):
-        operator("score_videos")(pictures, weights=weights)
+    assert "Choose dover-open" in problem(form("score_videos", pictures, {"model": "dover"}))
 
 
-def test_the_app_sees_progress_and_the_failures(dataset: Any, weights: str) -> None:
-    from fiftyone.operators.executor import ExecutionContext, Executor
-
-    params = {"advanced": True, "weights": weights}
-    request = {"dataset_name": dataset.name, "params": params}
-    ctx = ExecutionContext(request, executor=Executor())
-    messages = [m.to_json()["body"] for m in operator("score_videos").execute(ctx)]
-    progress = [m["params"] for m in messages if m["operator_uri"].endswith("set_progress")]
-    assert progress[0] == {"label": "Loading the model", "progress": 0}
-    assert progress[-1]["label"] == "7 of 7 scored, 1 failed"
-    output = messages[-1]["params"]
-    assert output["results"]["failures"][0]["path"].endswith("broken.mp4")
-    shown = output["outputs"]["type"]["properties"]
-    assert text(shown["head"]) == "6 videos scored, 1 failed"
-    assert dataset.count("dover.overall") == 6
+def test_images_are_scored_by_a_model_of_stills(
+    fo: Any, make_dataset: Callable[..., Any], weights: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (240, 320, 3), np.uint8)).save(tmp_path / "a.png")
+    dataset = make_dataset([tmp_path / "a.png"])
+    assert "1 of 1 video" in text(form("score_videos", dataset)["count"])
+    assert operator("score_videos")(dataset, weights=weights).scored == 1
+    sample = dataset.first()
+    expected = Scorer("dover-open", "cpu", weights=weights).score(tmp_path / "a.png")
+    assert sample.dover.overall == expected.overall
+    assert (sample.metadata.width, sample.metadata.height) == (320, 240)
 
 
 def test_segments_do_not_replace_scores_made_otherwise(scored: Any, weights: str) -> None:
@@ -275,16 +256,50 @@ def test_segments_go_with_the_scores_they_belong_to(scored: Any, weights: str) -
 def test_scores_survive_segments_that_fail(
     make_dataset: Callable[..., Any], folder: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from dover_plugin.analysis import segmented
     from dover_plugin.errors import VideoError
 
     def fails(*_: Any, **__: Any) -> Any:
         raise VideoError("damaged in the middle")
 
-    monkeypatch.setattr(Scorer, "timeline", fails)
+    monkeypatch.setattr(segmented, "stream_views", fails)
     dataset = make_dataset([folder / "320x240_crf18.mp4"])
     summary = operator("score_videos")(dataset, weights=weights, segment_seconds=1)
     assert (summary.scored, summary.failed) == (1, 0)
     assert "damaged in the middle" in dataset.first().dover.warnings[-1]
+
+
+def test_a_video_is_opened_once_with_its_segments(
+    make_dataset: Callable[..., Any], folder: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dover_plugin.readers.reading import ReadOptions
+
+    opened = []
+    really = ReadOptions.open
+
+    def counted(self: Any, video: Any) -> Any:
+        opened.append(video)
+        return really(self, video)
+
+    monkeypatch.setattr(ReadOptions, "open", counted)
+    dataset = make_dataset([folder / "320x240_crf18.mp4", folder / "320x240_crf48.mp4"])
+    operator("score_videos")(dataset, weights=weights, segment_seconds=1)
+    assert opened == dataset.values("filepath")
+
+
+def test_scoring_fills_metadata(scored_once: Any, fo: Any) -> None:
+    sample = scored_once.match_tags("dover:failed", bool=False).first()
+    found, path = sample.metadata, sample.filepath
+    expected = fo.VideoMetadata.build_for(path)
+    for name in ("frame_width", "frame_height", "frame_rate", "total_frame_count", "size_bytes"):
+        assert found[name] == expected[name], name
+    assert found.duration == pytest.approx(expected.duration, abs=0.05)
+
+
+def test_the_segments_do_not_cover_thumbnails(scored_once: Any) -> None:
+    paths = scored_once.app_config.active_fields.paths
+    assert "dover.overall" in paths
+    assert "dover_segments" not in paths
 
 
 def test_labels_of_the_user_are_not_scores(scored: Any, fo: Any) -> None:

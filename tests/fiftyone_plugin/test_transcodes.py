@@ -76,7 +76,7 @@ def test_pairs_by_field(scored: Any) -> None:
     found = operator("compare_transcodes")(scored, pair_by="field", key="content", before="source")
     assert (found.pairs, found.unpaired) == (4, 0), "a source has two transcodes"
     by_size = {s.content: s.dover.overall for s in scored.match_tags("source")}
-    for sample in scored.exists("dover_difference"):
+    for sample in scored.exists("dover_difference.overall"):
         expected = sample.dover.overall - by_size[sample.content]
         assert sample.dover_difference.overall == pytest.approx(expected)
 
@@ -109,7 +109,7 @@ def test_what_is_refused(scored: Any, arguments: dict[str, Any], message: str) -
 def test_two_sources_of_one_name_are_unclear(
     make_dataset: Callable[..., Any], folder: Path, tmp_path: Path
 ) -> None:
-    from fiftyone_plugin.transcodes import pairs_by_name
+    from fiftyone_plugin.pairs import pairs_by_name
 
     dataset = make_dataset([tmp_path / "a/x.mov", tmp_path / "b/x.mov", tmp_path / "x_1.mp4"])
     with pytest.raises(SettingsError, match="share the key 'x'"):
@@ -162,7 +162,8 @@ def test_old_differences_go(scored: Any, weights: str) -> None:
     first = scored.match({"filepath": {"$regex": "320x240_crf18"}})
     operator("score_videos")(first, weights=weights, overwrite=True)
     assert compare(scored, **names).pairs == 1
-    assert scored.count("dover_difference") == 1
+    assert scored.count("dover_difference.overall") == 1
+    assert scored.count("dover_difference.before") == 2, "the source and its transcode"
 
 
 def test_the_views_of_the_user_are_not_replaced(scored: Any) -> None:
@@ -171,3 +172,31 @@ def test_the_views_of_the_user_are_not_replaced(scored: Any) -> None:
     with pytest.raises(SettingsError, match="named 'lost quality' already"):
         operator("compare_transcodes")(scored, **names)
     assert len(scored.load_saved_view("lost quality")) == 2
+
+
+def test_the_view_has_each_source_before_its_transcodes(scored: Any) -> None:
+    operator("compare_transcodes")(
+        scored, pair_by="name", before="{key}_crf18.mp4", after="{key}_crf*.mp4"
+    )
+    view = scored.load_saved_view("lost quality")
+    names = [Path(path).stem.split("_") for path in view.values("filepath")]
+    assert [crf for _, crf in names[::3]] == ["crf18", "crf18"]
+    assert names[0][0] == names[1][0] == names[2][0] != names[3][0]
+    losses = view.values("dover_difference.largest_loss")
+    assert losses == sorted(losses)
+    scored.match({"filepath": {"$regex": "crf33"}}).set_field("dover_difference", None).save()
+    assert len(scored.load_saved_view("lost quality")) == 4, "the view follows the field"
+
+
+def test_segments_are_compared(scored: Any) -> None:
+    operator("compare_transcodes")(
+        scored, pair_by="name", before="{key}_crf18.mp4", after="{key}_crf48.mp4"
+    )
+    by_id = {sample.id: sample for sample in scored}
+    compared = scored.exists("dover_difference.overall")
+    assert len(compared) == 2
+    for sample in compared:
+        source = by_id[sample.dover_difference.before]
+        parts = zip(source.dover_segments.detections, sample.dover_segments.detections, strict=True)
+        for before, after in parts:
+            assert after.difference == pytest.approx(after.overall - before.overall)

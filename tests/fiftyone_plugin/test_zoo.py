@@ -22,3 +22,15 @@ def test_sizes_are_those_of_the_registry(model: dict[str, object]) -> None:
 def test_the_size_of_the_packaged_weights() -> None:
     (model,) = (m for m in MANIFEST["models"] if m["base_name"] == "dover/dover-open")
     assert model["size_bytes"] == cached("dover-open").stat().st_size
+
+
+def test_the_form_of_the_zoo_has_the_arguments_of_the_scorer() -> None:
+    from inspect import signature
+
+    from dover_plugin import Scorer
+
+    form = fiftyone_plugin.zoo.resolve_input("dover/dover-open", None).to_json()
+    fields = form["type"]["properties"]
+    assert set(fields) <= set(signature(Scorer).parameters)
+    for field in fields.values():
+        assert field["view"]["description"]
