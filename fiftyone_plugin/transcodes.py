@@ -39,7 +39,7 @@ class Comparison:
         unpaired: samples without a counterpart.
         unscored: pairs with a sample that has no scores.
         settings_mismatch: pairs scored with different settings, which say nothing of each other.
-        lost: pairs whose overall score fell by more than the threshold.
+        lost: pairs whose overall score, or that of the one branch, fell by more than the threshold.
         threshold: in [0, 1].
         mean: of the differences in overall, after minus before; None without pairs.
         worst: the largest loss; None without pairs.
@@ -181,21 +181,24 @@ def compare(
     rows = dict(zip(ids, zip(*values, strict=True), strict=True))
     found: dict[str, fo.DynamicEmbeddedDocument] = {}
     unscored = settings_mismatch = 0
+    main = SCORES[0]  # overall, unless one branch was run alone
     for before, after in pairs:
         old, new = rows[before], rows[after]
-        if old[0] is None or new[0] is None:
+        shared = [i for i in range(len(SCORES)) if old[i] is not None and new[i] is not None]
+        if not shared:
             unscored += 1
         elif old[len(SCORES) :] != new[len(SCORES) :]:
             settings_mismatch += 1
         else:
-            differences = {s: new[i] - old[i] for i, s in enumerate(SCORES)}
+            differences = {SCORES[i]: new[i] - old[i] for i in shared}
+            main = SCORES[shared[0]]
             found[after] = fo.DynamicEmbeddedDocument(**differences, before=before)
     old_ones = flat.match(F(name) != None).values("id")  # noqa: E711
     flat.set_values(name, {**dict.fromkeys(old_ones), **found}, key_field="id")
-    result = flat.select(list(found)).sort_by(F(f"{name}.overall"))
+    result = flat.select(list(found)).sort_by(F(f"{name}.{main}"))
     dataset.save_view(view, result, description=f"{VIEW_OF} {field} first", overwrite=True)
     tell_change(dataset)
-    losses = sorted(doc.overall for doc in found.values())
+    losses = sorted(loss for doc in found.values() if (loss := doc.to_dict().get(main)) is not None)
     return Comparison(
         pairs=len(found),
         unpaired=unpaired,

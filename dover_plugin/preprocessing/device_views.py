@@ -21,30 +21,31 @@ def picture(frame: Tensor, sample: views.Sample, draw: Draw) -> views.Picture:
         draw: frames and fragments.
 
     Returns:
-        (224, 224, 3) uint8 in main memory.
+        A frame such as (224, 224, 3) uint8 in main memory.
     """
     if sample.branch == "technical":
         reduced = technical_mosaic(frame, draw.offsets[sample.clip])
     else:
-        reduced = aesthetic_picture(frame)
+        reduced = aesthetic_picture(frame, draw.rule.view)
     return reduced.cpu().numpy()
 
 
 def technical_mosaic(frame: Tensor, offsets: NDArray[np.int64]) -> Tensor:
-    """Splice 7x7 fragments of 32x32 pixels into one mosaic; see views.technical_mosaic."""
-    height, width = views.enlarged_size(*frame.shape[:2])
+    """Splice fragments of 32x32 pixels into one mosaic; see views.technical_mosaic."""
+    side = len(offsets) * FRAGMENT
+    height, width = views.enlarged_size(frame.shape[0], frame.shape[1], side)
     if (height, width) != tuple(frame.shape[:2]):
         frame = _bilinear(frame, height, width).byte()  # truncated, as in the reference
-    inside = np.arange(len(offsets) * FRAGMENT) % FRAGMENT
+    inside = np.arange(side) % FRAGMENT
     corners = views.corners(height, width, offsets).repeat(FRAGMENT, 0).repeat(FRAGMENT, 1)
     rows = _to(frame.device, corners[..., 0] + inside[:, None])
     columns = _to(frame.device, corners[..., 1] + inside[None, :])
-    return frame[rows, columns]  # (224, 224, 3)
+    return frame[rows, columns]  # (side, side, 3)
 
 
-def aesthetic_picture(frame: Tensor) -> Tensor:
+def aesthetic_picture(frame: Tensor, side: int = VIEW) -> Tensor:
     """Resize the whole frame without antialiasing; see views.aesthetic_picture."""
-    return _bilinear(frame, VIEW, VIEW).round().byte()
+    return _bilinear(frame, side, side).round().byte()
 
 
 def _bilinear(frame: Tensor, height: int, width: int) -> Tensor:

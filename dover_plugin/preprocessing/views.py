@@ -17,15 +17,14 @@ from dover_plugin.errors import VideoError
 from dover_plugin.io.memory import DeviceSource
 from dover_plugin.io.source import FrameSource, VideoInfo
 from dover_plugin.preprocessing.sampling import (
-    CLIP_LEN,
     FRAGMENT,
-    GRID,
-    NUM_CLIPS,
     VIEW,
     Branch,
     Draw,
+    SamplingRule,
     fragment_size,
 )
+from dover_plugin.preprocessing.sampling_rule import DOVER
 
 MAX_ENLARGED_PIXELS = 64 * VIEW * VIEW  # a strip narrower than 1:64 would fill the memory
 
@@ -50,10 +49,10 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Views:
-    """Both views of one video or segment (19 MB).
+    """Both views of one video or segment (19 MB); a view without a branch has no clips.
 
     Attributes:
-        technical: (num_clips, clip_len, 224, 224, 3) uint8 RGB mosaics.
+        technical: (num_clips, clip_len, 224, 224, 3) uint8 RGB mosaics; 128x128 for fast-vqa-m.
         aesthetic: (1, clip_len, 224, 224, 3) uint8 RGB frames.
     """
 
@@ -61,10 +60,15 @@ class Views:
     aesthetic: Picture
 
     @classmethod
-    def blank(cls, num_clips: int = NUM_CLIPS, clip_len: int = CLIP_LEN) -> "Views":
+    def blank(cls, rule: SamplingRule = DOVER) -> "Views":
         """Empty views to be filled frame by frame."""
-        shape = (clip_len, VIEW, VIEW, 3)
-        return cls(np.zeros((num_clips, *shape), np.uint8), np.zeros((1, *shape), np.uint8))
+        clips = {"technical": rule.num_clips, "aesthetic": 1}
+        return cls(
+            **{
+                branch: np.zeros((count if branch in rule.branches else 0, *rule.clip_shape), "u1")
+                for branch, count in clips.items()
+            }
+        )
 
     def place(self, sample: Sample) -> Picture:
         """The slot of a sample in its view, (224, 224, 3)."""
@@ -85,32 +89,34 @@ def samples(draw: Draw) -> list[Sample]:
 
 
 def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
-    """Reduce a frame (H, W, C) to the frame of the view (224, 224, C)."""
+    """Reduce a frame (H, W, C) to the frame of the view, such as (224, 224, C)."""
     if sample.branch == "technical":
         return technical_mosaic(frame, draw.offsets[sample.clip])
-    return aesthetic_picture(frame)
+    return aesthetic_picture(frame, draw.rule.view, draw.rule.view)
 
 
 def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
-    """Splice 7x7 fragments of 32x32 pixels at native resolution into one mosaic.
+    """Splice fragments of 32x32 pixels at native resolution into one mosaic.
 
     Args:
-        frame: (H, W, C); enlarged first if its short side is below 224.
-        offsets: (7, 7, 2), see sampling.Draw.
+        frame: (H, W, C); enlarged first if its short side is below that of the mosaic.
+        offsets: (grid, grid, 2), such as (7, 7, 2); see sampling.Draw.
 
     Returns:
-        (224, 224, C).
+        (32 * grid, 32 * grid, C), such as (224, 224, C).
 
     Raises:
         VideoError: the frame is too narrow a strip to enlarge.
     """
-    height, width = enlarged_size(*frame.shape[:2])
+    grid = len(offsets)
+    side = grid * FRAGMENT
+    height, width = enlarged_size(frame.shape[0], frame.shape[1], side)
     if (height, width) != frame.shape[:2]:
         frame = _bilinear(frame, height, width).astype(np.uint8)  # truncated, as in the reference
-    mosaic = np.empty((VIEW, VIEW, frame.shape[2]), np.uint8)
+    mosaic = np.empty((side, side, frame.shape[2]), np.uint8)
     fragments = corners(height, width, offsets)
-    for i in range(GRID):
-        for j in range(GRID):
+    for i in range(grid):
+        for j in range(grid):
             top, left = fragments[i, j]
             mosaic[i * FRAGMENT : (i + 1) * FRAGMENT, j * FRAGMENT : (j + 1) * FRAGMENT] = frame[
                 top : top + FRAGMENT, left : left + FRAGMENT
@@ -119,12 +125,12 @@ def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
 
 
 def corners(height: int, width: int, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Row and column of the upper left corner of each fragment, (7, 7, 2).
+    """Row and column of the upper left corner of each fragment, (grid, grid, 2).
 
     Args:
         height: height of the frame that fragments are cut from.
         width: its width.
-        offsets: (7, 7, 2), see sampling.Draw.
+        offsets: (grid, grid, 2), see sampling.Draw.
     """
     grid = len(offsets)
     cells = np.arange(grid)
@@ -133,16 +139,16 @@ def corners(height: int, width: int, offsets: NDArray[np.int64]) -> NDArray[np.i
     return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1) + offsets
 
 
-def enlarged_size(height: int, width: int) -> tuple[int, int]:
+def enlarged_size(height: int, width: int, view: int = VIEW) -> tuple[int, int]:
     """Size (height, width) of the frame that fragments are cut from; see sampling.fragment_size.
 
     Raises:
         VideoError: the frame is too narrow a strip to enlarge.
     """
-    size = fragment_size(height, width)
+    size = fragment_size(height, width, view)
     if size != (height, width) and size[0] * size[1] > MAX_ENLARGED_PIXELS:
         raise VideoError(
-            f"Cannot score a frame of {width}x{height} pixels: enlarged to a short side of {VIEW} "
+            f"Cannot score a frame of {width}x{height} pixels: enlarged to a short side of {view} "
             f"it would be {size[1]}x{size[0]}. Crop or scale the video first."
         )
     return size
@@ -202,7 +208,7 @@ def stream_views(
         for number, repeat, sample in wanted.pop(index):
             draws = segments[number][1]
             if number not in unfinished:
-                unfinished[number] = [Views.blank(*each.technical.shape) for each in draws]
+                unfinished[number] = [Views.blank(each.rule) for each in draws]
             technical = sample.branch == "technical"
             same = (number, repeat, sample.clip) if technical else "aesthetic"
             if same not in made:
