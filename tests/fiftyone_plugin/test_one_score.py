@@ -33,8 +33,8 @@ def case(request: pytest.FixtureRequest, fo: Any, folder: Path, seeded: dict[str
 
 
 def test_fields_hold_null_and_settings(case: Any) -> None:
-    from fiftyone_plugin.fields import failed, scored, unscored
-    from fiftyone_plugin.scoring import waiting
+    from fiftyone_plugin.fields import GRADES, failed, scored, unscored
+    from fiftyone_plugin.targets import waiting
 
     name, dataset, scorer = case
     document = dataset.first()["dover"]
@@ -45,7 +45,7 @@ def test_fields_hold_null_and_settings(case: Any) -> None:
     like = {key: getattr(scorer.settings, key) for key in COMPARABLE}
     assert len(waiting(dataset, "dover", like)) == 1
     (segment, *_) = dataset.first()["dover_segments"].detections
-    assert segment.label in ("low", "medium", "high")
+    assert segment.label in GRADES
     assert segment.aesthetic is None
 
 
@@ -73,7 +73,7 @@ def test_explanation_marks_and_comparison(case: Any) -> None:
     name, dataset, _ = case
     found = explain(dataset, dataset.first(), "dover")
     assert tuple(place.name for place in found.places) == PRESENT[name]
-    assert "quality is" in in_markdown(found)
+    assert "The quality is" in in_markdown(found)
     assert len(found.worst_segments) == 2
     assert len(Low(by="technical", below=1.0).find(dataset, "dover")) == 2
     assert len(Low(rule="disagreement", by="technical").find(dataset, "dover")) == 0
