@@ -4,12 +4,12 @@
 make the two views, run the networks, calibrate.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from os import PathLike, fspath
 from statistics import fmean, stdev
+from typing import Unpack
 
 from dover_plugin import __version__, calibration
 from dover_plugin.analysis.diagnosis import Diagnosis, diagnose
@@ -19,10 +19,10 @@ from dover_plugin.engines.factory import Engine
 from dover_plugin.engines.lazy import LazyEngine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.io.source import Video, VideoInfo
-from dover_plugin.options import check_sampling, recorded_seed
+from dover_plugin.options import FileOptions, check_names, check_sampling, recorded_seed
 from dover_plugin.preprocessing.sampling import BRANCHES, Draw, draws
 from dover_plugin.preprocessing.views import Views, stream_views
-from dover_plugin.readers.pools import as_read, in_order, readers
+from dover_plugin.readers.pools import as_read, finish_all, in_order, readers
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 from dover_plugin.scores import SCORES, Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
@@ -39,33 +39,25 @@ class Scorer:
         device: "auto" (CUDA where there is one, else the CPU), a torch device, several such as
             "cuda:0,cuda:1", or "all" CUDA devices. Batches run one video per device at a time.
         weights: a file to use in place of the published weights.
-        fusion: "matched", "reference", a calibration file, or a Calibration; by default the best
-            the model has.
-        seed: draw frames and fragments at random, reproducibly; None takes the centred ones.
-        repeats: average this many random draws; the seed is 0 unless given.
+        fusion: "matched", "reference", a calibration file, or a Calibration. None uses the
+            constants of the model.
+        seed: seed of random samples of frames and fragments. None uses the centred sample.
+        repeats: number of random samples that are averaged; the seed is then 0 unless given.
         engine: "torch", "openvino" (CPU), "onnxruntime" (CPU, CUDA), or "auto": on a CPU OpenVINO
-            where it is installed, else torch; $DOVER_ENGINE says otherwise.
+            where it is installed, else torch, unless $DOVER_ENGINE names an engine.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
-        branches: run these branches alone, such as ("technical",): the other is neither read nor
-            kept in memory, its score is None, and so is the overall score. None runs all.
-        decoder: "auto", "pyav", "decord" or "torchcodec".
-        stream: index of the video stream in each file; None chooses the one with the most pixels
-            per frame.
-        deinterlace: deinterlace interlaced frames of files with FFmpeg's bwdif.
-        allow_damaged: score files that are cut off or damaged, with a warning.
-        hdr: "tonemap" maps HDR files (PQ, HLG) to SDR, which the models were trained on; "as-is"
-            scores them as they are stored.
-        start: score a part of each video from here, such as "10s", "1:30" or frame 250.
-        end: score a part of each video up to here, before this position.
-        as_sequence: paths are folders or patterns of images, each the frames of one video.
-        fps: frames per second of frames in memory and of image sequences, which state none.
+        branches: branches to run, such as ("technical",). The other branch is neither read nor
+            kept in memory; its score and the overall score are None. None runs all branches.
+        reading: how videos are opened: ``decoder``, ``stream``, ``deinterlace``,
+            ``allow_damaged``, ``hdr``, ``start``, ``end``, ``as_sequence`` and ``fps``; see
+            open_source.
 
     A scorer can be pickled: its settings travel, and the engine is built at its first use.
 
     Raises:
-        SettingsError: a name that does not exist, or what this machine does not have.
-        LicenceError: the weights would have to be downloaded and their licence is not accepted.
-        WeightsError: weights that cannot be had or do not fit.
+        SettingsError: a name that does not exist, or a device or engine that is not available.
+        LicenceError: the weights must be downloaded and their license has not been accepted.
+        WeightsError: weights that are missing, damaged, or belong to another model.
 
     Examples:
         >>> scorer = Scorer("dover-open", device="cpu")
@@ -91,31 +83,13 @@ class Scorer:
         engine: str = "auto",
         precision: str = "float32",
         branches: Sequence[str] | None = None,
-        decoder: str = "auto",
-        stream: int | None = None,
-        deinterlace: bool = False,
-        allow_damaged: bool = False,
-        hdr: str = "tonemap",
-        start: str | int | None = None,
-        end: str | int | None = None,
-        as_sequence: bool = False,
-        fps: float | None = None,
+        **reading: Unpack[FileOptions],
     ) -> None:
+        check_names(reading, FileOptions, "Scorer")
         check_sampling(seed, repeats)
         rule = published(model).sampling.only(branches, model)
         self.read_options = ReadOptions(
-            decoder=decoder,
-            seed=recorded_seed(seed, repeats),
-            repeats=repeats,
-            stream=stream,
-            deinterlace=deinterlace,
-            allow_damaged=allow_damaged,
-            hdr=hdr,
-            start=start,
-            end=end,
-            as_sequence=as_sequence,
-            fps=fps,
-            rule=rule,
+            **reading, seed=recorded_seed(seed, repeats), repeats=repeats, rule=rule
         )
         self.calibration = calibration.choose(fusion, published(model).model)
         self._engine = LazyEngine(model, weights, engine, device, precision, rule)
@@ -184,7 +158,8 @@ class Scorer:
             EngineError: the network could not be run.
         """
         with readers(self.read_options, workers, limits) as submit:
-            for _, result in self._finish_all(in_order(videos, submit, max(READ_AHEAD, workers))):
+            readings = in_order(videos, submit, max(READ_AHEAD, workers))
+            for _, result in finish_all(readings, self._finish, self.engine.parallel):
                 yield result
 
     def score_as_read(
@@ -204,7 +179,8 @@ class Scorer:
             EngineError: the network could not be run.
         """
         with readers(self.read_options, workers, limits) as submit:
-            yield from self._finish_all(as_read(videos, submit, max(READ_AHEAD, 2 * workers)))
+            readings = as_read(videos, submit, max(READ_AHEAD, 2 * workers))
+            yield from finish_all(readings, self._finish, self.engine.parallel)
 
     def timeline(
         self,
@@ -333,28 +309,6 @@ class Scorer:
         return draws(
             info.num_frames, info.height, info.width, seed=seed, repeats=repeats, rule=rule
         )
-
-    def _finish_all[V: Video](
-        self, readings: Iterator[tuple[V, Future[VideoViews]]]
-    ) -> Iterator[tuple[V, Result]]:
-        """The result of each reading, in order; one video per device runs at a time."""
-        if self.engine.parallel == 1:
-            for video, reading in readings:
-                yield video, self._finish(video, reading)
-            return
-        with ThreadPoolExecutor(self.engine.parallel, "dover-score") as pool:
-            running: deque[tuple[V, Future[Result]]] = deque()
-            try:
-                for video, reading in readings:
-                    running.append((video, pool.submit(self._finish, video, reading)))
-                    if len(running) > self.engine.parallel:
-                        done, result = running.popleft()
-                        yield done, result.result()
-                while running:
-                    done, result = running.popleft()
-                    yield done, result.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
 
     def _finish(self, video: Video, reading: Future[VideoViews]) -> Result:
         try:

@@ -1,7 +1,7 @@
-"""A pool of reader threads or reader processes behind one function."""
+"""Read videos in threads or processes, in advance, and finish them in order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Protocol
@@ -78,3 +78,33 @@ def as_read[V: Video](
             yield from finished()
     while pending:
         yield from finished()
+
+
+def finish_all[V: Video, R](
+    readings: Iterator[tuple[V, Future[VideoViews]]],
+    finish: Callable[[V, Future[VideoViews]], R],
+    parallel: int,
+) -> Iterator[tuple[V, R]]:
+    """The result of each reading, in the order of ``readings``.
+
+    Args:
+        readings: videos and the futures of their views.
+        finish: makes the result of one video.
+        parallel: number of videos that are finished at a time, such as one per device.
+    """
+    if parallel == 1:
+        for video, reading in readings:
+            yield video, finish(video, reading)
+        return
+    with ThreadPoolExecutor(parallel, "dover-score") as pool:
+        running: deque[tuple[V, Future[R]]] = deque()
+        try:
+            for video, reading in readings:
+                running.append((video, pool.submit(finish, video, reading)))
+                if len(running) > parallel:
+                    done, result = running.popleft()
+                    yield done, result.result()
+            for done, result in running:
+                yield done, result.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
