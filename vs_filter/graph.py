@@ -17,8 +17,9 @@ import vapoursynth as vs
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.geometry import MAX_ENLARGED_PIXELS
 from dover_plugin.preprocessing.sampling import VIEW, fragment_size
-from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, picture
+from dover_plugin.preprocessing.views import picture
 from dover_plugin.scores import Scores
 from vs_filter.colour import Colour, checker, readable, to_rgb
 from vs_filter.curve import interpolate, overlapping, owned_frames

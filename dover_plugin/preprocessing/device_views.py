@@ -3,16 +3,21 @@
 Every step is that of views.py in the same precision, so that results are bit-identical.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.preprocessing import views
+from dover_plugin.preprocessing.geometry import corners, enlarged_size, taps
 from dover_plugin.preprocessing.sampling import FRAGMENT, VIEW, Draw
 
+if TYPE_CHECKING:
+    from dover_plugin.preprocessing.views import Picture, Sample
 
-def picture(frame: Tensor, sample: views.Sample, draw: Draw) -> views.Picture:
+
+def picture(frame: Tensor, sample: "Sample", draw: Draw) -> "Picture":
     """Reduce a frame to the frame of the view; see views.picture.
 
     Args:
@@ -32,13 +37,13 @@ def picture(frame: Tensor, sample: views.Sample, draw: Draw) -> views.Picture:
 
 def technical_mosaic(frame: Tensor, offsets: NDArray[np.int64]) -> Tensor:
     """Splice 7x7 fragments of 32x32 pixels into one mosaic; see views.technical_mosaic."""
-    height, width = views.enlarged_size(*frame.shape[:2])
+    height, width = enlarged_size(*frame.shape[:2])
     if (height, width) != tuple(frame.shape[:2]):
         frame = _bilinear(frame, height, width).byte()  # truncated, as in the reference
     inside = np.arange(len(offsets) * FRAGMENT) % FRAGMENT
-    corners = views.corners(height, width, offsets).repeat(FRAGMENT, 0).repeat(FRAGMENT, 1)
-    rows = _to(frame.device, corners[..., 0] + inside[:, None])
-    columns = _to(frame.device, corners[..., 1] + inside[None, :])
+    starts = corners(height, width, offsets).repeat(FRAGMENT, 0).repeat(FRAGMENT, 1)
+    rows = _to(frame.device, starts[..., 0] + inside[:, None])
+    columns = _to(frame.device, starts[..., 1] + inside[None, :])
     return frame[rows, columns]  # (224, 224, 3)
 
 
@@ -50,8 +55,8 @@ def aesthetic_picture(frame: Tensor) -> Tensor:
 def _bilinear(frame: Tensor, height: int, width: int) -> Tensor:
     """(height, width, 3) float32; see views._bilinear."""
     device = frame.device
-    top, bottom, down = (_to(device, each) for each in views.taps(frame.shape[0], height))
-    left, right, across = (_to(device, each) for each in views.taps(frame.shape[1], width))
+    top, bottom, down = (_to(device, each) for each in taps(frame.shape[0], height))
+    left, right, across = (_to(device, each) for each in taps(frame.shape[1], width))
 
     def row(index: Tensor) -> Tensor:
         line = frame[index]
