@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import write_clip
+from clips import scene, write_clip
+from PIL import Image
 
 from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.calibration import MATCHED, matched
@@ -63,6 +64,24 @@ def test_the_python_example_runs(
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"a\.mp4 [01]\.\d+", printed[0])
     assert re.fullmatch(r"b\.mp4 There is no file 'b.mp4'.*", printed[1])
+
+
+@pytest.mark.parametrize("page", ["inputs", "pipelines"])
+def test_the_examples_of_a_page_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip("clip.mp4", 20)
+    Path("frames").mkdir()
+    for index, frame in enumerate(scene(4, 64, 96)):
+        Image.fromarray(frame).save(f"frames/{index}.png")
+    scope: dict[str, Any] = {}
+    for example in re.findall(
+        r"```python\n(.*?)```", (ROOT / f"docs/{page}.md").read_text(), re.DOTALL
+    ):
+        exec(example, scope)
+    assert scope["scores"].overall > 0
+    assert len(set(scope.get("same", [0]))) == 1
 
 
 def test_the_batch_example_runs(tmp_path: Path) -> None:
