@@ -17,6 +17,8 @@ from dover_plugin.engines import export
 from dover_plugin.engines.factory import ENGINES
 from dover_plugin.evaluation.datasets import PRESETS
 from dover_plugin.evaluation.label_table import NAMES
+from dover_plugin.io.options import DECODERS
+from dover_plugin.options import FileOptions
 from dover_plugin.scores import COLUMNS
 from dover_plugin.weights import store
 from dover_plugin.weights.registry import MODELS
@@ -64,6 +66,16 @@ def test_the_python_example_runs(
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"a\.mp4 [01]\.\d+", printed[0])
     assert re.fullmatch(r"b\.mp4 There is no file 'b.mp4'.*", printed[1])
+
+
+def test_options_of_reading_and_decoders_are_listed() -> None:
+    page = (ROOT / "docs/inputs.md").read_text()
+    reading = page.split("## How a video was read")[1].split("##")[0]
+    assert {"decoder", *re.findall(r"`(\w+)`", reading)} - {"reading"} == set(
+        FileOptions.__annotations__
+    )
+    decoders = re.findall(r"^\| `(\w+)`", page.split("## Decoders")[1], re.MULTILINE)
+    assert set(decoders) == {*DECODERS} - {"auto"}
 
 
 @pytest.mark.parametrize("page", ["inputs", "pipelines"])
