@@ -76,11 +76,11 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def _under_published_names(model: str) -> dict[str, torch.Tensor]:
     """Untrained weights as the file of the model names them."""
-    names = {}
-    for key in seeded_state_dict(CONFIGS[model]):
+    renamed = {}
+    for key, tensor in seeded_state_dict(CONFIGS[model]).items():
         theirs, ours = next(n for n in CONFIGS[model].published_names if key.startswith(n[1]))
-        names[key] = theirs + key.removeprefix(ours)
-    return {names[key]: tensor for key, tensor in seeded_state_dict(CONFIGS[model]).items()}
+        renamed[theirs + key.removeprefix(ours)] = tensor
+    return renamed
 
 
 @pytest.fixture(scope="session")
