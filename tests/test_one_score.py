@@ -286,8 +286,8 @@ def test_models_with_one_score_are_refused_by_training_alone(row: Any) -> None:
             resolve_settings(options)
 
 
-def test_the_wrong_branch_or_calibration_is_one_error(seeded: dict[str, Path]) -> None:
-    weights = {"weights": seeded["fast-vqa-m"]}
+def test_the_wrong_branch_or_calibration_is_one_error(fast_vqa_m: Path) -> None:
+    weights = {"weights": fast_vqa_m}
     with pytest.raises(SettingsError, match="'fast-vqa-m' has no branch 'aesthetic'"):
         Scorer("fast-vqa-m", "cpu", branches=("aesthetic",), **weights)
     with pytest.raises(SettingsError, match="has no 'reference' fusion"):

@@ -1,6 +1,5 @@
 """Null scores have no frame property."""
 
-
 import pytest
 import vapoursynth as vs
 from vs_helpers import moving
