@@ -227,7 +227,7 @@ def test_summary_and_evaluation_use_the_scores_that_exist(
 ) -> None:
     rows = rows_of(scored[case])
     found = summarise(rows)
-    assert tuple(found.quantiles) == PRESENT[case]
+    assert tuple(found.statistics) == PRESENT[case]
     assert found.lowest[0] == ("0.mp4", 0.0)
     results = evaluate_scores(rows, list(range(len(rows))))
     assert {each.score for each in results} == set(PRESENT[case])
