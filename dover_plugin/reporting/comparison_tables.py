@@ -95,8 +95,8 @@ def _table(ordered: Sequence[Comparison]) -> Table:
     first = ordered[0]
     title = "after - before" if first.has_source else f"- {name_of(first.before.info.path)}"
     table = Table(title, box=None, header_style="bold", pad_edge=False)
-    for name in (*SCORES, "Mbit/s", "MB"):
-        table.add_column(name, justify="right")
+    for column in (*SCORES, "Mbit/s", "MB"):
+        table.add_column(column, justify="right")
     for name, each in _named(ordered):
         table.add_row(
             name,
