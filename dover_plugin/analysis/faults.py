@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 type Severity = Literal["none", "visible", "strong"]
 type Measures = Mapping[str, NDArray[np.float64]]  # per frame; NaN where it was not measured
 
-LADDERS = "measured on degradation ladders of ten KoNViD-1k clips and three films"
+LADDERS = "measured on degradation ladders (benchmarks/faults.py)"
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ FAULTS = (
         "blockiness",
         "blocky",
         "ratio",
-        2.0,
-        4.0,
+        2.3,
+        5.0,
         f"Muijs and Kirenko 2005 on a grid of 8 pixels; {LADDERS}",
         mean_of("blockiness"),
     ),
@@ -142,8 +142,8 @@ FAULTS = (
         "letterbox",
         "letterboxed",
         "%",
-        1.0,
-        10.0,
+        5.0,
+        15.0,
         "area of black bars that all frames share; widescreen in 16:9 has 25 %",
         _bars_share,
     ),

@@ -1,7 +1,7 @@
 """Write comparisons as a terminal table, JSON or CSV."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any, TextIO
@@ -59,7 +59,9 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO)
     ordered = by_loss(compared(outcomes))
     metrics = list(dict.fromkeys(name for each in ordered for name in each.metrics))
     if ordered:
-        console.print(_table(ordered, metrics))
+        console.print(_table(ordered))
+    if metrics:
+        console.print(_metric_table(ordered, metrics))
     for each in ordered:
         console.print(Text(each.sentence()), soft_wrap=True)
     bend = knee(ordered)
@@ -94,24 +96,38 @@ def compared(outcomes: Sequence[Outcome]) -> list[Comparison]:
     return [each for each in outcomes if isinstance(each, Comparison)]
 
 
-def _table(ordered: Sequence[Comparison], metrics: Sequence[str]) -> Table:
+def _table(ordered: Sequence[Comparison]) -> Table:
     first = ordered[0]
     title = "after - before" if first.has_source else f"- {name_of(first.before.info.path)}"
     table = Table(title, box=None, header_style="bold", pad_edge=False)
-    for name in (*SCORES, "Mbit/s", "MB", *metrics):
-        table.add_column(name, justify="right")
+    for column in (*SCORES, "Mbit/s", "MB"):
+        table.add_column(column, justify="right")
+    for name, each in _named(ordered):
+        table.add_row(
+            name,
+            *(signed(each.change(score)) for score in SCORES),
+            f"{each.bitrate / MEGA:.2f}" if each.bitrate else "",
+            f"{each.size / MEGA:.2f}" if each.size else "",
+        )
+    return table
+
+
+def _metric_table(ordered: Sequence[Comparison], metrics: Sequence[str]) -> Table:
+    table = Table("fidelity", box=None, header_style="bold", pad_edge=False)
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    for name, each in _named(ordered):
+        table.add_row(name, *(_metric(each, metric) for metric in metrics))
+    return table
+
+
+def _named(ordered: Sequence[Comparison]) -> Iterator[tuple[Text, Comparison]]:
+    """Each comparison and the name of its transcode, or the path where names are equal."""
     names = [name_of(each.after.info.path) for each in ordered]
     if len(set(names)) < len(names):
         names = [printable(str(each.after.info.path)) for each in ordered]
     for name, each in zip(names, ordered, strict=True):
-        table.add_row(
-            Text(name, overflow="fold"),
-            *(signed(each.change(score)) for score in SCORES),
-            f"{each.bitrate / MEGA:.2f}" if each.bitrate else "",
-            f"{each.size / MEGA:.2f}" if each.size else "",
-            *(_metric(each, name) for name in metrics),
-        )
-    return table
+        yield Text(name, overflow="fold"), each
 
 
 def _metric(found: Comparison, name: str) -> str:
