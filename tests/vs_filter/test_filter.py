@@ -105,6 +105,8 @@ FILES = [  # pixel format, matrix, full range
     ("yuv422p10le", "bt2020", False),
     ("yuv444p10le", "bt709", True),
     ("gray", None, False),
+    ("yuv420p10le", "pq", False),
+    ("yuv420p10le", "hlg", False),
 ]
 
 

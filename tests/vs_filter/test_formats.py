@@ -112,8 +112,8 @@ def test_matrices_that_can_be_converted(matrix: int, scorer: Counting) -> None:
     ("props", "says"),
     [
         ({"_FieldBased": 1}, "interlaced"),
-        ({"_Transfer": 16}, "HDR (PQ)"),
-        ({"_Transfer": 18}, "HDR (HLG)"),
+        ({"_Transfer": 16}, "HDR (PQ) is tone mapped"),
+        ({"_Transfer": 18}, "HDR (HLG) is tone mapped"),
     ],
 )
 def test_what_may_surprise_is_said_once(props: dict[str, int], says: str, scorer: Counting) -> None:
