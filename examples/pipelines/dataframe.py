@@ -27,7 +27,8 @@ def overall(paths: pl.Series, scorer: Scorer) -> pl.Series:
 def main() -> None:
     scorer, paths = Scorer(), sys.argv[1:]
     for _, row in add_scores(pd.DataFrame({"path": paths}), scorer).iterrows():
-        print(row["path"], f"failed: {row['error']}" if row["error"] else f"{row['overall']:.4f}")
+        error = row["error"]
+        print(row["path"], f"{row['overall']:.4f}" if pd.isna(error) else f"failed: {error}")
     lazy = pl.LazyFrame({"path": paths}).with_columns(
         pl.col("path")
         .map_batches(lambda series: overall(series, scorer), return_dtype=pl.Float64)
