@@ -112,6 +112,8 @@ class ReferenceSet:
             check_name(self.model, "model")
             if check_number(self.videos, "number of videos") < 1:
                 raise ValueError(f"its number of videos is {self.videos}")
+            if self.technical is None and self.aesthetic is None:
+                raise ValueError("it has no distribution of a branch")
         except ValueError as error:
             raise SettingsError(f"The reference set is invalid: {error}. {REMAKE}") from None
 

@@ -259,7 +259,6 @@ def test_distributions_that_are_no_numbers(number: object, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("technical", "reason"),
     [
-        (None, "a branch must hold"),
         ([], "a branch must hold"),
         ({"mean": 0, "std": 1, "quantiles": 5}, "a branch must hold"),
         ({"mean": 0, "quantiles": []}, "it lacks 'std'"),
@@ -271,6 +270,14 @@ def test_distributions_that_are_no_numbers(number: object, tmp_path: Path) -> No
 def test_distributions_of_another_form(technical: object, reason: str, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(reference_json(technical=technical))
     with pytest.raises(SettingsError, match=reason):
+        ReferenceSet.load(tmp_path / "r.json")
+
+
+def test_a_reference_set_needs_a_branch(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(reference_json(technical=None))
+    assert ReferenceSet.load(tmp_path / "r.json").technical is None
+    (tmp_path / "r.json").write_text(reference_json(technical=None, aesthetic=None))
+    with pytest.raises(SettingsError, match="it has no distribution of a branch"):
         ReferenceSet.load(tmp_path / "r.json")
 
 

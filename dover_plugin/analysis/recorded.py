@@ -51,8 +51,8 @@ def read_properties(path: Path) -> Timeline:
         # Each segment has the scores of the first one: of both branches, or of one.
         given = {name for name in SCORE_PROPS if parts and name in parts[0]}
         missing += [name for name in sorted(given) for part in parts if name not in part]
-        if not {"DoverTechnicalRaw", "DoverAestheticRaw"} & given:
-            missing.append("DoverTechnicalRaw")
+        if parts and not {"DoverTechnicalRaw", "DoverAestheticRaw"} & given:
+            missing.insert(0, "DoverTechnicalRaw")
     except OSError as error:
         raise VideoError(f"Cannot read '{path}': {error.strerror}.") from None
     except (ValueError, TypeError, RecursionError) as error:

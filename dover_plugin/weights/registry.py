@@ -125,7 +125,7 @@ def registry() -> tuple[Published, ...]:
             "fast-vqa-m",
             "FAST_VQA_M_1_4.pth",
             111_000_000,
-            "FAST-VQA-M, trained on LSVQ: a sixth of the compute of fast-vqa; one score",
+            "FAST-VQA-M, trained on LSVQ: an eighth of the compute of fast-vqa; one score",
             sampling_rule.FAST_VQA_M,
         ),
         Published(

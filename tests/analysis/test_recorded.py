@@ -61,7 +61,7 @@ def test_a_part_of_a_clip_keeps_its_segments(tmp_path: Path) -> None:
         ("[1]", "not a file of frame properties"),
         ("[]", "carries no DoverSegment"),
         ('[{"_Matrix": 1}]', "carries no DoverSegment"),
-        ('[{"DoverSegment": 0}]', "carries no DoverOverall"),
+        ('[{"DoverSegment": 0}]', "carries no DoverTechnicalRaw"),
         (json.dumps([frame(0, DoverOverall="x")]), "a property that is invalid"),
         (json.dumps([frame(0, _DurationNum=0)]), "a property that is invalid"),
     ],

@@ -73,7 +73,7 @@ def test_explanation_marks_and_comparison(case: Any) -> None:
     assert tuple(place.name for place in found.places) == PRESENT[name]
     assert "The quality is" in in_markdown(found)
     assert len(found.worst_segments) == 2
-    assert len(Low(by="technical", below=1.0).find(dataset, "dover")) == 2
+    assert len(Low(rule="threshold", by="technical", below=1.0).find(dataset, "dover")) == 2
     assert len(Low(rule="disagreement", by="technical").find(dataset, "dover")) == 0
     before, after, _ = dataset.values("id")
     result = compare(dataset, "dover", [Pair(before, after)], view=f"lost {name}")

@@ -5,7 +5,7 @@ import vapoursynth as vs
 from vs_helpers import moving
 
 from dover_plugin import Scorer
-from dover_plugin.io.source import ArraySource
+from dover_plugin.io.memory import ArraySource
 from vs_filter import collect, dover, dover_compare, dover_segments, low_quality
 
 
