@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from clips import film, write_clip
 
 from dover_plugin import ArraySource, Scorer, open_source
+from dover_plugin.preprocessing.pictures import aesthetic_picture, technical_mosaic
 from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, draw
-from dover_plugin.preprocessing.views import aesthetic_picture, technical_mosaic
 
 IMAGES = Path(__file__).parent / "images"
 BLUE, ORANGE = "#0072b2", "#d55e00"

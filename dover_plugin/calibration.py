@@ -2,7 +2,8 @@
 
 Raw outputs have no fixed scale. A calibration holds the mean and standard deviation of each
 branch's raw output over a set of videos. A branch score is the sigmoid of its z-score. The overall
-score is the sigmoid of the weighted sum of both z-scores.
+score is the sigmoid of the weighted sum of both z-scores. A branch that was not run has no score;
+then there is an overall score only if the weight of that branch is 0.
 """
 
 import json
@@ -15,7 +16,7 @@ import numpy as np
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.json_object import check_name, check_number, read_json_object
 from dover_plugin.io.write import write_text
-from dover_plugin.weights.registry import facts
+from dover_plugin.weights.registry import facts, published
 
 TECHNICAL_WEIGHT, AESTHETIC_WEIGHT = 0.6104, 0.3896  # fuse_results of the reference
 MIN_VIDEOS = 10  # fewer videos give no usable standard deviation
@@ -26,7 +27,7 @@ MIN_STD, MAX_NUMBER = 1e-12, 1e12  # z-scores of float32 outputs then stay finit
 class Calibration:
     """Constants that map raw outputs to scores.
 
-    The weights need not add up to 1.
+    The weights need not add up to 1. A model with one score has weights of 1 and 0.
 
     Attributes:
         name: name that is stored with every score.
@@ -76,41 +77,61 @@ class Calibration:
                 "videos that differ."
             )
 
-    def apply(self, technical_raw: float, aesthetic_raw: float) -> tuple[float, float, float]:
-        """Map raw outputs to (technical, aesthetic, overall) scores in [0, 1]."""
-        technical = (technical_raw - self.technical_mean) / self.technical_std
-        aesthetic = (aesthetic_raw - self.aesthetic_mean) / self.aesthetic_std
-        overall = technical * self.technical_weight + aesthetic * self.aesthetic_weight
-        return _sigmoid(technical), _sigmoid(aesthetic), _sigmoid(overall)
+    def apply(
+        self, technical_raw: float | None, aesthetic_raw: float | None
+    ) -> tuple[float | None, float | None, float | None]:
+        """Map raw outputs to (technical, aesthetic, overall) scores in [0, 1].
+
+        None stands for a branch that was not run, and for its score.
+        """
+        z = (
+            _z(technical_raw, self.technical_mean, self.technical_std),
+            _z(aesthetic_raw, self.aesthetic_mean, self.aesthetic_std),
+        )
+        technical, aesthetic = z
+        return _score(technical), _score(aesthetic), _score(self._fuse(technical, aesthetic))
+
+    def _fuse(self, technical: float | None, aesthetic: float | None) -> float | None:
+        """The weighted sum of both z-scores; None if it needs a branch that was not run."""
+        if (technical is None and self.technical_weight) or (
+            aesthetic is None and self.aesthetic_weight
+        ):
+            return None
+        return (technical or 0.0) * self.technical_weight + (
+            aesthetic or 0.0
+        ) * self.aesthetic_weight
 
     @classmethod
     def fit(
-        cls, name: str, technical_raw: Sequence[float], aesthetic_raw: Sequence[float]
+        cls,
+        name: str,
+        technical_raw: Sequence[float],
+        aesthetic_raw: Sequence[float] | None,
     ) -> "Calibration":
         """Fit a calibration to videos that one model has scored.
 
         Args:
             name: name that is stored with every score.
             technical_raw: raw technical outputs, one per video.
-            aesthetic_raw: raw aesthetic outputs, one per video.
+            aesthetic_raw: raw aesthetic outputs, one per video; None for a model with one score.
 
         Raises:
             SettingsError: there are fewer than MIN_VIDEOS videos, or all outputs are equal.
         """
         count = len(technical_raw)
-        if count < MIN_VIDEOS or count != len(aesthetic_raw):
+        both = aesthetic_raw is not None
+        if count < MIN_VIDEOS or (aesthetic_raw is not None and count != len(aesthetic_raw)):
+            got = f"{count} and {len(aesthetic_raw)}" if aesthetic_raw is not None else f"{count}"
             raise SettingsError(
-                f"A calibration needs raw outputs of both branches for at least {MIN_VIDEOS} "
-                f"videos, got {count} and {len(aesthetic_raw)}. Score more videos."
+                f"A calibration needs raw outputs of {'both branches' if both else 'the model'} "
+                f"for at least {MIN_VIDEOS} videos, got {got}. Score more videos."
             )
-        technical, aesthetic = np.asarray(technical_raw), np.asarray(aesthetic_raw)
-        return cls(
-            name,
-            float(technical.mean()),
-            float(technical.std()),
-            float(aesthetic.mean()),
-            float(aesthetic.std()),
-        )
+        technical = np.asarray(technical_raw)
+        mean, std = float(technical.mean()), float(technical.std())
+        if aesthetic_raw is None:
+            return one_score(name, mean, std)
+        aesthetic = np.asarray(aesthetic_raw)
+        return cls(name, mean, std, float(aesthetic.mean()), float(aesthetic.std()))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the calibration as JSON."""
@@ -149,13 +170,52 @@ class Calibration:
         return loaded
 
 
+def one_score(name: str, mean: float, std: float) -> Calibration:
+    """Calibration of a model with one score, which is its overall score."""
+    return Calibration(name, mean, std, 0.0, 1.0, technical_weight=1.0, aesthetic_weight=0.0)
+
+
 # Mean and standard deviation of DOVER's raw outputs on LIVE-VQC, assigned to the right branches.
 MATCHED = Calibration("matched", -0.0827, 0.0377, 0.1105, 0.0735)
 # The reference implementation assigns these pairs to the opposite branches.
 REFERENCE = Calibration("reference", 0.1107, 0.07355, -0.08285, 0.03774)
 
-_MATCHED = {"dover": MATCHED, "dover++": MATCHED}
+_MATCHED = {
+    "dover": MATCHED,
+    "dover++": MATCHED,
+    # vqa.py of FAST-VQA: raw outputs of each model
+    "fast-vqa": one_score("matched", -0.110198185, 0.04178565),
+    "fastervqa": one_score("matched", 0.14759505, 0.03613452),
+    "fast-vqa-m": one_score("matched", 0.023889644, 0.030781006),
+}
 _CALIBRATED_MODELS = ("dover-open", "dover")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How a paper or a tool turns raw outputs of DOVER into the numbers that it reports.
+
+    Attributes:
+        calibration: constants that it uses.
+        report: columns that hold its numbers.
+    """
+
+    calibration: Calibration
+    report: str
+
+
+_CAUTION = "on generated and super-resolved video such metrics can disagree with people"
+PRESETS = {
+    # evaluate_one_video.py of the reference
+    "reference": Preset(REFERENCE, "its fused score is 'overall'"),
+    # video_quality_metrics of EvalCrafter, statistics of its generated videos
+    "evalcrafter": Preset(
+        Calibration("evalcrafter", -0.0758, 0.0129, 0.1253, 0.0318),
+        f"VQA_T is 100 x 'technical' and VQA_A is 100 x 'aesthetic'; {_CAUTION}",
+    ),
+    # evaluate_a_set_of_videos.py of the reference, as SeedVR2 reads it (its issue 11)
+    "restoration": Preset(REFERENCE, f"'DOVER' is 100 x 'technical'; {_CAUTION}"),
+}
 
 type Fusion = str | PathLike[str] | Calibration | None
 
@@ -165,6 +225,31 @@ def matched(model: str) -> Calibration | None:
     if model == "dover-open":
         return Calibration(**facts(model)["calibration"])
     return _MATCHED.get(model)
+
+
+def find_preset(name: str, model: str = "dover") -> Preset:
+    """The preset of this name.
+
+    Raises:
+        SettingsError: no preset has this name, or the model is not dover or a variant of it.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"No preset is named {name!r}. Choose from {', '.join(PRESETS)}.")
+    if not _by_authors(model):
+        raise SettingsError(
+            f"The preset {name!r} reproduces numbers of DOVER, but the model is {model!r}. Use the "
+            "model 'dover'."
+        )
+    return PRESETS[name]
+
+
+def preset(name: str) -> Calibration:
+    """Constants with which a paper reports scores of DOVER: a key of PRESETS.
+
+    Raises:
+        SettingsError: no preset has this name.
+    """
+    return find_preset(name).calibration
 
 
 def choose(fusion: Fusion, model: str) -> Calibration:
@@ -181,11 +266,11 @@ def choose(fusion: Fusion, model: str) -> Calibration:
     if fusion is None:
         return matched(model) or REFERENCE
     if isinstance(fusion, Calibration):
-        return fusion
+        return _fitting(fusion, model)
     if fusion == REFERENCE.name:
-        if model == "dover-open":
+        if not _by_authors(model):
             raise SettingsError(
-                "The model 'dover-open' has no 'reference' fusion, because the reference "
+                f"The model {model!r} has no 'reference' fusion, because DOVER's reference "
                 "implementation does not include it. Use 'matched'."
             )
         return REFERENCE
@@ -198,7 +283,23 @@ def choose(fusion: Fusion, model: str) -> Calibration:
                 "calibrate'."
             )
         return constants
-    return Calibration.load(fusion)
+    return _fitting(Calibration.load(fusion), model)
+
+
+def _by_authors(model: str) -> bool:
+    """Whether the model is dover or a variant that its authors published."""
+    return model != "dover-open" and not published(model).one_score
+
+
+def _fitting(calibration: Calibration, model: str) -> Calibration:
+    """The calibration, if it gives a model with one score this score alone."""
+    weights = calibration.technical_weight, calibration.aesthetic_weight
+    if published(model).one_score and weights != (1, 0):
+        raise SettingsError(
+            f"The calibration {calibration.name!r} fuses two scores, but {model} has one. Fit one "
+            f"with 'dover calibrate' on scores of {model}."
+        )
+    return calibration
 
 
 def warning(calibration: Calibration, model: str) -> str | None:
@@ -211,6 +312,13 @@ def warning(calibration: Calibration, model: str) -> str | None:
     )
 
 
-def _sigmoid(z: float) -> float:
+def _z(raw: float | None, mean: float, std: float) -> float | None:
+    return None if raw is None else (raw - mean) / std
+
+
+def _score(z: float | None) -> float | None:
+    """Sigmoid of a z-score; None without one."""
+    if z is None:
+        return None
     with np.errstate(over="ignore"):
         return float(1 / (1 + np.exp(-np.float64(z))))

@@ -1,6 +1,6 @@
 """The settings of a Scorer as one typed dictionary, shared by every surface."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -16,6 +16,7 @@ COMPARABLE = (
     "model",
     "weights_sha256",
     "precision",
+    "branches",
     "fusion",
     "repeats",
     "seed",
@@ -36,6 +37,7 @@ class ModelOptions(TypedDict, total=False):
     repeats: int
     engine: str
     precision: str
+    branches: Sequence[str] | None
 
 
 class FileOptions(TypedDict, total=False):
@@ -62,12 +64,13 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
     No network is loaded. "weights_sha256" is missing where the weights are not on this machine.
 
     Raises:
-        SettingsError: unknown model or fusion.
+        SettingsError: unknown model, branch or fusion.
         WeightsError: the weights file does not exist.
     """
     from dover_plugin import __version__, calibration
     from dover_plugin.io.options import OpenOptions
     from dover_plugin.weights.load import weights_digest
+    from dover_plugin.weights.registry import published
 
     model = options.get("model") or default_model()
     repeats = options.get("repeats") or 1
@@ -78,6 +81,7 @@ def comparable_settings(**options: Unpack[ScorerOptions]) -> dict[str, Any]:
         "model": model,
         **({"weights_sha256": digest} if digest else {}),
         "precision": options.get("precision") or "float32",
+        "branches": published(model).sampling.only(options.get("branches"), model).label,
         "fusion": calibration.choose(options.get("fusion"), model).name,
         "repeats": repeats,
         "seed": recorded_seed(options.get("seed"), repeats),

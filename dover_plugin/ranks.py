@@ -87,8 +87,8 @@ class ReferenceSet:
         name: name of the set.
         model: model that scored the set; outputs of other models have no rank in it.
         videos: number of videos.
-        technical: distribution of the raw technical outputs.
-        aesthetic: distribution of the raw aesthetic outputs.
+        technical: distribution of the raw technical outputs; None if the videos have none.
+        aesthetic: distribution of the raw aesthetic outputs; None if the videos have none.
 
     Raises:
         SettingsError: a name is not a line of text, or the number of videos is not positive.
@@ -103,8 +103,8 @@ class ReferenceSet:
     name: str
     model: str
     videos: int
-    technical: Distribution
-    aesthetic: Distribution
+    technical: Distribution | None
+    aesthetic: Distribution | None
 
     def __post_init__(self) -> None:
         try:
@@ -117,32 +117,45 @@ class ReferenceSet:
 
     @classmethod
     def of(
-        cls, name: str, model: str, technical_raw: Sequence[float], aesthetic_raw: Sequence[float]
+        cls,
+        name: str,
+        model: str,
+        technical_raw: Sequence[float] | None = None,
+        aesthetic_raw: Sequence[float] | None = None,
     ) -> "ReferenceSet":
         """Make a reference set from videos that ``model`` has scored.
+
+        Args:
+            name: name of the set.
+            model: model that scored the videos.
+            technical_raw: raw technical outputs, one per video; None if the branch was not run.
+            aesthetic_raw: raw aesthetic outputs, one per video; None if the branch was not run.
 
         Raises:
             SettingsError: there are fewer than MIN_VIDEOS videos, or the outputs are not pairs.
         """
-        if len(technical_raw) != len(aesthetic_raw) or len(technical_raw) < MIN_VIDEOS:
+        outputs = [raw for raw in (technical_raw, aesthetic_raw) if raw is not None]
+        counts = [len(raw) for raw in outputs]
+        if len(set(counts)) != 1 or counts[0] < MIN_VIDEOS:
             raise SettingsError(
-                f"A reference set needs raw outputs of both branches for at least {MIN_VIDEOS} "
-                f"videos, got {len(technical_raw)} and {len(aesthetic_raw)}. Score more videos."
+                f"A reference set needs the raw outputs of at least {MIN_VIDEOS} videos, as many "
+                f"of each branch, got {' and '.join(map(str, counts)) or 'none'}. Score more "
+                "videos."
             )
-        return cls(
-            name,
-            model,
-            len(technical_raw),
-            Distribution.of(technical_raw),
-            Distribution.of(aesthetic_raw),
+        technical, aesthetic = (
+            None if raw is None else Distribution.of(raw) for raw in (technical_raw, aesthetic_raw)
         )
+        return cls(name, model, counts[0], technical, aesthetic)
 
-    def ranks(self, technical_raw: float, aesthetic_raw: float) -> dict[Branch, Rank]:
-        """Rank the raw outputs of one video."""
-        return {
-            "technical": self.technical.rank(technical_raw),
-            "aesthetic": self.aesthetic.rank(aesthetic_raw),
-        }
+    def ranks(self, technical_raw: float | None, aesthetic_raw: float | None) -> dict[Branch, Rank]:
+        """Rank the raw outputs of one video, for the branches that it and the set have."""
+        raws: dict[Branch, float | None] = {"technical": technical_raw, "aesthetic": aesthetic_raw}
+        found: dict[Branch, Rank] = {}
+        for branch, raw in raws.items():
+            distribution: Distribution | None = getattr(self, branch)
+            if raw is not None and distribution is not None:
+                found[branch] = distribution.rank(raw)
+        return found
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the reference set as JSON."""
@@ -171,14 +184,16 @@ class ReferenceSet:
             raise SettingsError(f"'{path}' is not a reference set ({error}). {REMAKE}") from None
 
 
-def _distribution(data: object) -> Distribution:
-    """A distribution from its JSON object.
+def _distribution(data: object) -> Distribution | None:
+    """A distribution from its JSON object; None from null.
 
     Raises:
         KeyError: a field is missing.
         ValueError: ``data`` is not such an object.
         SettingsError: see Distribution.
     """
+    if data is None:
+        return None
     if not isinstance(data, Mapping) or not isinstance(data["quantiles"], list):
         raise ValueError("a branch must hold a mean, a std and a list of quantiles")
     return Distribution(data["mean"], data["std"], tuple(data["quantiles"]))
@@ -202,16 +217,16 @@ def published_sets() -> tuple[ReferenceSet, ...]:
 
 def ranks(
     model: str,
-    technical_raw: float,
-    aesthetic_raw: float,
+    technical_raw: float | None,
+    aesthetic_raw: float | None,
     against: Sequence[ReferenceSet] | None = None,
 ) -> dict[str, dict[Branch, Rank]]:
     """Rank one video in each reference set: {set: {branch: Rank}}.
 
     Args:
         model: model that scored the video.
-        technical_raw: raw technical output of the video.
-        aesthetic_raw: raw aesthetic output of the video.
+        technical_raw: raw technical output of the video; None has no rank.
+        aesthetic_raw: raw aesthetic output of the video; None has no rank.
         against: reference sets; by default the published ones.
 
     Raises:

@@ -4,12 +4,12 @@
 make the two views, run the networks, calibrate.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from os import PathLike, fspath
 from statistics import fmean, stdev
+from typing import Unpack
 
 from dover_plugin import __version__, calibration
 from dover_plugin.analysis.diagnosis import Diagnosis, diagnose
@@ -19,12 +19,12 @@ from dover_plugin.engines.factory import Engine
 from dover_plugin.engines.lazy import LazyEngine
 from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
 from dover_plugin.io.source import Video, VideoInfo
-from dover_plugin.options import check_sampling, recorded_seed
-from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW, Draw, draws
+from dover_plugin.options import FileOptions, check_names, check_sampling, recorded_seed
+from dover_plugin.preprocessing.sampling import BRANCHES, Draw, draws
 from dover_plugin.preprocessing.views import Views, stream_views
-from dover_plugin.readers.pools import readers
+from dover_plugin.readers.pools import as_read, finish_all, in_order, readers
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
-from dover_plugin.scores import Failure, Maps, Raw, Result, Scores, Settings
+from dover_plugin.scores import SCORES, Failure, Maps, Raw, Result, Scores, Settings
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
@@ -34,34 +34,30 @@ class Scorer:
     """Scores videos with one model on one device. It may be shared between threads.
 
     Args:
-        model: "dover-open", "dover", "dover-mobile" or "dover++".
-        device: "auto" (CUDA where there is one, else the CPU) or a torch device.
+        model: "dover-open", "fast-vqa", "fastervqa", "fast-vqa-m", "dover", "dover-mobile" or
+            "dover++".
+        device: "auto" (CUDA where there is one, else the CPU), a torch device, several such as
+            "cuda:0,cuda:1", or "all" CUDA devices. Batches run one video per device at a time.
         weights: a file to use in place of the published weights.
-        fusion: "matched", "reference", a calibration file, or a Calibration; by default the best
-            the model has.
-        seed: draw frames and fragments at random, reproducibly; None takes the centred ones.
-        repeats: average this many random draws; the seed is 0 unless given.
+        fusion: "matched", "reference", a calibration file, or a Calibration. None uses the
+            constants of the model.
+        seed: seed of random samples of frames and fragments. None uses the centred sample.
+        repeats: number of random samples that are averaged; the seed is then 0 unless given.
         engine: "torch", "openvino" (CPU), "onnxruntime" (CPU, CUDA), or "auto": on a CPU OpenVINO
-            where it is installed, else torch; $DOVER_ENGINE says otherwise.
+            where it is installed, else torch, unless $DOVER_ENGINE names an engine.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
-        decoder: "auto", "pyav", "decord" or "torchcodec".
-        stream: index of the video stream in each file; None chooses the one with the most pixels
-            per frame.
-        deinterlace: deinterlace interlaced frames of files with FFmpeg's bwdif.
-        allow_damaged: score files that are cut off or damaged, with a warning.
-        hdr: "tonemap" maps HDR files (PQ, HLG) to SDR, which the models were trained on; "as-is"
-            scores them as they are stored.
-        start: score a part of each video from here, such as "10s", "1:30" or frame 250.
-        end: score a part of each video up to here, before this position.
-        as_sequence: paths are folders or patterns of images, each the frames of one video.
-        fps: frames per second of frames in memory and of image sequences, which state none.
+        branches: branches to run, such as ("technical",). The other branch is neither read nor
+            kept in memory; its score and the overall score are None. None runs all branches.
+        reading: how videos are opened: ``decoder``, ``stream``, ``deinterlace``,
+            ``allow_damaged``, ``hdr``, ``start``, ``end``, ``as_sequence`` and ``fps``; see
+            open_source.
 
     A scorer can be pickled: its settings travel, and the engine is built at its first use.
 
     Raises:
-        SettingsError: a name that does not exist, or what this machine does not have.
-        LicenceError: the weights would have to be downloaded and their licence is not accepted.
-        WeightsError: weights that cannot be had or do not fit.
+        SettingsError: a name that does not exist, or a device or engine that is not available.
+        LicenceError: the weights must be downloaded and their license has not been accepted.
+        WeightsError: weights that are missing, damaged, or belong to another model.
 
     Examples:
         >>> scorer = Scorer("dover-open", device="cpu")
@@ -86,32 +82,17 @@ class Scorer:
         repeats: int = 1,
         engine: str = "auto",
         precision: str = "float32",
-        decoder: str = "auto",
-        stream: int | None = None,
-        deinterlace: bool = False,
-        allow_damaged: bool = False,
-        hdr: str = "tonemap",
-        start: str | int | None = None,
-        end: str | int | None = None,
-        as_sequence: bool = False,
-        fps: float | None = None,
+        branches: Sequence[str] | None = None,
+        **reading: Unpack[FileOptions],
     ) -> None:
+        check_names(reading, FileOptions, "Scorer")
         check_sampling(seed, repeats)
+        rule = published(model).sampling.only(branches, model)
         self.read_options = ReadOptions(
-            decoder=decoder,
-            seed=recorded_seed(seed, repeats),
-            repeats=repeats,
-            stream=stream,
-            deinterlace=deinterlace,
-            allow_damaged=allow_damaged,
-            hdr=hdr,
-            start=start,
-            end=end,
-            as_sequence=as_sequence,
-            fps=fps,
+            **reading, seed=recorded_seed(seed, repeats), repeats=repeats, rule=rule
         )
         self.calibration = calibration.choose(fusion, published(model).model)
-        self._engine = LazyEngine(model, weights, engine, device, precision)
+        self._engine = LazyEngine(model, weights, engine, device, precision, rule)
         self.settings = Settings(
             version=__version__,
             model=model,
@@ -119,6 +100,7 @@ class Scorer:
             device=self.engine.device,
             engine=self.engine.name,
             precision=self.engine.precision,
+            branches=rule.label,
             fusion=self.calibration.name,
             repeats=repeats,
             seed=self.read_options.seed,
@@ -134,6 +116,14 @@ class Scorer:
             WeightsError: its weights are not on this machine, or others are.
         """
         return self._engine.get()
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the scores that videos get, in the order of SCORES; see Scores.present."""
+        raws = (0.0 if branch in self.read_options.rule.branches else None for branch in BRANCHES)
+        technical, aesthetic, overall = self.calibration.apply(*raws)
+        found = {"overall": overall, "technical": technical, "aesthetic": aesthetic}
+        return tuple(name for name in SCORES if found[name] is not None)
 
     def score(self, video: Video) -> Scores:
         """Score one video.
@@ -168,13 +158,9 @@ class Scorer:
             EngineError: the network could not be run.
         """
         with readers(self.read_options, workers, limits) as submit:
-            queue: deque[tuple[Video, Future[VideoViews]]] = deque()
-            for video in videos:
-                queue.append((video, submit(video)))
-                if len(queue) > max(READ_AHEAD, workers):
-                    yield self._finish(*queue.popleft())
-            while queue:
-                yield self._finish(*queue.popleft())
+            readings = in_order(videos, submit, max(READ_AHEAD, workers))
+            for _, result in finish_all(readings, self._finish, self.engine.parallel):
+                yield result
 
     def score_as_read(
         self, videos: Iterable[str], *, workers: int = 1, limits: Limits | None = None
@@ -192,21 +178,9 @@ class Scorer:
         Raises:
             EngineError: the network could not be run.
         """
-        pending: dict[Future[VideoViews], str] = {}
-
-        def finished() -> Iterator[tuple[str, Result]]:
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                path = pending.pop(future)
-                yield path, self._finish(path, future)
-
         with readers(self.read_options, workers, limits) as submit:
-            for path in videos:
-                pending[submit(path)] = path
-                if len(pending) > max(READ_AHEAD, 2 * workers):
-                    yield from finished()
-            while pending:
-                yield from finished()
+            readings = as_read(videos, submit, max(READ_AHEAD, 2 * workers))
+            yield from finish_all(readings, self._finish, self.engine.parallel)
 
     def timeline(
         self,
@@ -293,7 +267,7 @@ class Scorer:
         settings = self._settings_of(info)
         maps = [self.engine.run(view) for view in views]
         raws = [_raw(each, info.path) for each in maps]
-        raw = Raw(fmean(r.technical for r in raws), fmean(r.aesthetic for r in raws))
+        raw = _over_repeats(fmean, raws)
         technical, aesthetic, overall = self.calibration.apply(*raw)
         return Scores(
             path=info.path,
@@ -301,7 +275,7 @@ class Scorer:
             aesthetic=aesthetic,
             overall=overall,
             raw=raw,
-            raw_std=_spread(raws),
+            raw_std=_over_repeats(stdev, raws) if len(raws) > 1 else None,
             settings=settings,
             decoder=info.decoder,
             num_frames=info.num_frames,
@@ -316,21 +290,25 @@ class Scorer:
     def _settings_of(self, info: VideoInfo) -> Settings:
         """The settings of a score, which state how this video was read."""
         how = info.options
-        if isinstance(how, ReadOptions) and (how.seed, how.repeats) != (
+        if isinstance(how, ReadOptions) and (how.seed, how.repeats, how.rule) != (
             self.settings.seed,
             self.settings.repeats,
+            self.read_options.rule,
         ):
             raise SettingsError(
                 f"'{info.path}' was read with seed {how.seed} and {how.repeats} repeats, and the "
-                f"scorer has {self.settings.seed} and {self.settings.repeats}. Pass "
-                "scorer.read_options to read."
+                f"scorer has {self.settings.seed} and {self.settings.repeats}, or its model sees "
+                "other frames or branches. Pass scorer.read_options to read."
             )
         return replace(self.settings, reading=how.record()) if how else self.settings
 
     def draws(self, info: VideoInfo) -> list[Draw]:
         """The samples of a video with this metadata, one per repeat."""
         seed, repeats = self.settings.seed, self.settings.repeats
-        return draws(info.num_frames, info.height, info.width, seed=seed, repeats=repeats)
+        rule = self.read_options.rule
+        return draws(
+            info.num_frames, info.height, info.width, seed=seed, repeats=repeats, rule=rule
+        )
 
     def _finish(self, video: Video, reading: Future[VideoViews]) -> Result:
         try:
@@ -348,29 +326,30 @@ class Scorer:
         uncalibrated = calibration.warning(self.calibration, self.settings.model)
         if uncalibrated:
             yield uncalibrated
+        rule = self.read_options.rule
         if info.num_frames == 1:
             if not published(self.settings.model).trained_on_images:
                 yield f"only 1 frame, and {self.settings.model} was trained on video, not on images"
-        elif info.num_frames < CLIP_LEN:
+        elif info.num_frames < rule.clip_len:
             yield f"only {info.num_frames} frames, which the model sees repeatedly"
-        if min(info.height, info.width) < VIEW:
+        if "technical" in rule.branches and min(info.height, info.width) < rule.view:
             yield (
-                f"frames of {info.width}x{info.height} are enlarged to a short side of {VIEW} "
+                f"frames of {info.width}x{info.height} are enlarged to a short side of {rule.view} "
                 "before fragments are cut"
             )
 
 
 def _raw(maps: Maps, path: str | None) -> Raw:
-    raw = Raw(float(maps.technical.mean(dtype=float)), float(maps.aesthetic.mean(dtype=float)))
-    if not all(abs(value) < float("inf") for value in raw):
+    means = {branch: float(getattr(maps, branch).mean(dtype=float)) for branch in maps.branches}
+    if not all(abs(value) < float("inf") for value in means.values()):
         raise VideoError(
-            f"The network gave {raw.technical} and {raw.aesthetic} for '{path}', which are no "
-            "scores. Use precision float32, and check the weights with 'dover weights verify'."
+            f"The network gave {' and '.join(map(str, means.values()))} for '{path}', which are "
+            "no scores. Use precision float32, and check the weights with 'dover weights verify'."
         )
-    return raw
+    return Raw(means.get("technical"), means.get("aesthetic"))
 
 
-def _spread(raws: Sequence[Raw]) -> Raw | None:
-    if len(raws) == 1:
-        return None
-    return Raw(stdev(r.technical for r in raws), stdev(r.aesthetic for r in raws))
+def _over_repeats(statistic: Callable[[list[float]], float], raws: Sequence[Raw]) -> Raw:
+    """A statistic of each branch over the repeats; None for a branch that was not run."""
+    values = ([value for value in each if value is not None] for each in zip(*raws, strict=True))
+    return Raw(*(statistic(each) if each else None for each in values))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.sampling import BRANCHES, Branch
+from dover_plugin.preprocessing.sampling_rule import DOVER
 from dover_plugin.ranks import Rank, ReferenceSet, ranks
 
 SCORES = ("overall", *BRANCHES)
@@ -20,6 +21,7 @@ COLUMNS = (
     "device",
     "engine",
     "precision",
+    "branches",
     "fusion",
     "technical",
     "aesthetic",
@@ -43,22 +45,28 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Maps:
-    """Local quality, whose mean is the raw score.
+    """Local quality, whose mean is the raw score; None for a branch that was not run.
 
     Attributes:
-        technical: (clips, 16, 7, 7) float32; each cell of the 7x7 grid is one fragment.
+        technical: (clips, 16, 7, 7) float32, (clips, 8, 4, 4) for fast-vqa-m; each cell of the
+            grid is one fragment.
         aesthetic: (1, 16, 7, 7) float32; the grid lies over the whole frame.
     """
 
-    technical: NDArray[np.float32]
-    aesthetic: NDArray[np.float32]
+    technical: NDArray[np.float32] | None = None
+    aesthetic: NDArray[np.float32] | None = None
+
+    @property
+    def branches(self) -> list[Branch]:
+        """Branches that were run."""
+        return [branch for branch in BRANCHES if getattr(self, branch) is not None]
 
 
 class Raw(NamedTuple):
-    """The networks' mean outputs, without unit or bound."""
+    """The networks' mean outputs, without unit or bound; None for a branch that was not run."""
 
-    technical: float
-    aesthetic: float
+    technical: float | None
+    aesthetic: float | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,8 @@ class Settings:
     """Everything but the pixels that a score depends on.
 
     ``reading`` states the options of reading that are not the defaults, such as "stream=1,
-    start=10s"; see io.options.OpenOptions.
+    start=10s"; see io.options.OpenOptions. ``branches`` names the branches that were run, such as
+    "technical+aesthetic".
     """
 
     version: str
@@ -79,11 +88,15 @@ class Settings:
     repeats: int
     seed: int | None
     reading: str | None = None
+    branches: str = DOVER.label
 
 
 @dataclass(frozen=True)
 class Scores:
     """The quality of one video.
+
+    The score of a branch that was not run is None, and so is an overall score that needs it. A
+    model with one score, such as fast-vqa, gives it as technical and as overall score.
 
     Attributes:
         path: the file; None for frames in memory.
@@ -104,9 +117,9 @@ class Scores:
     """
 
     path: str | None
-    technical: float
-    aesthetic: float
-    overall: float
+    technical: float | None
+    aesthetic: float | None
+    overall: float | None
     raw: Raw
     raw_std: Raw | None
     settings: Settings
@@ -127,12 +140,22 @@ class Scores:
         return self.settings.model
 
     @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the scores that are not None, in the order of SCORES."""
+        return tuple(name for name in SCORES if getattr(self, name) is not None)
+
+    @property
+    def main(self) -> str:
+        """Name of the score by which videos are ordered: overall, else that of the one branch."""
+        return self.present[0]
+
+    @property
     def fusion(self) -> str:
         """Name of the calibration."""
         return self.settings.fusion
 
     def ranks(self, against: Sequence[ReferenceSet] | None = None) -> dict[str, dict[Branch, Rank]]:
-        """Where the video stands in each set; see dover_plugin.ranks.
+        """Where the video stands in each set, per branch that was run; see dover_plugin.ranks.
 
         Raises:
             SettingsError: a set was scored with another model.

@@ -11,6 +11,7 @@ from dover_plugin.analysis.diagnosis import Diagnosis
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.open import open_source
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import in_words, scored, segments_field
@@ -57,7 +58,7 @@ class Moment:
     Attributes:
         frames: first and last frame, from 1.
         seconds: start and end in seconds; None if the frame rate is unknown.
-        score: overall score.
+        score: overall score, or that of the one branch.
     """
 
     frames: tuple[int, int]
@@ -108,7 +109,7 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
         SettingsError: the sample has no scores.
     """
     scores = sample[field] if sample.has_field(field) else None
-    if scores is None or scores.overall is None:
+    if scores is None or all(scores[name] is None for name in SCORES):
         reason = f": {scores.error}" if scores is not None and scores.error else ""
         raise SettingsError(f"This sample has no scores in '{field}'{reason}. Run score_videos.")
     peers = scored(samples, field).match(F(f"{field}.model") == scores.model)
@@ -125,7 +126,8 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
     if scores.model == "dover":
         found = ranks("dover", scores.technical_raw, scores.aesthetic_raw)
         for name, branches in found.items():
-            published[name] = {str(b): rank.percentile for b, rank in branches.items()}
+            if len(branches) == len(BRANCHES):
+                published[name] = {str(b): rank.percentile for b, rank in branches.items()}
     return Explanation(
         path=sample.filepath,
         model=scores.model,
@@ -177,14 +179,16 @@ def _worst(sample: fo.Sample, field: str) -> tuple[Moment, ...]:
     name = segments_field(field)
     labels = sample[name] if sample.has_field(name) else None
     parts = labels.detections if labels else []
-    ordered = sorted((p for p in parts if p.overall is not None), key=lambda p: p.overall)
+    of_part = [(part, [part[s] for s in SCORES if part[s] is not None]) for part in parts]
+    main = [(values[0], part) for part, values in of_part if values]  # overall, or of one branch
+    ordered = sorted(main, key=lambda each: each[0])
     rate = sample.metadata.frame_rate if sample.metadata else None
     return tuple(
         Moment(
             (first, last),
             ((first - 1) / rate, last / rate) if rate else None,
-            part.overall,
+            score,
         )
-        for part in ordered[:WORST_SEGMENTS]
+        for score, part in ordered[:WORST_SEGMENTS]
         for first, last in [part.support]
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
+from fiftyone.core.expressions import ViewExpression
 
 from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import SettingsError
@@ -34,6 +35,7 @@ SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
     "technical_std": (fo.FloatField, "Standard deviation of technical_raw over the repeats"),
     "aesthetic_std": (fo.FloatField, "Standard deviation of aesthetic_raw over the repeats"),
     "weights_sha256": (fo.StringField, "SHA-256 of the weights"),
+    "branches": (fo.StringField, "Branches of the network that were run"),
     "fusion": (fo.StringField, "Calibration of the scores"),
     "version": (fo.StringField, "Version of dover-plugin"),
     "engine": (fo.StringField, "Inference engine"),
@@ -134,11 +136,11 @@ def document(result: Result) -> fo.DynamicEmbeddedDocument:
 
 
 def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
-    """Segments as temporal detections with their grade and the three scores."""
+    """Segments as temporal detections with their grade and their scores."""
     return fo.TemporalDetections(
         detections=[
             fo.TemporalDetection(
-                label=in_words(part.scores.overall),
+                label=in_words(getattr(part.scores, part.scores.main)),
                 support=[part.segment.start + 1, part.segment.end],  # from 1, end inclusive
                 **{name: getattr(part.scores, name) for name in SCORES},
             )
@@ -154,12 +156,17 @@ def in_words(score: float) -> str:
 
 def scored(samples: SampleCollection, field: str) -> fo.DatasetView:
     """Samples that have scores."""
-    return samples.match(F(f"{field}.overall") != None)  # noqa: E711
+    return samples.match(has_scores(field))
 
 
 def unscored(samples: SampleCollection, field: str) -> fo.DatasetView:
     """Samples without scores, never tried or failed."""
-    return samples.match(F(f"{field}.overall") == None)  # noqa: E711
+    return samples.match(~has_scores(field))
+
+
+def has_scores(field: str) -> ViewExpression:
+    """Whether a sample has the score of a branch; overall is null if one branch was run alone."""
+    return (F(f"{field}.technical") != None) | (F(f"{field}.aesthetic") != None)  # noqa: E711
 
 
 def failed(samples: SampleCollection, field: str) -> fo.DatasetView:

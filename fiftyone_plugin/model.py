@@ -27,7 +27,7 @@ class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]
         """Media type that apply_model accepts."""
         return "video"
 
-    def predict(self, arg: Any, sample: Any = None) -> dict[str, float]:
+    def predict(self, arg: Any, sample: Any = None) -> dict[str, float | None]:
         """Score one video.
 
         Args:
@@ -35,7 +35,8 @@ class DoverModel(fom.SamplesMixin, fom.Model):  # type: ignore[misc]
             sample: sample of the video; without one, the path of the reader is used.
 
         Returns:
-            {"overall", "technical", "aesthetic"}, each in [0, 1].
+            {"overall", "technical", "aesthetic"}, each in [0, 1], or None for a score
+            that the model lacks.
 
         Raises:
             VideoError: it cannot be read.

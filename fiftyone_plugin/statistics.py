@@ -81,9 +81,8 @@ class Timeline:
 
 def counts(samples: SampleCollection, field: str) -> Counts:
     """Count scored, failed and unscored samples."""
-    total, good, bad = samples.aggregate(
-        [fo.Count(), fo.Count(f"{field}.overall"), fo.Count(f"{field}.error")]
-    )
+    total, bad = samples.aggregate([fo.Count(), fo.Count(f"{field}.error")])
+    good = len(scored(samples, field))
     return Counts(good, bad, total - good - bad)
 
 
@@ -103,9 +102,9 @@ def histograms(
 
 
 def points(samples: SampleCollection, field: str) -> Points:
-    """All samples with both branch scores, or cells if there are more than MAX_POINTS."""
+    """All samples with all three scores, or cells if there are more than MAX_POINTS."""
     view = scored(samples, field)
-    for name in BRANCHES:
+    for name in SCORES:
         view = view.match(F(f"{field}.{name}") != None)  # noqa: E711
     if len(view) > MAX_POINTS:
         return _cells(view, field)

@@ -6,7 +6,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from fiftyone_plugin.fields import segments_field, unscored
+from fiftyone_plugin.fields import has_scores, segments_field, unscored
 
 REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
 STILLS = ("dover-open",)  # models that were trained on photographs too
@@ -61,12 +61,12 @@ def waiting(
         return samples
     if segments_like is None:
         return unscored(samples, name)
-    lacking = F(f"{name}.overall") != None  # noqa: E711
+    lacking = has_scores(name)
     for setting, value in segments_like.items():
         lacking &= F(f"{name}.{setting}") == value
     if samples.has_field(segments_field(name)):
         lacking &= F(segments_field(name)) == None  # noqa: E711
-    return samples.match((F(f"{name}.overall") == None) | lacking)  # noqa: E711
+    return samples.match(~has_scores(name) | lacking)
 
 
 def _nouns(kinds: set[str]) -> str:

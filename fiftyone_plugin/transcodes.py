@@ -30,7 +30,7 @@ class Comparison:
         unpaired: samples without a counterpart.
         unscored: pairs with a sample that has no scores.
         settings_mismatch: pairs scored with different settings, which say nothing of each other.
-        lost: pairs whose overall score fell by more than the threshold.
+        lost: pairs whose overall score, or that of the one branch, fell by more than the threshold.
         threshold: in [0, 1].
         mean: of the differences in overall, after minus before; None without pairs.
         worst: the largest loss; None without pairs.
@@ -109,23 +109,28 @@ def compare(
     rows = dict(zip(ids, zip(*values, strict=True), strict=True))
     found: dict[Pair, dict[str, float]] = {}
     unscored = settings_mismatch = 0
+    main = SCORES[0]  # overall, unless one branch was run alone
     for pair in pairs:
         old, new = rows[pair.before], rows[pair.after]
-        if old[0] is None or new[0] is None:
+        shared = [i for i in range(len(SCORES)) if old[i] is not None and new[i] is not None]
+        if not shared:
             unscored += 1
         elif old[len(SCORES) :] != new[len(SCORES) :]:
             settings_mismatch += 1
         else:
-            scores = zip(SCORES, old, new, strict=False)
-            found[pair] = {s: b - a for s, a, b in scores if a is not None and b is not None}
+            found[pair] = {SCORES[i]: new[i] - old[i] for i in shared}
+            main = SCORES[shared[0]]
     old_ones = flat.match(F(name) != None).values("id")  # noqa: E711
     flat.set_values(name, {**dict.fromkeys(old_ones), **_documents(found)}, key_field="id")
     _compare_segments(flat, field, found)
     dataset.save_view(
-        view, _side_by_side(samples, name), description=f"{VIEW_OF} {field} first", overwrite=True
+        view,
+        _side_by_side(samples, name, main),
+        description=f"{VIEW_OF} {field} first",
+        overwrite=True,
     )
     tell_change(dataset)
-    losses = sorted(each["overall"] for each in found.values())
+    losses = sorted(each[main] for each in found.values() if main in each)
     return Comparison(
         pairs=len(found),
         unpaired=unpaired,
@@ -143,7 +148,7 @@ def _documents(found: dict[Pair, dict[str, float]]) -> dict[str, fo.DynamicEmbed
     """Documents of the samples of all pairs."""
     largest: dict[str, float] = defaultdict(float)
     for pair, differences in found.items():
-        largest[pair.before] = min(largest[pair.before], differences["overall"])
+        largest[pair.before] = min(largest[pair.before], next(iter(differences.values())))
     documents = {}
     for pair, differences in found.items():
         common = {"before": pair.before, "largest_loss": largest[pair.before]}
@@ -181,16 +186,16 @@ def _compare_segments(
         )
 
 
-def _side_by_side(samples: SampleCollection, name: str) -> fo.DatasetView:
+def _side_by_side(samples: SampleCollection, name: str, main: str) -> fo.DatasetView:
     """Each source before its transcodes, pairs with the largest loss first.
 
     In a grouped dataset the groups are sorted; a group shows both videos.
     """
     dataset = samples._dataset
     if dataset.media_type == "group":
-        return dataset.match(F(f"{name}.overall") != None).sort_by(f"{name}.overall")  # noqa: E711
+        return dataset.match(F(f"{name}.{main}") != None).sort_by(f"{name}.{main}")  # noqa: E711
     pairs = dataset.match(F(f"{name}.before") != None)  # noqa: E711
-    keys = ("largest_loss", "before", "overall")  # a source has no difference and comes first
+    keys = ("largest_loss", "before", main)  # a source has no difference and comes first
     return pairs.sort_by([(f"{name}.{key}", 1) for key in keys])
 
 

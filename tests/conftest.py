@@ -69,7 +69,18 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         files[model] = folder / f"{model}.pth"
         torch.save(seeded_state_dict(CONFIGS[model]), files[model])
     files["dover-open"] = cached("dover-open")
+    files["fast-vqa-m"] = folder / "fast-vqa-m.pth"
+    torch.save({"state_dict": _under_published_names("fast-vqa-m")}, files["fast-vqa-m"])
     return files
+
+
+def _under_published_names(model: str) -> dict[str, torch.Tensor]:
+    """Untrained weights as the file of the model names them."""
+    names = {}
+    for key in seeded_state_dict(CONFIGS[model]):
+        theirs, ours = next(n for n in CONFIGS[model].published_names if key.startswith(n[1]))
+        names[key] = theirs + key.removeprefix(ours)
+    return {names[key]: tensor for key, tensor in seeded_state_dict(CONFIGS[model]).items()}
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +93,12 @@ def mobile(seeded: dict[str, Path]) -> Scorer:
 def bundled() -> Scorer:
     """A scorer with the model of the package, the fastest one."""
     return Scorer(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def one_score(seeded: dict[str, Path]) -> Scorer:
+    """A scorer with untrained weights of a model with one score."""
+    return Scorer("fast-vqa-m", "cpu", weights=seeded["fast-vqa-m"])
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from clips import write_clip
 
 from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.calibration import MATCHED, matched
-from dover_plugin.engines import export
 from dover_plugin.engines.factory import ENGINES
 from dover_plugin.evaluation.datasets import PRESETS
 from dover_plugin.evaluation.label_table import NAMES
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import COLUMNS
 from dover_plugin.weights import store
 from dover_plugin.weights.registry import MODELS
@@ -119,8 +119,9 @@ def test_engines_and_names_of_the_exported_model_are_explained() -> None:
     table = page.split("## Engines")[1].split("##")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == ENGINES[1:]
     names = page.split("## ONNX export")[1]
-    for name in (*export.INPUTS, *export.OUTPUTS):
-        assert f"`{name}`" in names
+    for branch in BRANCHES:
+        for name in (f"{branch}_view", branch, f"{branch}_map"):
+            assert f"`{name}`" in names
 
 
 def test_links_lead_somewhere() -> None:

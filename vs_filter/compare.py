@@ -163,7 +163,8 @@ def _subtract(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
     del n
     out = f[1].copy()
     for name, difference in zip(DIFFERENCES, DIFFERENCE_PROPS, strict=True):
-        out.props[difference] = _number(f[1].props[name]) - _number(f[0].props[name])
+        if name in f[1].props:
+            out.props[difference] = _number(f[1].props[name]) - _number(f[0].props[name])
     return out
 
 

@@ -154,7 +154,8 @@ def _check_props(props: Iterable[str]) -> tuple[str, ...]:
 
 
 def _props(n: int, segment: Segment, scores: Scores) -> dict[str, Any]:
-    return {
+    """Properties of a segment; a score that is None has none."""
+    values = {
         "DoverOverall": scores.overall,
         "DoverTechnical": scores.technical,
         "DoverAesthetic": scores.aesthetic,
@@ -167,6 +168,7 @@ def _props(n: int, segment: Segment, scores: Scores) -> dict[str, Any]:
         "DoverFusion": scores.fusion,
         "DoverWeights": scores.settings.weights_sha256[:SHORT_HASH],
     }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _times(segment: Segment, rate: Fraction) -> dict[str, Any]:

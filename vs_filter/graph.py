@@ -17,8 +17,8 @@ import vapoursynth as vs
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.pictures import MAX_ENLARGED_PIXELS, picture
 from dover_plugin.preprocessing.sampling import VIEW, fragment_size
-from dover_plugin.preprocessing.views import MAX_ENLARGED_PIXELS, picture
 from dover_plugin.scores import Scores
 from vs_filter.colour import Colour, checker, readable, to_rgb
 from vs_filter.curve import interpolate, overlapping, owned_frames
@@ -71,6 +71,7 @@ class SegmentNodes:
     ) -> None:
         self._clip, self._segments, self._props = clip, segments, props
         self._plan = Plan(segments, clip.height, clip.width, scorer)
+        self._side = scorer.rule.view
         fps = float(clip.fps) or None
         info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
         self._several_decoders: bool | None = None  # not known before the first frame
@@ -108,13 +109,13 @@ class SegmentNodes:
             spread = interpolate(scores, spread, segments, total)
         return vs.core.std.CopyFrameProps(self._clip, spread, props=list(props))
 
-    def overall(self, n: int) -> float | None:
-        """The overall score of segment ``n``, None if it is not known yet."""
+    def main(self, n: int) -> float | None:
+        """The main score of segment ``n``, see Scores.main; None if it is not known yet."""
         scores = self._jobs.finished(n)
-        return None if scores is None else scores.overall
+        return None if scores is None else float(getattr(scores, scores.main))
 
     def _reduce(self, default: Colour) -> vs.VideoNode:
-        """A node whose frame i is the i-th sample of all segments, 224x224 RGB24."""
+        """A node whose frame i is the i-th sample of all segments, in the size of the view."""
         core, plan, clip = vs.core, self._plan, self._clip
         if getattr(clip, "gpu_resident", False):
             clip = core.std.GPUDownload(clip)
@@ -122,7 +123,11 @@ class SegmentNodes:
         frames = plan.frames()
         gathered = readable(select(clip, frames))
         blank = core.std.BlankClip(
-            width=VIEW, height=VIEW, format=vs.RGB24, length=len(frames), keep=True
+            width=self._side,
+            height=self._side,
+            format=vs.RGB24,
+            length=len(frames),
+            keep=True,
         )
 
         def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:

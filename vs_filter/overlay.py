@@ -8,6 +8,7 @@ import vapoursynth as vs
 
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.options import ModelOptions
+from dover_plugin.scores import SCORES
 from vs_filter.colour import Matrix
 from vs_filter.filter import DEFAULT_SEGMENT, PROPS, nodes_of, segments_of, vs_errors
 from vs_filter.graph import SegmentNodes
@@ -58,9 +59,10 @@ def _writer(clip: vs.VideoNode) -> Any:
     def write(n: int, f: vs.VideoFrame) -> vs.VideoNode:
         del n
         props = f.props
-        text = (
-            f"overall {props['DoverOverall']:.3f}\ntechnical {props['DoverTechnical']:.3f}\n"
-            f"aesthetic {props['DoverAesthetic']:.3f}\nsegment {props['DoverSegment']}: frames "
+        scores = ((score, f"Dover{score.capitalize()}") for score in SCORES)
+        lines = [f"{score} {props[name]:.3f}\n" for score, name in scores if name in props]
+        text = "".join(lines) + (
+            f"segment {props['DoverSegment']}: frames "
             f"{props['DoverSegmentStart']} to {int(props['DoverSegmentEnd']) - 1}"
         )
         return clip.text.Text(text, alignment=7)
@@ -77,7 +79,7 @@ def _painter(nodes: SegmentNodes, segments: Sequence[Segment]) -> Any:
         strip = np.full((height, out.width), BACKGROUND, np.float32)
         for number, (start, end) in enumerate(segments):
             left, right = (out.width * frame // total for frame in (start, end))
-            score = nodes.overall(number)
+            score = nodes.main(number)
             rows = 1 if score is None else max(1, round(score * height))
             shade = CURRENT if start <= n < end else BAR if score is not None else UNKNOWN
             strip[height - rows :, left : max(left + 1, right)] = shade

@@ -9,8 +9,10 @@ from weakref import WeakValueDictionary
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.options import ModelOptions, check_names, default_model, recorded_seed
+from dover_plugin.preprocessing.sampling_rule import SamplingRule
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Scores
+from dover_plugin.weights.registry import published
 
 _shared: "WeakValueDictionary[object, LazyScorer]" = WeakValueDictionary()
 _sharing = threading.Lock()
@@ -21,6 +23,7 @@ class SegmentScorer(Protocol):
 
     seed: int | None
     repeats: int
+    rule: SamplingRule
 
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         """See dover_plugin.Scorer.score_views."""
@@ -33,6 +36,7 @@ class GivenScorer:
     def __init__(self, scorer: Any) -> None:
         self.seed: int | None = scorer.settings.seed
         self.repeats: int = scorer.settings.repeats
+        self.rule: SamplingRule = scorer.read_options.rule
         self.score_views = scorer.score_views
 
 
@@ -47,6 +51,8 @@ class LazyScorer:
         self._options = options
         self.repeats: int = options.get("repeats", 1)
         self.seed = recorded_seed(options.get("seed"), self.repeats)
+        model = options.get("model") or default_model()
+        self.rule = published(model).sampling.only(options.get("branches"), model)
         self._scorer: Any = None
         self._loading = threading.Lock()
 
@@ -97,7 +103,6 @@ def _shared_scorer(**options: Unpack[ModelOptions]) -> LazyScorer:
     from dover_plugin import calibration
     from dover_plugin.options import check_sampling
     from dover_plugin.weights import store
-    from dover_plugin.weights.registry import published
 
     model = published(options.get("model") or default_model()).model
     check_sampling(options.get("seed"), options.get("repeats", 1))
@@ -105,13 +110,14 @@ def _shared_scorer(**options: Unpack[ModelOptions]) -> LazyScorer:
         **options,
         "model": model,
         "fusion": calibration.choose(options.get("fusion"), model),
+        "branches": published(model).sampling.only(options.get("branches"), model).branches,
     }
     file = store.find(model, options.get("weights"))
     device = options.get("device", "auto")
     if device not in ("auto", "cpu"):
-        from dover_plugin.engines.torch_engine import find_device
+        from dover_plugin.engines.torch_engine import find_devices
 
-        find_device(device)  # a device that is missing is an error when the script loads
+        find_devices(device)  # a device that is missing is an error when the script loads
     key = (
         *sorted(
             (name, value) for name, value in chosen.items() if name not in ("weights", "fusion")

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.pictures import Picture, Sample
 from dover_plugin.preprocessing.sampling import Draw, draws
-from dover_plugin.preprocessing.views import Picture, Sample, Views, samples
+from dover_plugin.preprocessing.views import Views, samples
 from dover_plugin.scores import Scores
 from vs_filter.scorers import SegmentScorer
 
@@ -37,7 +38,7 @@ class Plan:
         segments: they cover the clip.
         height: height of a frame in pixels.
         width: width of a frame in pixels.
-        scorer: its seed and repeats choose the samples.
+        scorer: its seed, repeats and rule choose the samples.
     """
 
     def __init__(
@@ -65,7 +66,8 @@ class Plan:
 
     def _picks(self, num_frames: int) -> list[Pick]:
         seed, repeats = self._scorer.seed, self._scorer.repeats
-        chosen = draws(num_frames, self._height, self._width, seed=seed, repeats=repeats)
+        rule = self._scorer.rule
+        chosen = draws(num_frames, self._height, self._width, seed=seed, repeats=repeats, rule=rule)
         every = [Pick(sample, draw, r) for r, draw in enumerate(chosen) for sample in samples(draw)]
         return sorted(every, key=lambda pick: pick.sample.frame)
 
@@ -73,8 +75,8 @@ class Plan:
 class _Partial:
     """The views of a segment, and the samples that they lack."""
 
-    def __init__(self, repeats: int, count: int) -> None:
-        self.views = [Views.blank() for _ in range(repeats)]
+    def __init__(self, scorer: SegmentScorer, count: int) -> None:
+        self.views = [Views.blank(scorer.rule) for _ in range(scorer.repeats)]
         self.missing = set(range(count))
 
 
@@ -104,13 +106,13 @@ class Jobs:
 
         Args:
             n: index of the segment.
-            pictures: index of each sample in the segment, and its frame (224, 224, 3) uint8.
+            pictures: index of each sample in the segment, and its frame (224, 224, 3).
         """
         with self._lock:
             if self.known(n):
                 return
             if n not in self._partial:
-                self._partial[n] = _Partial(self._scorer.repeats, self._plan.per_segment)
+                self._partial[n] = _Partial(self._scorer, self._plan.per_segment)
                 while len(self._partial) > MAX_PARTIAL:
                     self._partial.popitem(last=False)
             part = self._partial[n]

@@ -24,7 +24,6 @@ from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.analysis.timeline import Timeline, segment_row
 from dover_plugin.errors import DoverError, EngineError
 from dover_plugin.io.source import FrameSource, Video, VideoInfo
-from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import SCORES
 from dover_plugin.text import name_of
 
@@ -51,9 +50,17 @@ class Pair:
     before: SegmentScores
     after: SegmentScores
 
-    def difference(self, score: str) -> float:
-        """After minus before, of "overall", "technical" or "aesthetic"."""
-        return float(getattr(self.after.scores, score) - getattr(self.before.scores, score))
+    def difference(self, score: str) -> float | None:
+        """After minus before, of "overall", "technical" or "aesthetic"; None without the score."""
+        before, after = getattr(self.before.scores, score), getattr(self.after.scores, score)
+        return None if before is None else float(after - before)
+
+    @property
+    def main(self) -> float:
+        """Difference of the main score; see Scores.main."""
+        difference = self.difference(self.after.scores.main)
+        assert difference is not None
+        return difference
 
 
 @dataclass(frozen=True)
@@ -83,37 +90,45 @@ class Comparison:
     has_source: bool = True
     metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
-    def change(self, score: str) -> Change:
-        """Change of the score "overall", "technical" or "aesthetic"."""
-        return Change.of([pair.difference(score) for pair in self.pairs])
+    def change(self, score: str) -> Change | None:
+        """Change of the score "overall", "technical" or "aesthetic"; None without the score."""
+        values = [pair.difference(score) for pair in self.pairs]
+        known = [value for value in values if value is not None]
+        return Change.of(known) if known else None
 
-    def statistics(self, score: str = "overall") -> Statistics:
-        """Statistics over the segments of the differences of a score."""
-        return Statistics.of([pair.difference(score) for pair in self.pairs])
+    def statistics(self, score: str | None = None) -> Statistics:
+        """Statistics over the segments of the differences of a score; None is the main score."""
+        values = [pair.difference(score) if score else pair.main for pair in self.pairs]
+        return Statistics.of([value for value in values if value is not None])
 
     @property
-    def overall(self) -> Change:
+    def main(self) -> Change:
+        """How the main score changed: overall, else that of the one branch that was run."""
+        return Change.of([pair.main for pair in self.pairs])
+
+    @property
+    def overall(self) -> Change | None:
         """How the overall score changed."""
         return self.change("overall")
 
     @property
-    def technical(self) -> Change:
+    def technical(self) -> Change | None:
         """How the technical score changed."""
         return self.change("technical")
 
     @property
-    def aesthetic(self) -> Change:
+    def aesthetic(self) -> Change | None:
         """How the aesthetic score changed."""
         return self.change("aesthetic")
 
     def worst(self) -> Pair:
         """The seconds that lost most."""
-        return min(self.pairs, key=lambda pair: pair.difference("overall"))
+        return min(self.pairs, key=lambda pair: pair.main)
 
     def sentence(self) -> str:
         """What happened, for people."""
         name = name_of(self.after.info.path)
-        change = self.overall
+        change = self.main
         if not self.has_source:
             other = name_of(self.before.info.path)
             return f"{name} {VERDICTS[change.verdict]} {other}: {change.text}"
@@ -131,7 +146,7 @@ class Comparison:
         where = ""
         if change.difference < 0 and len(self.pairs) > 1:
             where = f", worst at {time_code(self.worst().after.start_seconds or 0)[:8]}"
-        return f"{what}, {self._side()}{where}"
+        return f"{what}{self._side()}{where}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the transcode, its changes, its segments beside those of the source."""
@@ -140,11 +155,17 @@ class Comparison:
             "size": self.size,
             "bitrate": self.bitrate,
             "sentence": self.sentence(),
-            **{score: asdict(self.change(score)) for score in SCORES},
+            **{
+                score: asdict(change) if (change := self.change(score)) else None
+                for score in SCORES
+            },
             "interval": INTERVAL,
-            "statistics": {score: asdict(self.statistics(score)) for score in SCORES},
+            "statistics": {
+                score: asdict(self.statistics(score)) if self.change(score) else None
+                for score in SCORES
+            },
             "has_source": self.has_source,
-            "verdict": self.overall.verdict,
+            "verdict": self.main.verdict,
             **{name: fmean(values) for name, values in self.metrics.items()},
             "segments": [
                 {
@@ -159,14 +180,17 @@ class Comparison:
         }
 
     def _side(self) -> str:
-        """Which score moved, in the direction of the overall one."""
-        sign = 1 if self.overall.difference > 0 else -1
-        technical, aesthetic = (sign * self.change(s).difference for s in BRANCHES)
+        """Which score moved, in the direction of the overall one; empty with one branch."""
+        if not (self.technical and self.aesthetic):
+            return ""
+        sign = 1 if self.main.difference > 0 else -1
+        technical = sign * self.technical.difference
+        aesthetic = sign * self.aesthetic.difference
         if technical > 2 * max(aesthetic, 0):
-            return "mostly technical"
+            return ", mostly technical"
         if aesthetic > 2 * max(technical, 0):
-            return "mostly aesthetic"
-        return "on both sides"
+            return ", mostly aesthetic"
+        return ", on both sides"
 
 
 @dataclass(frozen=True)
@@ -279,7 +303,7 @@ def _compare(
 
 def by_loss(found: Sequence[Comparison]) -> list[Comparison]:
     """The transcodes in order, the one that keeps most first."""
-    return sorted(found, key=lambda each: -each.overall.difference)
+    return sorted(found, key=lambda each: -each.main.difference)
 
 
 def knee(found: Sequence[Comparison]) -> Comparison | None:
@@ -295,7 +319,7 @@ def knee(found: Sequence[Comparison]) -> Comparison | None:
     if len({each.bitrate for each in ladder}) < RUNGS:
         return None
     x = np.log([each.bitrate or 1 for each in ladder])
-    y = np.array([each.overall.difference for each in ladder])
+    y = np.array([each.main.difference for each in ladder])
     if y[-1] <= y[0]:
         return None
     above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])

@@ -44,8 +44,13 @@ def ranks_of(scores: pd.DataFrame) -> pd.DataFrame:
         scores: with ``technical_raw`` and ``aesthetic_raw``, one row a video.
 
     Raises:
-        SettingsError: fewer than FEWEST videos.
+        SettingsError: fewer than FEWEST videos, or scores of one branch alone.
     """
+    if scores[[f"{side}_raw" for side in BRANCHES]].isna().any(axis=None):
+        raise SettingsError(
+            "Divergence compares both branches, and some videos have the score of one. Score them "
+            "with a model of two branches, without --branch."
+        )
     if len(scores) < FEWEST:
         raise SettingsError(f"Ranks need {FEWEST} videos or more, got {len(scores)}.")
     return pd.DataFrame(

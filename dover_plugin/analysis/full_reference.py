@@ -20,7 +20,7 @@ from dover_plugin.io.open import open_with
 from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import FrameSource
 from dover_plugin.io.stored import stored_frames
-from dover_plugin.preprocessing.views import Picture
+from dover_plugin.preprocessing.pictures import Picture
 from dover_plugin.text import listed, name_of
 
 METRICS = (*ffmpeg_metrics.METRICS, "ssimulacra2")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dover_plugin.io.source import FrameSource
-from dover_plugin.preprocessing.sampling import FRAGMENT, GRID, Branch
+from dover_plugin.preprocessing.sampling import FRAGMENT, Branch
 from dover_plugin.scores import Maps
 
 type Box = tuple[int, int, int, int]
@@ -19,10 +19,10 @@ DPI = 100
 
 
 def local_quality(maps: Maps, branch: Branch) -> NDArray[np.float32]:
-    """Map of a branch, averaged over clips and time; its mean is the raw score.
+    """Map of a branch that was run, averaged over clips and time; its mean is the raw score.
 
     Returns:
-        (7, 7) float32.
+        (7, 7) float32; (4, 4) for fast-vqa-m.
     """
     cells: NDArray[np.float32] = getattr(maps, branch).mean(axis=(0, 1))
     return cells
@@ -34,7 +34,7 @@ def fragment_boxes(
     """Positions of the fragments of the technical view in an image of the frame.
 
     Args:
-        offsets: (7, 7, 2), see sampling.Draw.
+        offsets: (grid, grid, 2), see sampling.Draw.
         whole: (H, W) of the frame that fragments are cut from.
         shown: (H, W) of the image.
 
@@ -42,10 +42,11 @@ def fragment_boxes(
         (top, left, bottom, right) of each fragment, in pixels of the image.
     """
     boxes = []
-    for i in range(GRID):
-        for j in range(GRID):
+    grid = len(offsets)
+    for i in range(grid):
+        for j in range(grid):
             corner = [
-                min(side // GRID * cell, side - FRAGMENT) + int(offset)
+                min(side // grid * cell, side - FRAGMENT) + int(offset)
                 for side, cell, offset in zip(whole, (i, j), offsets[i, j], strict=True)
             ]
             scales = [s / w for s, w in zip(shown, whole, strict=True)]
@@ -69,7 +70,7 @@ def middle_frame(source: FrameSource) -> NDArray[np.uint8]:
 
 
 def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
-    """Both maps over a frame, side by side, as PNG.
+    """The map of each branch that was run over a frame, side by side, as PNG.
 
     Colours compare locations within this video; each map has its own scale. A technical cell
     describes the fragment at its position, an aesthetic cell a part of the frame and its
@@ -80,13 +81,15 @@ def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
         frame: (H, W, 3) uint8 RGB.
     """
     height, width, _ = frame.shape
-    figure = Figure(figsize=(9, min(8.0, 4.5 * height / width) + 0.9), dpi=DPI, layout="tight")
-    titles: dict[Branch, str] = {"technical": "Technical", "aesthetic": "Aesthetic"}
-    for axes, (branch, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+    count = len(maps.branches)
+    size = (4.5 * count, min(8.0, 4.5 * height / width) + 0.9)
+    figure = Figure(figsize=size, dpi=DPI, layout="tight")
+    places = figure.subplots(1, count, squeeze=False)[0]
+    for axes, branch in zip(places, maps.branches, strict=True):
         cells = local_quality(maps, branch)
         worst, best = float(cells.min()), float(cells.max())
         axes.imshow(frame.mean(axis=2), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(title, fontsize=11)
+        axes.set_title(branch.capitalize(), fontsize=11)
         axes.set_axis_off()
         shown = axes.imshow(
             cells,

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_boxes
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.source import Frame, FrameSource, VideoInfo
-from dover_plugin.preprocessing.sampling import BRANCHES, GRID, Branch, Draw, fragment_size
+from dover_plugin.preprocessing.sampling import Branch, Draw, fragment_size
 from dover_plugin.scores import Maps
 
 WIDTH = 640  # maximum width of each of the two frames, in pixels
@@ -30,7 +30,7 @@ def write_map_video(
     path: Path,
     done: Callable[[int, int], None] = lambda *_: None,
 ) -> None:
-    """Write both maps over the frames, side by side, as H.264.
+    """Write the map of each branch that was run over the frames, side by side, as H.264.
 
     A frame shows the map of the moment nearest to it that the model looked at. Colours have one
     scale over the whole video, one for each side.
@@ -49,13 +49,13 @@ def write_map_video(
     info = source.info
     scale = min(1.0, WIDTH / info.width)
     width, height = (2 * max(8, round(side * scale / 2)) for side in (info.width, info.height))
-    sides = [_Side(maps, draw, branch, (height, width), info) for branch in BRANCHES]
+    sides = [_Side(maps, draw, branch, (height, width), info) for branch in maps.branches]
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with av.open(str(part), "w", format="mp4") as container:
             rate = Fraction(info.fps or USUAL_RATE).limit_denominator(1001)
             stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
-            stream.width, stream.height = 2 * width, height + TITLE + LEGEND
+            stream.width, stream.height = len(sides) * width, height + TITLE + LEGEND
             stream.pix_fmt = "yuv420p"
             for index, frame in source.frames(range(info.num_frames)):
                 small = np.asarray(Image.fromarray(frame).resize((width, height)))
@@ -76,20 +76,21 @@ class _Side:
     def __init__(
         self, maps: Maps, draw: Draw, branch: Branch, size: tuple[int, int], info: VideoInfo
     ) -> None:
-        local: NDArray[np.float32] = getattr(maps, branch)  # (clips, T, 7, 7)
+        local: NDArray[np.float32] = getattr(maps, branch)  # (clips, T, 7, 7), or (clips, T, 4, 4)
         frames = draw.technical if branch == "technical" else draw.aesthetic[None]
-        self._cells = local.reshape(-1, GRID, GRID)
+        grid = local.shape[-1]
+        self._cells = local.reshape(-1, grid, grid)
         self._moments = (
             frames.reshape(len(local), local.shape[1], -1).mean(axis=2).ravel()
         )  # of each map
         self._per_clip = local.shape[1]
         self._low, self._high = float(local.min()), float(local.max())
-        self._rows = np.arange(size[0]) * GRID // size[0]
-        self._columns = np.arange(size[1]) * GRID // size[1]
+        self._rows = np.arange(size[0]) * grid // size[0]
+        self._columns = np.arange(size[1]) * grid // size[1]
         self._strips = _strips(branch, size[1])
         self._outlines: list[list[Box]] = []
         if branch == "technical":
-            whole = fragment_size(info.height, info.width)
+            whole = fragment_size(info.height, info.width, draw.rule.view)
             self._outlines = [fragment_boxes(offsets, whole, size) for offsets in draw.offsets]
 
     def picture(self, frame: Frame, index: int) -> Frame:

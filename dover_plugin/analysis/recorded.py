@@ -8,21 +8,26 @@ from dover_plugin.analysis.segments import Segment, SegmentScores
 from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import VideoError
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.sampling_rule import BRANCHES
 from dover_plugin.scores import Raw, Scores, Settings
 from dover_plugin.text import UNKNOWN
 
 NEEDED = (
-    "DoverOverall",
-    "DoverTechnical",
-    "DoverAesthetic",
-    "DoverTechnicalRaw",
-    "DoverAestheticRaw",
     "DoverSegment",
     "DoverSegmentStart",
     "DoverSegmentEnd",
     "DoverModel",
     "DoverFusion",
     "DoverWeights",
+)
+
+
+SCORE_PROPS = (
+    "DoverOverall",
+    "DoverTechnical",
+    "DoverAesthetic",
+    "DoverTechnicalRaw",
+    "DoverAestheticRaw",
 )
 
 
@@ -43,6 +48,11 @@ def read_properties(path: Path) -> Timeline:
             firsts.setdefault(frame["DoverSegment"], frame)
         parts = [firsts[n] for n in sorted(firsts)]
         missing = [name for name in NEEDED for part in parts if name not in part]
+        # Each segment has the scores of the first one: of both branches, or of one.
+        given = {name for name in SCORE_PROPS if parts and name in parts[0]}
+        missing += [name for name in sorted(given) for part in parts if name not in part]
+        if not {"DoverTechnicalRaw", "DoverAestheticRaw"} & given:
+            missing.append("DoverTechnicalRaw")
     except OSError as error:
         raise VideoError(f"Cannot read '{path}': {error.strerror}.") from None
     except (ValueError, TypeError, RecursionError) as error:
@@ -74,6 +84,7 @@ def _timeline(path: Path, parts: list[dict[str, Any]], *, one_per_segment: bool)
         fusion=str(first["DoverFusion"]),
         repeats=1,
         seed=None,
+        branches="+".join(b for b in BRANCHES if f"Dover{b.capitalize()}" in first),
     )
     segments = [Segment(int(p["DoverSegmentStart"]), int(p["DoverSegmentEnd"])) for p in parts]
     fps = None
@@ -91,10 +102,10 @@ def _timeline(path: Path, parts: list[dict[str, Any]], *, one_per_segment: bool)
 def _scores(part: dict[str, Any], segment: Segment, info: VideoInfo, settings: Settings) -> Scores:
     return Scores(
         path=info.path,
-        technical=float(part["DoverTechnical"]),
-        aesthetic=float(part["DoverAesthetic"]),
-        overall=float(part["DoverOverall"]),
-        raw=Raw(float(part["DoverTechnicalRaw"]), float(part["DoverAestheticRaw"])),
+        technical=_number(part, "DoverTechnical"),
+        aesthetic=_number(part, "DoverAesthetic"),
+        overall=_number(part, "DoverOverall"),
+        raw=Raw(_number(part, "DoverTechnicalRaw"), _number(part, "DoverAestheticRaw")),
         raw_std=None,
         settings=settings,
         decoder=info.decoder,
@@ -103,3 +114,7 @@ def _scores(part: dict[str, Any], segment: Segment, info: VideoInfo, settings: S
         height=info.height,
         fps=info.fps,
     )
+
+
+def _number(part: dict[str, Any], name: str) -> float | None:
+    return float(part[name]) if name in part else None

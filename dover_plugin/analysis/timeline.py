@@ -7,8 +7,8 @@ from typing import Any
 from dover_plugin.analysis.segments import SegmentScores, time_code
 from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.io.source import VideoInfo
-from dover_plugin.preprocessing.sampling import CLIP_LEN
 from dover_plugin.scores import SCORES, Settings
+from dover_plugin.weights.registry import published
 
 COLUMNS = (
     "start_frame",
@@ -38,22 +38,30 @@ class Timeline:
     settings: Settings
     segments: Sequence[SegmentScores]
 
-    def summary(self, score: str = "overall") -> Statistics:
-        """Statistics over the segments of the score "overall", "technical" or "aesthetic"."""
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the scores that the segments have; see Scores.present."""
+        return self.segments[0].scores.present
+
+    def summary(self, score: str | None = None) -> Statistics:
+        """Statistics of one of the ``present`` scores; of the first without an argument."""
+        score = score or self.present[0]
         return Statistics.of([getattr(part.scores, score) for part in self.segments])
 
-    def worst(self, count: int = 3, score: str = "overall") -> list[SegmentScores]:
-        """The segments with the lowest scores, worst first."""
+    def worst(self, count: int = 3, score: str | None = None) -> list[SegmentScores]:
+        """The segments with the lowest scores, worst first; see summary."""
+        score = score or self.present[0]
         return sorted(self.segments, key=lambda part: getattr(part.scores, score))[:count]
 
     def warnings(self) -> list[str]:
         """Warnings of the video and of its segments, each once."""
         own = {w: None for part in self.segments for w in part.scores.warnings}
-        short = [part for part in self.segments if part.scores.num_frames < CLIP_LEN]
+        clip_len = published(self.settings.model).sampling.clip_len
+        short = [part for part in self.segments if part.scores.num_frames < clip_len]
         if len(short) > 1:  # one warning instead of one per segment length
             own = {w: None for w in own if "which the model sees repeatedly" not in w}
             own[
-                f"{len(short)} segments have fewer than {CLIP_LEN} frames, which the model sees "
+                f"{len(short)} segments have fewer than {clip_len} frames, which the model sees "
                 "repeatedly"
             ] = None
         return list(dict.fromkeys([*self.info.warnings, *own]))
@@ -72,7 +80,10 @@ class Timeline:
             "fps": self.info.fps,
             "decoder": self.info.decoder,
             **asdict(self.settings),
-            "summary": {score: asdict(self.summary(score)) for score in SCORES},
+            "summary": {
+                score: asdict(self.summary(score)) if score in self.present else None
+                for score in SCORES
+            },
             "worst": [segment_row(part) for part in self.worst()],
             "segments": self.rows(),
             "warnings": self.warnings(),

@@ -192,9 +192,17 @@ def settings_mismatch(row: Row, scorer: Scorer) -> str | None:
             return f"{name} {row[name]!r}, not {wanted!r}"
     if row["error"] is None:  # two calibrations may share a name
         scores = scorer.calibration.apply(row["technical_raw"], row["aesthetic_raw"])
-        if not isclose(scores[-1], row["overall"], abs_tol=1e-9):
+        stored = (row["technical"], row["aesthetic"], row["overall"])
+        if not all(map(_close, scores, stored)):
             return f"other constants of the fusion {row['fusion']!r}"
     return None
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    """Whether two scores are equal; None is equal to None only."""
+    if one is None or other is None:
+        return one is other
+    return isclose(one, other, abs_tol=1e-9)
 
 
 def lock(stream: IO[bytes], path: Path) -> None:

@@ -1,6 +1,6 @@
 """Minimum scores: which videos a data filter keeps, and why not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,6 +33,19 @@ class Minimums:
 
     def __bool__(self) -> bool:
         return any(value is not None for value in asdict(self).values())
+
+    def check(self, present: Sequence[str]) -> None:
+        """Raise SettingsError unless videos have every score that has a minimum.
+
+        Args:
+            present: names of the scores that videos have; see Scorer.present.
+        """
+        for name, value in asdict(self).items():
+            if value is not None and name not in present:
+                raise SettingsError(
+                    f"--min-{name} needs the {name} score, which these settings do not give. Use "
+                    f"--min-{present[0]}, or another --model or --branch."
+                )
 
     def columns(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The columns "keep" and "reason" of a row of scores; a failed video is not kept."""

@@ -23,8 +23,9 @@ class BatchSummary:
         scored: number of videos with scores.
         failed: number of videos with an error.
         kinds: number of errors of each kind, the most frequent first.
-        statistics: statistics of each score; empty if no video was scored.
-        lowest: (path, overall) of the NUM_LOWEST videos with the lowest scores.
+        statistics: statistics of each score that the videos have; empty if no video was scored.
+        lowest: (path, score) of the NUM_LOWEST videos with the lowest main score, which is the
+            first in ``statistics``.
     """
 
     scored: int
@@ -37,14 +38,16 @@ class BatchSummary:
 def summarise(rows: Iterable[Row]) -> BatchSummary:
     """Summarise rows of a journal. Memory holds three numbers per row."""
     values: list[tuple[float, ...]] = []
+    names: list[str] = []
     kinds: Counter[str] = Counter()
     lowest: list[tuple[float, str]] = []
     for row in rows:
         if row["error"] is not None:
             kinds[kind_of(row["error"])] += 1
             continue
-        values.append(tuple(row[score] for score in SCORES))
-        entry = (-row["overall"], row["path"])
+        names = names or [score for score in SCORES if row[score] is not None]
+        values.append(tuple(row[name] for name in names))
+        entry = (-row[names[0]], row["path"])
         (heapq.heappush if len(lowest) < NUM_LOWEST else heapq.heappushpop)(lowest, entry)
     return BatchSummary(
         scored=len(values),
@@ -52,7 +55,7 @@ def summarise(rows: Iterable[Row]) -> BatchSummary:
         kinds=kinds.most_common(),
         statistics={
             score: Statistics.of(column)
-            for score, column in zip(SCORES, zip(*values, strict=True), strict=False)
+            for score, column in zip(names, zip(*values, strict=True), strict=True)
         },
         lowest=[(path, -value) for value, path in sorted(lowest, reverse=True)],
     )

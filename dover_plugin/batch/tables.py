@@ -12,6 +12,7 @@ from dover_plugin.errors import SettingsError
 from dover_plugin.io.csv_cells import map_text, restore_cell, safe_frame, safe_row
 from dover_plugin.io.parquet import load_pyarrow
 from dover_plugin.io.write import check_regular, check_suffix, replacing
+from dover_plugin.preprocessing.sampling_rule import BRANCHES, Branch
 from dover_plugin.scores import COLUMNS
 
 if TYPE_CHECKING:
@@ -192,7 +193,8 @@ def read_scores(path: Path) -> "pd.DataFrame":
             f"Column '{wrong[0]}' of '{path}' holds values that are not numbers. Correct the table."
         )
     table = table.drop_duplicates("path", keep="last")
-    good = table[table["error"].isna() & table["technical_raw"].notna()].reset_index(drop=True)
+    has_scores = table["technical_raw"].notna() | table["aesthetic_raw"].notna()
+    good = table[table["error"].isna() & has_scores].reset_index(drop=True)
     models = good["model"].unique()
     if len(models) > 1:
         raise SettingsError(
@@ -200,6 +202,25 @@ def read_scores(path: Path) -> "pd.DataFrame":
             "Split the table by model."
         )
     return good
+
+
+def branches_of(table: "pd.DataFrame", path: Path) -> list[Branch]:
+    """Branches that all videos of a table of scores have; both if the table is empty.
+
+    Args:
+        table: result of read_scores.
+        path: file of the table, for the message.
+
+    Raises:
+        SettingsError: some videos lack a branch that others have.
+    """
+    known = {branch: table[f"{branch}_raw"].notna() for branch in BRANCHES}
+    mixed = [branch for branch, column in known.items() if column.any() and not column.all()]
+    if mixed:
+        raise SettingsError(
+            f"Some videos in '{path}' have no {mixed[0]} score. Score all with the same --branch."
+        )
+    return [branch for branch, column in known.items() if column.all()]
 
 
 def _read_any(path: Path) -> "pd.DataFrame":

@@ -145,6 +145,6 @@ def print_summary(found: "BatchSummary", resumed: int, output: str) -> None:
     if not found.statistics:
         return
     console.print(statistics_table(found.statistics))
-    console.print("lowest overall:")
+    console.print(f"lowest {next(iter(found.statistics))}:")
     for path, value in found.lowest:
         console.print(Text(f"  {value:.3f}  {printable(path)}"), soft_wrap=True)

@@ -23,9 +23,10 @@ def calibrate(
     ],
 ) -> None:
     """Fit a calibration to your own scored videos: a score of 0.5 becomes their mean."""
-    from dover_plugin.batch.tables import read_scores
+    from dover_plugin.batch.tables import branches_of, read_scores
     from dover_plugin.calibration import Calibration
     from dover_plugin.errors import SettingsError
+    from dover_plugin.weights.registry import published
 
     check_new(output)
     if output.stem in ("matched", "reference"):
@@ -33,8 +34,16 @@ def calibrate(
             f"The name '{output.stem}' is reserved for published constants. Choose another name."
         )
     table = read_scores(scores)
+    branches = branches_of(table, scores)
+    if len(branches) == 1 and not published(str(table["model"].iloc[0])).one_score:
+        raise SettingsError(
+            f"'{scores}' holds the {branches[0]} branch alone, and a calibration needs both. Score "
+            "the videos without --branch."
+        )
     found = Calibration.fit(
-        output.stem, table["technical_raw"].tolist(), table["aesthetic_raw"].tolist()
+        output.stem,
+        table["technical_raw"].tolist(),
+        table["aesthetic_raw"].tolist() if "aesthetic" in branches else None,
     )
     found.save(output)
     typer.echo(

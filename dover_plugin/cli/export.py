@@ -22,7 +22,7 @@ def export_onnx(
     weights: WeightsFile = None,
     accept_license: Accept = False,
 ) -> None:
-    """Export both branches as one ONNX file and verify it against PyTorch."""
+    """Export all branches as one ONNX file and verify it against PyTorch."""
     from dover_plugin.engines.export import write_checked
     from dover_plugin.io.write import check_regular
     from dover_plugin.weights.store import find

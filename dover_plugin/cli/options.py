@@ -120,7 +120,11 @@ class NetworkOptions:
     weights: WeightsFile = None
     device: Annotated[
         str,
-        typer.Option(help="Device: auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=MODEL),
+        typer.Option(
+            help="Device: auto, cpu, cuda, cuda:1 or mps; several as cuda:0,cuda:1, or all CUDA "
+            "devices with all.",
+            rich_help_panel=MODEL,
+        ),
     ] = "auto"
     engine: Annotated[
         str,
@@ -135,6 +139,14 @@ class NetworkOptions:
             rich_help_panel=MODEL,
         ),
     ] = "float32"
+    branch: Annotated[
+        Literal["technical", "aesthetic"] | None,
+        typer.Option(
+            help="Run this branch alone; the other scores are null.",
+            show_default="all branches of the model",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
     decoder: Annotated[
         str,
         typer.Option(
@@ -191,11 +203,10 @@ class NetworkOptions:
 
     def scorer_options(self) -> "ScorerOptions":
         """The options as Scorer takes them."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if field.name != "accept_license"
-        }  # type: ignore[return-value]
+        options: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        options.pop("accept_license")
+        branch = options.pop("branch")
+        return {**options, "branches": (branch,) if branch else None}  # type: ignore[typeddict-item]
 
     def open_options(self) -> "OpenOptions":
         """How files are opened.
@@ -227,10 +238,13 @@ class NetworkOptions:
         from dover_plugin import calibration
         from dover_plugin.cli.common import consent, download_bar
         from dover_plugin.weights import store
+        from dover_plugin.weights.registry import published
 
         options = self.scorer_options()
-        self.open_options()  # raises before a download, as the next line does
+        # These raise before a download.
+        self.open_options()
         calibration.choose(options.get("fusion"), self.model)
+        published(self.model).sampling.only(options["branches"], self.model)
         file = store.find(
             self.model,
             self.weights,
@@ -258,6 +272,13 @@ class ModelOptions(NetworkOptions):
             rich_help_panel=MODEL,
         ),
     ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Constants with which papers report DOVER: reference, evalcrafter or restoration.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         typer.Option(
@@ -270,6 +291,32 @@ class ModelOptions(NetworkOptions):
         int,
         typer.Option(help="Number of random samples to average.", rich_help_panel=SAMPLING),
     ] = 1
+
+    def scorer_options(self) -> "ScorerOptions":
+        """The options as Scorer takes them.
+
+        Raises:
+            SettingsError: unknown preset, one of another model, or one beside a fusion.
+        """
+        from dover_plugin.calibration import find_preset
+        from dover_plugin.errors import SettingsError
+
+        options: dict[str, Any] = {**super().scorer_options()}
+        preset = options.pop("preset")
+        if preset and self.fusion:
+            raise SettingsError("--preset sets the fusion. Omit --fusion or --preset.")
+        if preset:
+            options["fusion"] = find_preset(preset, self.model).calibration
+        return options  # type: ignore[return-value]
+
+    def load_scorer(self, bars: "Progress") -> "Scorer":
+        """See NetworkOptions; says which columns hold the numbers of a preset."""
+        scorer = super().load_scorer(bars)
+        if self.preset:
+            from dover_plugin.calibration import find_preset
+
+            typer.echo(f"preset {self.preset}: {find_preset(self.preset).report}.", err=True)
+        return scorer
 
 
 @dataclass(frozen=True)

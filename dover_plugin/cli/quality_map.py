@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from dover_plugin.io.source import FrameSource
+    from dover_plugin.preprocessing.sampling_rule import SamplingRule
     from dover_plugin.scores import Maps
 
 
@@ -28,13 +29,16 @@ def draw_map(
     check_new(output, (".png", ".mp4"))
     source = model.open_video(video)
     with progress_bars() as bars:
-        maps = model.load_scorer(bars).score(source).maps
+        scorer = model.load_scorer(bars)
+        maps = scorer.score(source).maps
         if maps is not None:
-            _write(maps, source, output, bars)
+            _write(maps, scorer.read_options.rule, source, output, bars)
     raise typer.Exit(OK)
 
 
-def _write(maps: "Maps", source: "FrameSource", output: Path, bars: "Progress") -> None:
+def _write(
+    maps: "Maps", rule: "SamplingRule", source: "FrameSource", output: Path, bars: "Progress"
+) -> None:
     """Draw the maps of a video into a .png or .mp4 file."""
     from dover_plugin.errors import SettingsError
 
@@ -53,7 +57,7 @@ def _write(maps: "Maps", source: "FrameSource", output: Path, bars: "Progress") 
     task = bars.add_task("drawing", total=info.num_frames)
     write_map_video(
         maps,
-        choose(info.num_frames, info.height, info.width),
+        choose(info.num_frames, info.height, info.width, rule=rule),
         source,
         output,
         lambda done, _: bars.update(task, completed=done),

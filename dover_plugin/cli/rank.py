@@ -41,7 +41,8 @@ def rank(
     ] = None,
 ) -> None:
     """Rank each video by percentile in a reference set, per branch."""
-    from dover_plugin.batch.tables import read_scores, write_frame
+    from dover_plugin.batch.tables import branches_of, read_scores, write_frame
+    from dover_plugin.errors import SettingsError
     from dover_plugin.io.csv_cells import safe_frame
     from dover_plugin.io.write import check_suffix
     from dover_plugin.preprocessing.sampling import BRANCHES
@@ -54,10 +55,17 @@ def rank(
         check_suffix(save, (".json",))
     table = read_scores(scores)
     reference = _reference(against, table, scores)
+    branches = branches_of(table, scores)
+    if missing := [branch for branch in branches if getattr(reference, branch) is None]:
+        raise SettingsError(
+            f"{reference.name} has no {missing[0]} scores, but '{scores}' has. Score both with the "
+            "same --branch."
+        )
     for branch in BRANCHES:
         distribution = getattr(reference, branch)
         table[f"{branch}_rank"] = [
-            distribution.rank(raw).percentile for raw in table[f"{branch}_raw"]
+            distribution.rank(raw).percentile if branch in branches else None
+            for raw in table[f"{branch}_raw"]
         ]
     table["rank_set"] = reference.name
     if save:
@@ -77,7 +85,7 @@ def _reference(against: str | None, table: "pd.DataFrame", scores: Path) -> "Ref
     Raises:
         SettingsError: the set does not exist, or was scored with another model.
     """
-    from dover_plugin.batch.tables import read_scores
+    from dover_plugin.batch.tables import branches_of, read_scores
     from dover_plugin.errors import SettingsError
     from dover_plugin.ranks import ReferenceSet, published_sets
     from dover_plugin.text import listed
@@ -93,11 +101,11 @@ def _reference(against: str | None, table: "pd.DataFrame", scores: Path) -> "Ref
         raise SettingsError(f"Unknown reference '{against}'; use {listed(names)}, or a file.")
     else:
         other = read_scores(Path(against)) if against else table
+        branches = branches_of(other, Path(against or scores))
         reference = ReferenceSet.of(
             Path(against or scores).stem,
             str(other["model"].iloc[0]) if len(other) else "",
-            other["technical_raw"].tolist(),
-            other["aesthetic_raw"].tolist(),
+            **{f"{branch}_raw": other[f"{branch}_raw"].tolist() for branch in branches},
         )
     if reference.model != model:
         raise SettingsError(

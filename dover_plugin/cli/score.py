@@ -139,6 +139,7 @@ def score(
         check_output(output, restart=restart)
     with progress_bars() as bars:
         scorer = model.load_scorer(bars)
+    minimums.check(scorer.present)
     workers = readers.workers or 1
     if output:
         from dover_plugin.cli.batch import score_into

@@ -9,7 +9,7 @@ import typer
 
 from dover_plugin.cli.common import OK, need_extra, progress_bars
 from dover_plugin.cli.options import INPUT, MODEL, OUTPUT
-from dover_plugin.weights.registry import MODELS
+from dover_plugin.weights.registry import TWO_BRANCH_MODELS
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -52,7 +52,8 @@ def train(
         typer.Option(
             "--model",
             "-m",
-            help=f"Architecture of a weights file given to --init: {', '.join(MODELS)}.",
+            help="Architecture of a weights file given to --init, a model with two branches: "
+            f"{', '.join(TWO_BRANCH_MODELS)}.",
             show_default="the model that --init names",
             rich_help_panel=MODEL,
         ),

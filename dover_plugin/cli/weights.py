@@ -22,12 +22,23 @@ def list_weights() -> None:
     from dover_plugin.weights.store import cached
 
     table = Table(box=None, pad_edge=False)
-    for name in ("model", "installed", "size", "verified against", "description", "license"):
+    for name in (
+        "model",
+        "installed",
+        "size",
+        "verified against",
+        "description",
+        "commercial use",
+        "license",
+    ):
         table.add_column(name)
     for row in registry():
         here = "yes" if cached(row.model).exists() else "no"
         size = f"{row.size / 1e6:.0f} MB"
-        table.add_row(row.model, here, size, row.verified_against, row.note, row.licence)
+        commercial = "yes" if row.commercial else "no"
+        table.add_row(
+            row.model, here, size, row.verified_against, row.note, commercial, row.licence
+        )
     Console().print(table)
 
 
@@ -39,7 +50,7 @@ def download_weights(
     ],
     accept_license: Accept = False,
 ) -> None:
-    """Download published weights into the cache after you accept their license."""
+    """Download published weights into the cache; non-commercial licenses must be accepted."""
     from dover_plugin.weights.registry import published
     from dover_plugin.weights.store import find
 
@@ -63,14 +74,15 @@ def verify_weights(
     ] = None,
 ) -> None:
     """Verify weights on this machine against their SHA-256."""
-    from dover_plugin.weights.registry import MODELS
+    from dover_plugin.weights.registry import MODELS, published
     from dover_plugin.weights.store import cache_dir, cached, verify
 
     here = [model for model in MODELS if cached(model).exists()]
     if not (models or here):
         typer.echo(f"No published weights are in '{cache_dir()}'.", err=True)
     for model in models or here:
-        typer.echo(f"{model}: {verify(model)}")
+        note = "" if published(model).sha256 else " (no published hash; hash of the first use)"
+        typer.echo(f"{model}: {verify(model)}{note}")
 
 
 @app.command("convert")

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ import dover_plugin
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.json_object import read_json_object
 from dover_plugin.io.write import write_text
-from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.preprocessing.sampling_rule import DOVER, Branch, SamplingRule
 from dover_plugin.weights.download import sha256_of
 from dover_plugin.weights.lock import locked
 from dover_plugin.weights.store import cache_dir
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def graphs(
-    load: "Callable[[], Dover]", model: str, weights_sha256: str
-) -> Iterator[dict[str, Path]]:
+    load: "Callable[[], Dover]", model: str, weights_sha256: str, rule: SamplingRule = DOVER
+) -> Iterator[dict[Branch, Path]]:
     """Provide one ONNX file per branch, in a folder where engines may cache files of their own.
 
     The folder is in the cache, under a key of the weights and of everything else that determines
@@ -45,15 +45,16 @@ def graphs(
             graphs are in the cache, and torch is not imported then.
         model: name of the model.
         weights_sha256: hash of its weights.
+        rule: what the network sees; there is one file for each of its branches.
 
     Yields:
         The file of each branch; its inputs and outputs are those of export_onnx. Other processes
         wait until the block ends, at most LOCK_SECONDS.
     """
-    folder = cache_folder() / _key(model, weights_sha256)
+    folder = cache_folder() / _key(model, rule, weights_sha256)
     with ExitStack() as held:
         try:
-            files = _cached(load, folder, held)
+            files = _cached(load, rule, folder, held)
         except (OSError, SettingsError) as error:
             log.warning(
                 "Cannot keep compiled networks in '%s' (%s); compiling for this run only.",
@@ -61,7 +62,7 @@ def graphs(
                 error,
             )
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="dover-")))
-            files = _make(load(), folder)
+            files = _make(load(), rule, folder)
         before = _contents(folder)
         yield files
         if _contents(folder) != before:  # the engine has cached files of its own
@@ -81,7 +82,7 @@ def damaged_files() -> list[Path]:
     return [
         file
         for folder in sorted(cache_folder().glob("*/"))
-        if _complete(folder)
+        if (folder / HASHES).is_file()
         for file in _unverified(folder)
     ]
 
@@ -95,13 +96,16 @@ def unloadable(engine: str, file: Path, error: Exception) -> str:
     )
 
 
-def _cached(load: "Callable[[], Dover]", folder: Path, held: ExitStack) -> dict[str, Path]:
+def _cached(
+    load: "Callable[[], Dover]", rule: SamplingRule, folder: Path, held: ExitStack
+) -> dict[Branch, Path]:
     """The files of ``folder``, verified or made; ``held`` takes the lock.
 
     Raises:
         OSError: the folder cannot be written, or another process keeps its lock.
         SettingsError: the hashes cannot be written.
     """
+    files = _files(rule, folder)
     folder.mkdir(parents=True, exist_ok=True)
     if os.access(folder, os.W_OK):
         lock = folder.with_name(f"{folder.name}.lock")
@@ -111,21 +115,21 @@ def _cached(load: "Callable[[], Dover]", folder: Path, held: ExitStack) -> dict[
         for file in _unverified(folder):
             log.warning("Deleting '%s', which does not match its stored SHA-256.", file)
             file.unlink()
-    elif not _complete(folder) or _unverified(folder):
+    elif not _complete(files) or _unverified(folder):
         raise PermissionError("the folder is read-only and its files do not match their SHA-256")
-    if _complete(folder):
-        return _files(folder)
+    if _complete(files):
+        return files
     log.info("Compiling the network into '%s'.", folder)
-    return _make(load(), folder)
+    return _make(load(), rule, folder)
 
 
-def _make(network: "Dover", folder: Path) -> dict[str, Path]:
+def _make(network: "Dover", rule: SamplingRule, folder: Path) -> dict[Branch, Path]:
     import onnx
     from onnx.utils import Extractor
 
     from dover_plugin.engines import export
 
-    files = _files(folder)
+    files = _files(rule, folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         whole = Path(temporary) / "network.onnx"
         export.export_onnx(network, whole, {})
@@ -138,12 +142,12 @@ def _make(network: "Dover", folder: Path) -> dict[str, Path]:
     return files
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    return {branch: folder / f"{branch}.onnx" for branch in BRANCHES}
+def _files(rule: SamplingRule, folder: Path) -> dict[Branch, Path]:
+    return {branch: folder / f"{branch}.onnx" for branch in rule.branches}
 
 
-def _complete(folder: Path) -> bool:
-    return all(file.is_file() for file in _files(folder).values())
+def _complete(files: Mapping[Branch, Path]) -> bool:
+    return all(file.is_file() for file in files.values())
 
 
 def _unverified(folder: Path) -> list[Path]:
@@ -177,11 +181,11 @@ def _name(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
-def _key(model: str, weights_sha256: str) -> str:
-    """Hash of all that determines a graph: weights, versions, and the source of the networks."""
+def _key(model: str, rule: SamplingRule, weights_sha256: str) -> str:
+    """Hash of all that determines graphs: weights, branches, versions, source of the networks."""
     digest = hashlib.sha256()
     versions = (version(name) for name in ("torch", "onnx", "onnxscript"))
-    for part in (model, weights_sha256, dover_plugin.__version__, *versions):
+    for part in (model, repr(rule), weights_sha256, dover_plugin.__version__, *versions):
         digest.update(part.encode())
     here = Path(__file__)
     sources = sorted((here.parents[1] / "networks").glob("*.py"))

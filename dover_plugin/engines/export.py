@@ -15,35 +15,49 @@ from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.kernels import ExportKernels, use_kernels
 from dover_plugin.preprocessing.normalise import MEAN, STD
-from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
 from dover_plugin.weights import load, store
 from dover_plugin.weights.registry import published
 
 OPSET = 20
 TOLERANCE = 1e-4  # largest allowed difference from torch, in raw scores and in maps
 NEEDED = "ONNX export needs more packages. Run pip install 'dover-plugin[onnx]'."
-INPUTS = ("technical_view", "aesthetic_view")
-OUTPUTS = ("technical", "aesthetic", "technical_map", "aesthetic_map")
 
 
 class _Graph(nn.Module):
-    """Both branches, with raw scores and maps of all clips as outputs."""
+    """All branches of a network, with raw scores and maps of all clips as outputs."""
 
     def __init__(self, network: Dover) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, technical_view: Tensor, aesthetic_view: Tensor) -> tuple[Tensor, ...]:
-        maps = self.network(technical_view, aesthetic_view)
+    def forward(self, *views: Tensor) -> tuple[Tensor, ...]:
+        pairs = zip(self.network.branches, views, strict=True)
+        maps = [self.network.quality_map(branch, view) for branch, view in pairs]
         return (*(each.mean(dim=(1, 2, 3)) for each in maps), *maps)
+
+
+def _inputs(network: Dover) -> list[str]:
+    return [f"{branch}_view" for branch in network.branches]
+
+
+def _outputs(network: Dover) -> list[str]:
+    return [*network.branches, *(f"{branch}_map" for branch in network.branches)]
+
+
+def _clip_shape(network: Dover) -> tuple[int, ...]:
+    """Shape of a normalised clip: (3, T, H, W)."""
+    frames, height, width, channels = network.rule.clip_shape
+    return channels, frames, height, width
 
 
 def export_onnx(network: Dover, file: Path, metadata: Mapping[str, str]) -> None:
     """Write a network as one ONNX file.
 
     Inputs ``technical_view`` and ``aesthetic_view`` are (clips, 3, 32, 224, 224) normalised
-    float32. The two numbers of clips are independent. Outputs ``technical`` and ``aesthetic`` are
-    (clips,) raw scores; ``technical_map`` and ``aesthetic_map`` are (clips, 16, 7, 7).
+    float32, (clips, 3, 16, 128, 128) for fast-vqa-m. The two numbers of clips are independent.
+    Outputs ``technical`` and ``aesthetic`` are (clips,) raw scores; ``technical_map`` and
+    ``aesthetic_map`` are (clips, 16, 7, 7), (clips, 8, 4, 4) for fast-vqa-m. A network with one
+    branch has the inputs and outputs of this branch.
 
     Args:
         network: float32 network in evaluation mode on the CPU.
@@ -57,7 +71,8 @@ def export_onnx(network: Dover, file: Path, metadata: Mapping[str, str]) -> None
     if not can_export():
         raise SettingsError(NEEDED)
     # The exporter merges dimensions of equal size, and makes those of size 1 constant.
-    views = tuple(torch.zeros(clips, 3, CLIP_LEN, VIEW, VIEW) for clips in (3, 2))
+    clips = (3, 2)[: len(network.branches)]
+    views = tuple(torch.zeros(count, *_clip_shape(network)) for count in clips)
     traced = copy.deepcopy(network)  # the kernels of ``network`` do not change
     use_kernels(traced, ExportKernels())
     program = _trace(traced, views)
@@ -72,9 +87,9 @@ def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
             program = torch.onnx.export(
                 _Graph(network).eval(),
                 views,
-                input_names=INPUTS,
-                output_names=OUTPUTS,
-                dynamic_shapes=({0: "technical_clips"}, {0: "aesthetic_clips"}),
+                input_names=_inputs(network),
+                output_names=_outputs(network),
+                dynamic_shapes=[tuple({0: f"{branch}_clips"} for branch in network.branches)],
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
@@ -115,16 +130,19 @@ def write_checked(model: str, weights_file: Path, file: Path) -> float:
         raise SettingsError(f"Cannot write '{file}'. Name an .onnx file in a folder that is.")
     network, sha256 = load.load_network(model, weights_file)
     row = published(model)
+    counts = {"technical": network.rule.num_clips, "aesthetic": 1}
     ours = sha256 == row.sha256 or weights_file == store.cached(model)
     metadata = {
         "model": model,
         "weights_sha256": sha256,
         "licence": row.licence if ours else f"that of the file of weights, {weights_file.name}",
         "producer": f"dover-plugin {dover_plugin.__version__}",
-        "input": "(clips, 3, 32, 224, 224) float32 RGB: (pixel 0..255 - mean) / std",
+        "input": f"(clips, {', '.join(map(str, _clip_shape(network)))}) float32 RGB: "
+        "(pixel 0..255 - mean) / std",
         "mean": json.dumps(MEAN),
         "std": json.dumps(STD),
-        "raw_score": "a video's is the mean over its clips: 3 technical, 1 aesthetic",
+        "raw_score": "a video's is the mean over its clips: "
+        + ", ".join(f"{counts[branch]} {branch}" for branch in network.branches),
     }
     part = file.with_name(f"{file.name}.part")
     try:
@@ -149,13 +167,14 @@ def _difference(network: Dover, file: Path) -> float:
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     largest = 0.0
-    for technical, aesthetic in ((1, 2), (2, 1)):
-        generator = torch.Generator().manual_seed(technical)
+    for counts in ((1, 2), (2, 1)):
+        generator = torch.Generator().manual_seed(counts[0])
         views = [
-            torch.randn(clips, 3, CLIP_LEN, VIEW, VIEW, generator=generator)
-            for clips in (technical, aesthetic)
+            torch.randn(clips, *_clip_shape(network), generator=generator)
+            for clips in counts[: len(network.branches)]
         ]
-        got = session.run(None, dict(zip(INPUTS, (v.numpy() for v in views), strict=True)))
+        arrays = (view.numpy() for view in views)
+        got = session.run(None, dict(zip(_inputs(network), arrays, strict=True)))
         with torch.inference_mode():
             expected = _Graph(network)(*views)
         differences = (abs(g - e.numpy()).max() for g, e in zip(got, expected, strict=True))

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dover_plugin.engines.fork_guard import check_process
+from dover_plugin.engines.pool import EnginePool
 from dover_plugin.errors import SettingsError
+from dover_plugin.preprocessing.sampling_rule import SamplingRule
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
+from dover_plugin.weights.registry import published
 
 if TYPE_CHECKING:
     from dover_plugin.networks import Dover
@@ -28,11 +31,19 @@ EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
 
 
 class Engine(Protocol):
-    """A network ready to run; several threads may call it."""
+    """A network ready to run; several threads may call it.
+
+    Attributes:
+        name: "torch", "openvino" or "onnxruntime".
+        device: the device, or several joined by commas.
+        precision: numeric precision.
+        parallel: number of videos that run at once.
+    """
 
     name: str
     device: str
     precision: str
+    parallel: int
 
     def run(self, views: Views) -> Maps:
         """Compute the quality maps of one video's views.
@@ -50,17 +61,19 @@ def make_engine(
     device: str,
     precision: str,
     weights_sha256: str,
+    rule: SamplingRule | None = None,
 ) -> Engine:
-    """Load a network into an engine on a device.
+    """Load a network into an engine on a device, or into one engine per device.
 
     Args:
         name: one of ENGINES; see choose.
         load: makes the network in evaluation mode, float32, on the CPU. It is not called if an
             engine other than torch has compiled this network before.
         model: name of the model.
-        device: "auto" or a torch device.
+        device: "auto", a torch device, several joined by commas, or "all"; see find_devices.
         precision: "float32"; "float16" or "bfloat16" with torch on CUDA; "bfloat16" with OpenVINO.
         weights_sha256: hash of the network's weights; it is a part of the cache key.
+        rule: what the network sees; None is the rule of the model.
 
     Raises:
         SettingsError: the engine, device or precision is not available.
@@ -68,17 +81,45 @@ def make_engine(
     """
     check_process()
     if device == "cpu" or (device == "auto" and not _may_have_cuda()):
-        found, kind = "cpu", "cpu"
+        devices, kind = ["cpu"], "cpu"
     else:
-        from dover_plugin.engines.torch_engine import find_device
+        from dover_plugin.engines.torch_engine import find_devices
 
-        torch_device = find_device(device)
-        found, kind = str(torch_device), torch_device.type
+        found = find_devices(device)
+        devices, kind = [str(each) for each in found], found[0].type
     chosen = choose(name, kind)
-    if chosen == "torch":
-        from dover_plugin.engines.torch_engine import TorchEngine, find_device
+    if chosen != "torch":
+        _check(name, chosen, precision)
+    rule = rule or published(model).sampling
+    made = [_make(chosen, load, model, rule, each, precision, weights_sha256) for each in devices]
+    return made[0] if len(made) == 1 else EnginePool(made)
 
-        return TorchEngine(load(), find_device(found), precision)
+
+def _make(
+    name: str,
+    load: "Callable[[], Dover]",
+    model: str,
+    rule: SamplingRule,
+    device: str,
+    precision: str,
+    weights_sha256: str,
+) -> Engine:
+    """One engine on one device."""
+    if name == "openvino":
+        from dover_plugin.engines.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(load, model, device, precision, weights_sha256, rule)
+    from dover_plugin.engines.torch_engine import TorchEngine, find_device
+
+    if name == "torch":
+        return TorchEngine(load(), find_device(device), precision)
+    from dover_plugin.engines.onnxruntime_engine import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(load, model, find_device(device), weights_sha256, rule)
+
+
+def _check(name: str, chosen: str, precision: str) -> None:
+    """Raise SettingsError unless an engine other than torch is installed and has the precision."""
     if precision not in PRECISIONS[chosen]:
         by_auto = " (selected by 'auto')" if name == "auto" else ""
         raise SettingsError(
@@ -91,14 +132,6 @@ def make_engine(
             f"The engine {chosen!r} needs {' and '.join(missing)}. "
             f"Run pip install 'dover-plugin[{EXTRAS[chosen]}]', or use the engine 'torch'."
         )
-    if chosen == "openvino":
-        from dover_plugin.engines.openvino_engine import OpenVinoEngine
-
-        return OpenVinoEngine(load, model, found, precision, weights_sha256)
-    from dover_plugin.engines.onnxruntime_engine import OnnxRuntimeEngine
-    from dover_plugin.engines.torch_engine import find_device
-
-    return OnnxRuntimeEngine(load, model, find_device(found), weights_sha256)
 
 
 def choose(name: str, device: str) -> str:

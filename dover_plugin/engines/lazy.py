@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dover_plugin.engines.factory import Engine, make_engine
 from dover_plugin.errors import WeightsError
+from dover_plugin.preprocessing.sampling_rule import SamplingRule
 from dover_plugin.weights import load, store
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class LazyEngine:
         engine: see factory.make_engine.
         device: see factory.make_engine.
         precision: see factory.make_engine.
+        rule: what the network sees; None is the rule of the model.
 
     Raises:
         DoverError: see get.
@@ -36,8 +38,10 @@ class LazyEngine:
         engine: str,
         device: str,
         precision: str,
+        rule: SamplingRule | None = None,
     ) -> None:
         self._model = model
+        self._rule = rule
         self._weights = weights
         self._choice = engine, device, precision
         self._lock = threading.Lock()
@@ -73,10 +77,10 @@ class LazyEngine:
         engine, device, precision = self._choice
 
         def network() -> "Dover":
-            loaded: Dover = load.load_network(self._model, file)[0]
+            loaded: Dover = load.load_network(self._model, file, self._rule)[0]
             return loaded
 
-        return make_engine(engine, network, self._model, device, precision, sha256)
+        return make_engine(engine, network, self._model, device, precision, sha256, self._rule)
 
     def __getstate__(self) -> dict[str, Any]:
         state = vars(self).copy()

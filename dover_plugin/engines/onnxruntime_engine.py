@@ -9,12 +9,15 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from dover_plugin.engines.branches import run_branches
 from dover_plugin.engines.compiled import graphs, unloadable
 from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.normalise import normalise
-from dover_plugin.preprocessing.views import Picture, Views
+from dover_plugin.preprocessing.pictures import Picture
+from dover_plugin.preprocessing.sampling_rule import DOVER, Branch, SamplingRule
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
 
 
@@ -26,6 +29,7 @@ class OnnxRuntimeEngine:
         model: name of the model.
         device: the CPU or a CUDA device.
         weights_sha256: hash of the network's weights.
+        rule: what the network sees.
 
     Raises:
         SettingsError: this build of ONNX Runtime does not support the device.
@@ -33,6 +37,7 @@ class OnnxRuntimeEngine:
     """
 
     name = "onnxruntime"
+    parallel = 1
     precision = "float32"
 
     def __init__(
@@ -41,23 +46,22 @@ class OnnxRuntimeEngine:
         model: str,
         device: torch.device,
         weights_sha256: str,
+        rule: SamplingRule = DOVER,
     ) -> None:
         self.device = str(device)
         providers = _providers(device)
         self._lock = threading.Lock()
-        with graphs(load, model, weights_sha256) as files:
+        self._branches = rule.branches
+        with graphs(load, model, weights_sha256, rule) as files:
             self._sessions = {b: _session(file, providers) for b, file in files.items()}
 
     def run(self, views: Views) -> Maps:
         """See factory.Engine."""
         check_process()
         with self._lock:  # two videos at a time would share the cores and add up their memory
-            return Maps(
-                technical=self._map("technical", views.technical),
-                aesthetic=self._map("aesthetic", views.aesthetic),
-            )
+            return run_branches(self._branches, views, self._map)
 
-    def _map(self, branch: str, clips: Picture) -> NDArray[np.float32]:
+    def _map(self, branch: Branch, clips: Picture) -> NDArray[np.float32]:
         """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
         maps = []
         for clip in clips:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from dover_plugin.engines.branches import run_branches
 from dover_plugin.engines.compiled import graphs, unloadable
 from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.preprocessing.normalise import MEAN, STD
-from dover_plugin.preprocessing.sampling import CLIP_LEN, VIEW
-from dover_plugin.preprocessing.views import Picture, Views
+from dover_plugin.preprocessing.pictures import Picture
+from dover_plugin.preprocessing.sampling_rule import DOVER, Branch, SamplingRule
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
 
 # If this package can be imported, OpenVINO forks a process that reports usage over the network.
@@ -62,6 +64,7 @@ class OpenVinoEngine:
         device: the CPU, "cpu".
         precision: "float32", or "bfloat16" on a CPU that supports it.
         weights_sha256: hash of the network's weights.
+        rule: what the network sees.
 
     Raises:
         SettingsError: the device is not a CPU, or the CPU does not support bfloat16.
@@ -69,6 +72,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
+    parallel = 1
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class OpenVinoEngine:
         device: str,
         precision: str,
         weights_sha256: str,
+        rule: SamplingRule = DOVER,
     ) -> None:
         if device != "cpu":
             raise SettingsError(
@@ -91,29 +96,29 @@ class OpenVinoEngine:
         self.device = device
         self.precision = precision
         self._lock = threading.Lock()
-        with graphs(load, model, weights_sha256) as files:
-            self._branches = {b: _compile(file, b, precision) for b, file in files.items()}
+        self._branches = rule.branches
+        with graphs(load, model, weights_sha256, rule) as files:
+            self._requests = {b: _compile(f, b, rule, precision) for b, f in files.items()}
 
     def run(self, views: Views) -> Maps:
         """See factory.Engine."""
         check_process()
         with self._lock:  # two videos at a time would share the cores and add up their memory
-            return Maps(
-                technical=self._map("technical", views.technical),
-                aesthetic=self._map("aesthetic", views.aesthetic),
-            )
+            return run_branches(self._branches, views, self._map)
 
-    def _map(self, branch: str, clips: Picture) -> NDArray[np.float32]:
+    def _map(self, branch: Branch, clips: Picture) -> NDArray[np.float32]:
         """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
-        request = self._branches[branch]
+        request = self._requests[branch]
         try:
             return np.concatenate([request.infer({0: clip[None]})[0].copy() for clip in clips])
         except RuntimeError as error:
             raise EngineError(f"OpenVINO failed: {error}") from None
 
 
-def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
-    """Compile a graph whose input is one clip (1, T, H, W, 3) uint8."""
+def _compile(
+    file: Path, branch: Branch, rule: SamplingRule, precision: str
+) -> openvino.InferRequest:
+    """Compile the graph of a branch, whose input is one clip (1, T, H, W, 3) uint8."""
     try:
         model = core().read_model(file)
     except RuntimeError as error:
@@ -121,7 +126,7 @@ def _compile(file: Path, branch: str, precision: str) -> openvino.InferRequest:
     steps = PrePostProcessor(model)
     view = steps.input(f"{branch}_view")
     view.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NDHWC"))
-    view.tensor().set_shape([1, CLIP_LEN, VIEW, VIEW, 3])
+    view.tensor().set_shape([1, *rule.clip_shape])
     view.preprocess().convert_element_type(openvino.Type.f32).mean(list(MEAN)).scale(list(STD))
     view.model().set_layout(openvino.Layout("NCDHW"))
     settings: dict[str, Any] = {

@@ -1,21 +1,23 @@
 """PyTorch on a CPU, a CUDA device or an Apple GPU."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from dover_plugin.engines.branches import run_branches
 from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.cpu_kernels import CpuKernels, InferenceKernels, has_onednn
 from dover_plugin.networks.kernels import Kernels, use_kernels
 from dover_plugin.preprocessing.normalise import normalise
-from dover_plugin.preprocessing.views import Picture, Views
+from dover_plugin.preprocessing.pictures import Picture
+from dover_plugin.preprocessing.sampling import Branch
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
 
 PRECISIONS = {
@@ -23,7 +25,6 @@ PRECISIONS = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
-_CUDA_SWITCHES = threading.Lock()
 
 
 class TorchEngine:
@@ -42,6 +43,7 @@ class TorchEngine:
     """
 
     name = "torch"
+    parallel = 1
 
     def __init__(self, network: Dover, device: torch.device, precision: str = "float32") -> None:
         if precision not in PRECISIONS:
@@ -67,19 +69,16 @@ class TorchEngine:
             self._lock,  # two videos at once would compete for cores and need twice the memory
             torch.inference_mode(),
             torch.autocast(self._device.type, enabled=False),
-            _full_precision(self._device),
+            _FULL_PRECISION.on(self._device),
         ):
-            return Maps(
-                technical=self._map(self._network.technical_map, views.technical),
-                aesthetic=self._map(self._network.aesthetic_map, views.aesthetic),
-            )
+            return run_branches(self._network.branches, views, self._map)
 
-    def _map(self, branch: Callable[[Tensor], Tensor], clips: Picture) -> NDArray[np.float32]:
+    def _map(self, branch: Branch, clips: Picture) -> NDArray[np.float32]:
         """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
         size = 1 if self._device.type == "cpu" else len(clips)
         try:
             maps = [
-                branch(normalise(batch.to(self._device)).to(self._dtype))
+                self._network.quality_map(branch, normalise(batch.to(self._device)).to(self._dtype))
                 for batch in torch.split(torch.from_numpy(clips), size)
             ]
         except torch.OutOfMemoryError:
@@ -99,28 +98,77 @@ def inference_kernels(device: torch.device) -> Kernels:
     return CpuKernels(onednn=has_onednn())
 
 
-@contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
-    """Disable TF32 and nondeterministic kernels on CUDA, and restore the host's settings after.
+class _FullPrecision:
+    """No TF32 and no nondeterministic kernels on CUDA while any engine runs.
 
-    The settings are global to the process, so only one engine runs at a time.
+    The settings are global to the process: the first engine that runs stores those of the host,
+    and the last one restores them.
     """
-    if device.type != "cuda":
-        yield
-        return
-    with _CUDA_SWITCHES:
-        matmul = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._restore = ExitStack()
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """Hold the settings while the block runs; other devices than CUDA need none."""
+        if device.type != "cuda":
+            yield
+            return
+        with self._lock:
+            if not self._users:
+                self._set()
+            self._users += 1
         try:
-            with torch.backends.cudnn.flags(
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._restore.close()
+
+    def _set(self) -> None:
+        before = torch.get_float32_matmul_precision()
+        self._restore.callback(torch.set_float32_matmul_precision, before)
+        torch.set_float32_matmul_precision("highest")
+        self._restore.enter_context(
+            torch.backends.cudnn.flags(
                 enabled=torch.backends.cudnn.enabled,
                 benchmark=torch.backends.cudnn.benchmark,
                 deterministic=True,
                 allow_tf32=False,
-            ):
-                yield
-        finally:
-            torch.set_float32_matmul_precision(matmul)
+            )
+        )
+
+
+_FULL_PRECISION = _FullPrecision()
+
+
+def find_devices(names: str) -> list[torch.device]:
+    """The devices that ``names`` lists: one, several joined by commas, or "all" CUDA devices.
+
+    Raises:
+        SettingsError: a device is not available or is listed twice, or their types differ.
+    """
+    if names == "all":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if not count:
+            raise SettingsError("Device 'all' needs CUDA devices, and 0 were found. Use 'cpu'.")
+        return [torch.device("cuda", index) for index in range(count)]
+    if "," not in names:
+        return [find_device(names)]
+    devices = [find_device(name.strip()) for name in names.split(",")]
+    places = [(device.type, device.index or 0) for device in devices]
+    twice = [d for d, at in zip(devices, places, strict=True) if places.count(at) > 1]
+    if twice:
+        raise SettingsError(f"Device '{twice[-1]}' is listed twice in {names!r}. List it once.")
+    if len({device.type for device in devices}) > 1:
+        raise SettingsError(
+            f"The devices {names!r} are of several types, whose scores differ in the last digits. "
+            "List devices of one type, such as 'cuda:0,cuda:1'."
+        )
+    return devices
 
 
 def find_device(name: str) -> torch.device:

@@ -37,7 +37,7 @@ PRESETS = (
     Preset(
         "lsvq-test",
         "LSVQ, test split (7,186 videos scored)",
-        "github.com/baidut/PatchVQ",
+        "github.com/baidut/PatchVQ (form), huggingface.co/datasets/teowu/LSVQ-videos",
         "LSVQ/labels_test.txt",
         "{name}.mp4",
         technical_weight=0.603,
@@ -45,7 +45,7 @@ PRESETS = (
     Preset(
         "lsvq-1080p",
         "LSVQ, 1080p split (3,573)",
-        "github.com/baidut/PatchVQ",
+        "github.com/baidut/PatchVQ (form), huggingface.co/datasets/teowu/LSVQ-videos",
         "LSVQ/labels_1080p.txt",
         "{name}.mp4",
         technical_weight=0.62,

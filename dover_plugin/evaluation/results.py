@@ -44,7 +44,8 @@ def evaluate_scores(
 ) -> list[EvaluationResult]:
     """Correlate the score of each branch and the fused scores with MOS.
 
-    A score that is equal for all videos, for example a saturated one, is left out.
+    A score that is equal for all videos, for example a saturated one, is left out, and so are the
+    scores of a branch that was not run and the fused scores that need it.
 
     Args:
         rows: rows of scored videos; see Scores.to_dict.
@@ -57,15 +58,14 @@ def evaluate_scores(
     """
     weights = (technical_weight, 1 - technical_weight) if technical_weight else None
     technical, aesthetic = weights or (TECHNICAL_WEIGHT, AESTHETIC_WEIGHT)
-    raw = {name: np.array([row[f"{name}_raw"] for row in rows]) for name in BRANCHES}
+    run: list[str] = [name for name in BRANCHES if rows[0][f"{name}_raw"] is not None]
+    raw = {name: np.array([row[f"{name}_raw"] for row in rows]) for name in run}
     z = {name: (values - values.mean()) / (values.std() or 1) for name, values in raw.items()}
-    scores = {
-        "overall": [row["overall"] for row in rows],
-        "technical": raw["technical"],
-        "aesthetic": raw["aesthetic"],
-        "z-scores": technical * z["technical"] + aesthetic * z["aesthetic"],
-    }
-    values = {name: np.asarray(each) for name, each in scores.items()}
+    overall = [row["overall"] for row in rows]
+    values = {"overall": np.array(overall)} if None not in overall else {}
+    values.update(raw)
+    if len(z) == len(BRANCHES):
+        values["z-scores"] = technical * z["technical"] + aesthetic * z["aesthetic"]
     constant = [name for name, each in values.items() if not np.ptp(each)]
     if len(constant) == len(values):
         raise SettingsError(

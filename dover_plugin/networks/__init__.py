@@ -1,4 +1,4 @@
-"""The two-branch networks of DOVER, their building blocks and configurations."""
+"""The networks of DOVER and FAST-VQA, their building blocks and configurations."""
 
 from dover_plugin.networks.convnext3d import ConvNeXt3d, ConvNeXtConfig
 from dover_plugin.networks.dover import CONFIGS, DOVER, DOVER_MOBILE, DOVER_OPEN, Dover, DoverConfig

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dover_plugin.networks.kernels import Kernels, attend_clip
+from dover_plugin.networks.kernels import Kernels, attend_clip, join_heads
 
 CHUNK_TOKENS = 4096  # the hidden layer of a chunk (4096 x 4C floats) stays in the CPU's cache
 
@@ -21,12 +21,15 @@ class InferenceKernels(Kernels):
     keep_constants = True
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """See Kernels."""
-        n, num_windows, heads, tokens, head_channels = q.shape
-        out = q.new_empty(n, num_windows, tokens, heads * head_channels)
-        for i, clip in enumerate(zip(q, k, v, strict=True)):
-            out[i] = attend_clip(*clip, bias)
-        return out
+        """See Kernels. All clips are one call of the fused kernel; they share one bias.
+
+        Windows count as heads, so that the bias has the four dimensions that fused kernels of
+        devices need, and is not repeated in memory for each clip.
+        """
+        shape = q.shape
+        q, k, v = (x.flatten(1, 2) for x in (q, k, v))  # (N, windows * heads, tokens, C / heads)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.flatten(0, 1)[None])
+        return join_heads(out.view(shape))
 
     def _add(self, total: Tensor, part: Tensor) -> Tensor:
         return total.add_(part)
@@ -64,6 +67,14 @@ class CpuKernels(InferenceKernels):
         pixels = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)  # (1, C, tokens, 1), a view
         y = F.conv2d(pixels, layer.weight[:, :, None, None], layer.bias)
         return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        """See Kernels. Each clip is one call, because smaller ones make better use of the cache."""
+        n, num_windows, heads, tokens, head_channels = q.shape
+        out = q.new_empty(n, num_windows, tokens, heads * head_channels)
+        for i, clip in enumerate(zip(q, k, v, strict=True)):
+            out[i] = attend_clip(*clip, bias)
+        return out
 
     def mlp(
         self,

@@ -192,7 +192,7 @@ class ExportKernels(Kernels):
     def attention(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         """See Kernels."""
         weights = (q * q.shape[-1] ** -0.5) @ k.mT + bias
-        return _join_heads(weights.softmax(-1) @ v)
+        return join_heads(weights.softmax(-1) @ v)
 
 
 class KernelModule(nn.Module):
@@ -214,9 +214,9 @@ def use_kernels(network: nn.Module, kernels: Kernels) -> None:
 
 def attend_clip(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """Attention of one clip: (windows, heads, tokens, C / heads) -> (windows, tokens, C)."""
-    return _join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=bias))
+    return join_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=bias))
 
 
-def _join_heads(x: Tensor) -> Tensor:
+def join_heads(x: Tensor) -> Tensor:
     """(..., heads, tokens, C / heads) -> (..., tokens, C)."""
     return x.transpose(-2, -3).flatten(-2)

@@ -15,9 +15,19 @@ from dover_plugin.networks.dover import Dover, DoverConfig
 
 
 def seeded_state_dict(config: DoverConfig) -> dict[str, Tensor]:
-    """Untrained float32 weights for ``config``: a complete state dict, buffers included."""
+    """Untrained float32 weights for ``config``: a complete state dict, buffers included.
+
+    A tensor's noise depends on its name in published files.
+    """
+
+    def name_in_files(key: str) -> str:
+        for theirs, ours in config.published_names:
+            if key.startswith(ours):
+                return theirs + key.removeprefix(ours)
+        return key
+
     return {
-        key: _sample(key, tensor) if tensor.is_floating_point() else tensor
+        key: _sample(name_in_files(key), tensor) if tensor.is_floating_point() else tensor
         for key, tensor in Dover(config).state_dict().items()
     }
 

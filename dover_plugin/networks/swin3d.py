@@ -42,7 +42,9 @@ class SwinConfig:
         depths: blocks per stage.
         num_heads: attention heads per stage.
         embed_dim: channels of the first stage; each stage doubles them.
-        window: attention window in tokens (T, H, W); odd blocks shift by half of it.
+        window: attention window in tokens (T, H, W).
+        table_window: window that the position bias tables are made for; odd blocks shift by half
+            of it. None is ``window``.
         fragment_bias_stages: number of first stages whose blocks have a fragment position bias.
     """
 
@@ -50,7 +52,19 @@ class SwinConfig:
     num_heads: tuple[int, ...] = (3, 6, 12, 24)
     embed_dim: int = 96
     window: Size3 = (8, 7, 7)
+    table_window: Size3 | None = None
     fragment_bias_stages: int = 3
+
+    @property
+    def tables(self) -> Size3:
+        """Window that the position bias tables are made for."""
+        return self.table_window or self.window
+
+    @property
+    def shift(self) -> Size3:
+        """Shift of the odd blocks in tokens; a shift by whole windows is none."""
+        t, h, w = (size // 2 % step for size, step in zip(self.tables, self.window, strict=True))
+        return t, h, w
 
     @property
     def channels(self) -> int:
@@ -63,9 +77,13 @@ class WindowAttention(KernelModule):
 
     relative_position_index: Tensor
 
-    def __init__(self, channels: int, num_heads: int, window: Size3, fragment_bias: bool) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, window: Size3, fragment_bias: bool, resized: bool
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.table_window = window
+        self.resized = resized  # windows are smaller than those of the tables
         rows = (2 * window[0] - 1) * (2 * window[1] - 1) * (2 * window[2] - 1)
         self.relative_position_bias_table = nn.Parameter(torch.zeros(rows, num_heads))
         self.fragment_position_bias_table = (
@@ -99,6 +117,10 @@ class WindowAttention(KernelModule):
     def _build_bias(self, grid: Size3, window: Size3, shift: Size3) -> Tensor:
         tokens = window[0] * window[1] * window[2]
         index = self.relative_position_index[:tokens, :tokens].flatten()
+        if self.resized:
+            t, h, w = window
+            every = self.relative_position_index.view(*self.table_window, *self.table_window)
+            index = every[:t, :h, :w, :t, :h, :w].flatten()
 
         def spread(table: Tensor) -> Tensor:
             return table[index].view(tokens, tokens, -1).permute(2, 0, 1)[None]
@@ -140,13 +162,14 @@ class SwinBlock(nn.Module):
     """Windowed attention and an MLP, each with a LayerNorm before it and a residual around it."""
 
     def __init__(
-        self, channels: int, num_heads: int, window: Size3, shift: Size3, fragment_bias: bool
+        self, channels: int, num_heads: int, config: SwinConfig, shift: Size3, fragment_bias: bool
     ) -> None:
         super().__init__()
-        self.window = window
+        self.window = config.window
         self.shift = shift
+        resized = config.tables != config.window
         self.norm1 = nn.LayerNorm(channels, eps=NORM_EPS)
-        self.attn = WindowAttention(channels, num_heads, window, fragment_bias)
+        self.attn = WindowAttention(channels, num_heads, config.tables, fragment_bias, resized)
         self.norm2 = nn.LayerNorm(channels, eps=NORM_EPS)
         self.mlp = SwinMlp(channels)
 
@@ -199,14 +222,13 @@ class SwinStage(nn.Module):
         self, channels: int, depth: int, num_heads: int, config: SwinConfig, index: int
     ) -> None:
         super().__init__()
-        half = tuple(w // 2 for w in config.window)
         self.blocks = nn.Sequential(
             *(
                 SwinBlock(
                     channels,
                     num_heads,
-                    config.window,
-                    (half[0], half[1], half[2]) if i % 2 else (0, 0, 0),
+                    config,
+                    config.shift if i % 2 else (0, 0, 0),
                     fragment_bias=index < config.fragment_bias_stages,
                 )
                 for i in range(depth)

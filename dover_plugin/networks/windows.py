@@ -22,8 +22,8 @@ def fit_window(grid: Size3, window: Size3, shift: Size3) -> tuple[Size3, Size3]:
     fitted = (window_t, window_h, window_w)
     if any(g % w for g, w in zip(grid, fitted, strict=True)):
         raise ValueError(
-            f"Windows of {fitted} tokens do not tile a grid of {grid}. "
-            "Use clips of 32 frames of 224x224."
+            f"Windows of {fitted} tokens do not tile a grid of {grid}. Use clips of the size that "
+            "the model was trained on, such as 32 frames of 224x224."
         )
     return fitted, (shift_t, shift_h, shift_w)
 

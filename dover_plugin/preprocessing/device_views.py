@@ -1,6 +1,6 @@
 """The frames of the views, computed by torch on the device that holds the source frame.
 
-Every step is that of views.py in the same precision, so that results are bit-identical.
+Every step is that of pictures.py in the same precision, so that results are bit-identical.
 """
 
 import numpy as np
@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.preprocessing import views
+from dover_plugin.preprocessing import pictures
 from dover_plugin.preprocessing.sampling import FRAGMENT, VIEW, Draw
 
 
-def picture(frame: Tensor, sample: views.Sample, draw: Draw) -> views.Picture:
-    """Reduce a frame to the frame of the view; see views.picture.
+def picture(frame: Tensor, sample: pictures.Sample, draw: Draw) -> pictures.Picture:
+    """Reduce a frame to the frame of the view; see pictures.picture.
 
     Args:
         frame: (H, W, 3) uint8 on any device.
@@ -21,37 +21,38 @@ def picture(frame: Tensor, sample: views.Sample, draw: Draw) -> views.Picture:
         draw: frames and fragments.
 
     Returns:
-        (224, 224, 3) uint8 in main memory.
+        A frame such as (224, 224, 3) uint8 in main memory.
     """
     if sample.branch == "technical":
         reduced = technical_mosaic(frame, draw.offsets[sample.clip])
     else:
-        reduced = aesthetic_picture(frame)
+        reduced = aesthetic_picture(frame, draw.rule.view)
     return reduced.cpu().numpy()
 
 
 def technical_mosaic(frame: Tensor, offsets: NDArray[np.int64]) -> Tensor:
-    """Splice 7x7 fragments of 32x32 pixels into one mosaic; see views.technical_mosaic."""
-    height, width = views.enlarged_size(*frame.shape[:2])
+    """Splice fragments of 32x32 pixels into one mosaic; see pictures.technical_mosaic."""
+    side = len(offsets) * FRAGMENT
+    height, width = pictures.enlarged_size(frame.shape[0], frame.shape[1], side)
     if (height, width) != tuple(frame.shape[:2]):
         frame = _bilinear(frame, height, width).byte()  # truncated, as in the reference
-    inside = np.arange(len(offsets) * FRAGMENT) % FRAGMENT
-    corners = views.corners(height, width, offsets).repeat(FRAGMENT, 0).repeat(FRAGMENT, 1)
+    inside = np.arange(side) % FRAGMENT
+    corners = pictures.corners(height, width, offsets).repeat(FRAGMENT, 0).repeat(FRAGMENT, 1)
     rows = _to(frame.device, corners[..., 0] + inside[:, None])
     columns = _to(frame.device, corners[..., 1] + inside[None, :])
-    return frame[rows, columns]  # (224, 224, 3)
+    return frame[rows, columns]  # (side, side, 3)
 
 
-def aesthetic_picture(frame: Tensor) -> Tensor:
-    """Resize the whole frame without antialiasing; see views.aesthetic_picture."""
-    return _bilinear(frame, VIEW, VIEW).round().byte()
+def aesthetic_picture(frame: Tensor, side: int = VIEW) -> Tensor:
+    """Resize the whole frame without antialiasing; see pictures.aesthetic_picture."""
+    return _bilinear(frame, side, side).round().byte()
 
 
 def _bilinear(frame: Tensor, height: int, width: int) -> Tensor:
-    """(height, width, 3) float32; see views._bilinear."""
+    """(height, width, 3) float32; see pictures._bilinear."""
     device = frame.device
-    top, bottom, down = (_to(device, each) for each in views.taps(frame.shape[0], height))
-    left, right, across = (_to(device, each) for each in views.taps(frame.shape[1], width))
+    top, bottom, down = (_to(device, each) for each in pictures.taps(frame.shape[0], height))
+    left, right, across = (_to(device, each) for each in pictures.taps(frame.shape[1], width))
 
     def row(index: Tensor) -> Tensor:
         line = frame[index]
@@ -61,7 +62,7 @@ def _bilinear(frame: Tensor, height: int, width: int) -> Tensor:
 
 
 def _blend(near: Tensor, far: Tensor, weight: Tensor) -> Tensor:
-    """See views._blend."""
+    """See pictures._blend."""
     return (near.double() * (1 - weight) + far * weight).float()
 
 

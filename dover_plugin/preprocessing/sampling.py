@@ -8,22 +8,39 @@ Source: paper section 3.2; UnifiedFrameSampler and get_spatial_fragments of the 
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-CLIP_LEN = 32
-NUM_CLIPS = 3
-FRAME_INTERVAL = 2
-GRID = 7
-FRAGMENT = 32
-VIEW = GRID * FRAGMENT  # 224
+from dover_plugin.preprocessing.sampling_rule import (
+    BRANCHES,
+    CLIP_LEN,
+    DOVER,
+    FRAGMENT,
+    FRAME_INTERVAL,
+    GRID,
+    NUM_CLIPS,
+    VIEW,
+    Branch,
+    SamplingRule,
+)
 
-type Branch = Literal["technical", "aesthetic"]
+__all__ = [
+    "BRANCHES",
+    "CLIP_LEN",
+    "FRAGMENT",
+    "GRID",
+    "NUM_CLIPS",
+    "VIEW",
+    "Branch",
+    "Draw",
+    "SamplingRule",
+    "draw",
+    "draws",
+    "fragment_size",
+]
+
 type Indices = NDArray[np.int64]
-
-BRANCHES: tuple[Branch, ...] = ("technical", "aesthetic")
 
 
 @dataclass(frozen=True)
@@ -31,12 +48,14 @@ class Draw:
     """Sampled frames and fragments of one video or segment.
 
     Attributes:
+        rule: rule of the sample. The arrays of a branch that it leaves out are empty.
         technical: (num_clips, clip_len) frame indices.
         aesthetic: (clip_len,) frame indices.
-        offsets: (num_clips, GRID, GRID, 2) row and column offset of each fragment from the corner
+        offsets: (num_clips, grid, grid, 2) row and column offset of each fragment from the corner
             of its grid cell; one set per clip, so that fragments follow the motion.
     """
 
+    rule: SamplingRule
     technical: Indices
     aesthetic: Indices
     offsets: Indices
@@ -48,8 +67,7 @@ def draw(
     width: int,
     rng: np.random.Generator | None = None,
     *,
-    num_clips: int = NUM_CLIPS,
-    clip_len: int = CLIP_LEN,
+    rule: SamplingRule = DOVER,
 ) -> Draw:
     """Sample frames and fragments: centred, or at random with ``rng``.
 
@@ -57,42 +75,58 @@ def draw(
         num_frames: number of frames of the video, at least 1.
         height: frame height in pixels, at least 1.
         width: frame width in pixels, at least 1.
-        rng: consumed in the order technical frames, aesthetic frames, offsets.
-        num_clips: clips of the technical view; scoring uses 3, training 1.
-        clip_len: frames per clip; scoring uses 32.
+        rng: consumed in the order technical frames, aesthetic frames, offsets, whichever branches
+            the rule has, so that a branch sees the same alone.
+        rule: what the model sees.
     """
-    technical = _sample(num_frames, num_clips, clip_len, rng)
-    aesthetic = _sample(num_frames, clip_len, 1, rng).reshape(clip_len)
-    if num_frames < clip_len:
+    if rule.fixed_starts:
+        technical = _spread(num_frames, rule.num_clips, rule.clip_len)
+    else:
+        parts, length = rule.num_clips * rule.spans, rule.clip_len // rule.spans
+        technical = _sample(num_frames, parts, length, rng).reshape(rule.num_clips, rule.clip_len)
+    aesthetic = _sample(num_frames, rule.clip_len, 1, rng).reshape(rule.clip_len)
+    if num_frames < rule.clip_len:
         # The reference's rule would repeat frame 0; spread over what there is instead.
-        aesthetic = np.arange(clip_len) * num_frames // clip_len
-    return Draw(technical, aesthetic, _offsets(num_clips, *fragment_size(height, width), rng))
+        aesthetic = np.arange(rule.clip_len) * num_frames // rule.clip_len
+    size = fragment_size(height, width, rule.view)
+    offsets = _offsets(rule.num_clips, rule.grid, *size, rng)
+    if "technical" not in rule.branches:
+        technical, offsets = technical[:0], offsets[:0]
+    if "aesthetic" not in rule.branches:
+        aesthetic = aesthetic[:0]
+    return Draw(rule, technical, aesthetic, offsets)
 
 
 def draws(
-    num_frames: int, height: int, width: int, *, seed: int | None = None, repeats: int = 1
+    num_frames: int,
+    height: int,
+    width: int,
+    *,
+    seed: int | None = None,
+    repeats: int = 1,
+    rule: SamplingRule = DOVER,
 ) -> list[Draw]:
     """``repeats`` samples: the centred one without a seed, otherwise independent random ones."""
     if seed is None:
-        return [draw(num_frames, height, width)] * repeats
+        return [draw(num_frames, height, width, rule=rule)] * repeats
     return [
-        draw(num_frames, height, width, np.random.default_rng([seed, repeat]))
+        draw(num_frames, height, width, np.random.default_rng([seed, repeat]), rule=rule)
         for repeat in range(repeats)
     ]
 
 
-def fragment_size(height: int, width: int) -> tuple[int, int]:
+def fragment_size(height: int, width: int, view: int = VIEW) -> tuple[int, int]:
     """Size (height, width) of the frame that fragments are cut from.
 
-    A frame whose short side is below 224 is enlarged to exactly 224 first. The reference then
-    builds its grid from the size before enlarging and covers a corner of the frame only; here the
-    grid covers the enlarged frame.
+    A frame whose short side is below ``view`` is enlarged to exactly ``view`` first. The reference
+    then builds its grid from the size before enlarging and covers a corner of the frame only; here
+    the grid covers the enlarged frame.
     """
-    if min(height, width) >= VIEW:
+    if min(height, width) >= view:
         return height, width
     if height <= width:
-        return VIEW, width * VIEW // height
-    return height * VIEW // width, VIEW
+        return view, width * view // height
+    return height * view // width, view
 
 
 def _sample(
@@ -105,10 +139,25 @@ def _sample(
     return (starts + np.arange(clip_len) * FRAME_INTERVAL) % num_frames
 
 
-def _offsets(num_clips: int, height: int, width: int, rng: np.random.Generator | None) -> Indices:
-    shape = (num_clips, GRID, GRID)
-    rows = _integers(height // GRID - FRAGMENT, shape, rng)
-    cols = _integers(width // GRID - FRAGMENT, shape, rng)
+def _spread(num_frames: int, num_clips: int, clip_len: int) -> Indices:
+    """(num_clips, clip_len) frame indices of clips in the middle of equal parts of the video.
+
+    Source: SampleFrames of FAST-VQA in test mode.
+    """
+    starts = np.zeros((num_clips, 1), np.int64)
+    span = clip_len * FRAME_INTERVAL
+    if num_frames >= span:
+        part = (num_frames - span + 1) / num_clips
+        starts = (np.arange(num_clips)[:, None] * part + part / 2).astype(np.int64)
+    return (starts + np.arange(clip_len) * FRAME_INTERVAL) % num_frames
+
+
+def _offsets(
+    num_clips: int, grid: int, height: int, width: int, rng: np.random.Generator | None
+) -> Indices:
+    shape = (num_clips, grid, grid)
+    rows = _integers(height // grid - FRAGMENT, shape, rng)
+    cols = _integers(width // grid - FRAGMENT, shape, rng)
     return np.stack([rows, cols], axis=-1)
 
 

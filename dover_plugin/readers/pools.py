@@ -1,7 +1,8 @@
-"""A pool of reader threads or reader processes behind one function."""
+"""Read videos in threads or processes, in advance, and finish them in order."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -46,3 +47,64 @@ def readers(options: ReadOptions, workers: int, limits: Limits | None) -> Iterat
             yield lambda video: threads.submit(read, video, options)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
+
+
+def in_order[V: Video](
+    videos: Iterable[V], submit: Submit, ahead: int
+) -> Iterator[tuple[V, Future[VideoViews]]]:
+    """Videos in order; ``ahead`` of them are read in advance."""
+    queue: deque[tuple[V, Future[VideoViews]]] = deque()
+    for video in videos:
+        queue.append((video, submit(video)))
+        if len(queue) > ahead:
+            yield queue.popleft()
+    yield from queue
+
+
+def as_read[V: Video](
+    videos: Iterable[V], submit: Submit, ahead: int
+) -> Iterator[tuple[V, Future[VideoViews]]]:
+    """Videos in the order in which they are read, ``ahead`` at a time."""
+    pending: dict[Future[VideoViews], V] = {}
+
+    def finished() -> Iterator[tuple[V, Future[VideoViews]]]:
+        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield pending.pop(future), future
+
+    for video in videos:
+        pending[submit(video)] = video
+        if len(pending) > ahead:
+            yield from finished()
+    while pending:
+        yield from finished()
+
+
+def finish_all[V: Video, R](
+    readings: Iterator[tuple[V, Future[VideoViews]]],
+    finish: Callable[[V, Future[VideoViews]], R],
+    parallel: int,
+) -> Iterator[tuple[V, R]]:
+    """The result of each reading, in the order of ``readings``.
+
+    Args:
+        readings: videos and the futures of their views.
+        finish: makes the result of one video.
+        parallel: number of videos that are finished at a time, such as one per device.
+    """
+    if parallel == 1:
+        for video, reading in readings:
+            yield video, finish(video, reading)
+        return
+    with ThreadPoolExecutor(parallel, "dover-score") as pool:
+        running: deque[tuple[V, Future[R]]] = deque()
+        try:
+            for video, reading in readings:
+                running.append((video, pool.submit(finish, video, reading)))
+                if len(running) > parallel:
+                    done, result = running.popleft()
+                    yield done, result.result()
+            for done, result in running:
+                yield done, result.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

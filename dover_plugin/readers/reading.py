@@ -8,6 +8,7 @@ from dover_plugin.io.open import open_with
 from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import FrameSource, Video, VideoInfo
 from dover_plugin.preprocessing.sampling import draws
+from dover_plugin.preprocessing.sampling_rule import DOVER, SamplingRule
 from dover_plugin.preprocessing.views import Views, build_views
 
 GIGABYTE = 2**30
@@ -33,10 +34,12 @@ class ReadOptions(OpenOptions):
     Attributes:
         seed: seed of random samples; None for the centred sample.
         repeats: number of samples.
+        rule: what the model sees of a video.
     """
 
     seed: int | None = None
     repeats: int = 1
+    rule: SamplingRule = DOVER
 
     def open(self, video: Video) -> FrameSource:
         """Open a video with these options.
@@ -90,7 +93,12 @@ def read(video: Video, options: ReadOptions | None = None) -> VideoViews:
     source = options.open(video)
     info = source.info
     chosen = draws(
-        info.num_frames, info.height, info.width, seed=options.seed, repeats=options.repeats
+        info.num_frames,
+        info.height,
+        info.width,
+        seed=options.seed,
+        repeats=options.repeats,
+        rule=options.rule,
     )
     views = build_views(source, chosen)
     return VideoViews(source.info, views)  # reading may have added warnings

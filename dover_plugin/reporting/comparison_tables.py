@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dover_plugin.analysis.change import FEWEST, INTERVAL
+from dover_plugin.analysis.change import FEWEST, INTERVAL, Change
 from dover_plugin.analysis.comparison import Comparison, NotCompared, by_loss, knee
 from dover_plugin.reporting.timeline_tables import write_rows
 from dover_plugin.scores import SCORES, Settings
@@ -75,12 +75,17 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO)
             console.print(Text(f"error: {printable(failed.error)}", "red"), soft_wrap=True)
     for warning in dict.fromkeys(w for each in ordered for w in each.warnings):
         console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
-    if any(each.overall.low is not None for each in ordered):
+    if any(each.main.low is not None for each in ordered):
         console.print(Text(f"intervals: {INTERVAL}", "dim"), soft_wrap=True)
     elif ordered:
         note = f"no intervals: they need {FEWEST} segments; --seconds sets the segment length"
         console.print(Text(note, "dim"), soft_wrap=True)
     console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
+
+
+def signed(change: Change | None) -> str:
+    """A difference such as -0.110; empty without one."""
+    return f"{change.difference:+.3f}" if change else ""
 
 
 WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
@@ -100,7 +105,7 @@ def _table(ordered: Sequence[Comparison]) -> Table:
     for name, each in _named(ordered):
         table.add_row(
             name,
-            *(f"{each.change(score).difference:+.3f}" for score in SCORES),
+            *(signed(each.change(score)) for score in SCORES),
             f"{each.bitrate / MEGA:.2f}" if each.bitrate else "",
             f"{each.size / MEGA:.2f}" if each.size else "",
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from dover_plugin.evaluation.metrics import correlations, logistic_fit
 from dover_plugin.reporting.style import COLOURS, new_figure, save_figure
+from dover_plugin.scores import SCORES
 
 CURVE = 200  # points that a fit is drawn through
 
@@ -15,10 +16,13 @@ CURVE = 200  # points that a fit is drawn through
 def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, path: Path) -> None:
     """Plot the overall score against MOS, with the logistic fit, into a file.
 
+    Without an overall score, that of the one branch is plotted.
+
     Raises:
         SettingsError: matplotlib is missing, or the file cannot be written.
     """
-    scores = np.array([row["overall"] for row in rows])
+    name = next(score for score in SCORES if rows[0][score] is not None)
+    scores = np.array([row[name] for row in rows])
     labels = np.asarray(mos, np.float64)
     found = correlations(scores.tolist(), labels.tolist())
     figure = new_figure((6, 5))
@@ -27,7 +31,7 @@ def scatter(rows: Sequence[dict[str, Any]], mos: Sequence[float], title: str, pa
     along = np.linspace(scores.min(), scores.max(), CURVE)
     fitted = logistic_fit(scores.tolist(), labels.tolist(), along)
     axes.plot(along, fitted, color=COLOURS["aesthetic"], linewidth=2, label="logistic fit")
-    axes.set(xlabel="overall score", ylabel="MOS", title=title)
+    axes.set(xlabel=f"{name} score", ylabel="MOS", title=title)
     axes.text(
         0.97,
         0.04,

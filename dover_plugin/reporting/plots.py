@@ -7,7 +7,6 @@ from dover_plugin.analysis.comparison import Comparison, knee
 from dover_plugin.analysis.segments import time_code
 from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import SettingsError
-from dover_plugin.scores import SCORES
 from dover_plugin.text import name_of
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ MEGABIT = 1e6
 
 
 def draw_timeline(found: Timeline) -> "Figure":
-    """Three scores over time, as steps that last as long as their segments.
+    """The scores over time, as steps that last as long as their segments.
 
     Raises:
         SettingsError: matplotlib is missing.
@@ -27,15 +26,15 @@ def draw_timeline(found: Timeline) -> "Figure":
     figure = new_figure((10, 4))
     axes = figure.add_subplot()
     edges, unit = _edges(found)
-    for score in SCORES:
+    for number, score in enumerate(found.present):
         values = [getattr(part.scores, score) for part in found.segments]
         axes.stairs(
             values,
             edges,
             baseline=None,
             color=COLOURS[score],
-            linewidth=2.2 if score == "overall" else 1.3,
-            zorder=3 if score == "overall" else 2,
+            linewidth=1.3 if number else 2.2,
+            zorder=2 if number else 3,
             label=score,
         )
     low = found.summary().p5
@@ -58,7 +57,7 @@ def draw_timeline(found: Timeline) -> "Figure":
 
 
 def draw_comparisons(found: Sequence[Comparison]) -> "Figure":
-    """How the overall score of each transcode changed over time.
+    """How the main score of each transcode changed over time.
 
     Raises:
         SettingsError: matplotlib is missing.
@@ -71,7 +70,7 @@ def draw_comparisons(found: Sequence[Comparison]) -> "Figure":
     edges, unit = _edges(found[0].before)
     for number, each in enumerate(found):
         axes.stairs(
-            [pair.difference("overall") for pair in each.pairs],
+            [pair.main for pair in each.pairs],
             _edges(each.before)[0],
             baseline=None,
             color=colours(0.9 * number / max(1, len(found) - 1)),
@@ -80,7 +79,7 @@ def draw_comparisons(found: Sequence[Comparison]) -> "Figure":
         )
     axes.axhline(0, color="#888888", linewidth=1)
     axes.set_xlim(edges[0], max(_edges(each.before)[0][-1] for each in found))
-    _tidy(axes, found[0].before.info.path, "overall, after - before")
+    _tidy(axes, found[0].before.info.path, f"{found[0].before.present[0]}, after - before")
     _time_axis(axes, unit)
     legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)
     for text in legend.get_texts():
@@ -100,9 +99,9 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
     figure = new_figure((8, 4.5))
     axes = figure.add_subplot()
     x = [(each.bitrate or 0) / MEGABIT for each in ladder]
-    y = [each.overall.difference for each in ladder]
+    y = [each.main.difference for each in ladder]
     axes.plot(x, y, color=COLOURS["overall"], linewidth=1.5, marker="o")
-    for each, megabits, change in zip(ladder, x, (e.overall for e in ladder), strict=True):
+    for each, megabits, change in zip(ladder, x, (e.main for e in ladder), strict=True):
         if change.low is not None and change.high is not None:
             axes.vlines(megabits, change.low, change.high, color="#888888", linewidth=1.2)
         axes.annotate(
@@ -117,7 +116,7 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
     if bend and bend.bitrate:
         axes.plot(
             bend.bitrate / MEGABIT,
-            bend.overall.difference,
+            bend.main.difference,
             marker="o",
             markersize=13,
             fillstyle="none",
@@ -125,7 +124,7 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
         )
         axes.annotate(
             "knee",
-            (bend.bitrate / MEGABIT, bend.overall.difference),
+            (bend.bitrate / MEGABIT, bend.main.difference),
             xytext=(-6, 10),
             textcoords="offset points",
             ha="right",
@@ -133,7 +132,7 @@ def draw_ladder(found: Sequence[Comparison]) -> "Figure":
         )
     axes.set_xscale("log")
     axes.axhline(0, color="#888888", linewidth=1, linestyle=":")
-    _tidy(axes, found[0].before.info.path, "overall, after - before")
+    _tidy(axes, found[0].before.info.path, f"{found[0].before.present[0]}, after - before")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("megabits per second, all streams")
     return figure

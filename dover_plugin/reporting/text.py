@@ -74,7 +74,7 @@ def write_table(
         name = Text(printable(result.path or "frames"), overflow="fold")
         if isinstance(result, Scores):
             values = (result.technical, result.aesthetic, result.overall)
-            table.add_row(name, *(Text(f"{v:.3f}", style=colour(v)) for v in values), *keep)
+            table.add_row(name, *(Text(number(v), style=colour(v)) for v in values), *keep)
         else:
             table.add_row(name, *[Text("failed", style="red")] * 3, *keep)
     console.print(table)
@@ -89,8 +89,15 @@ def write_table(
 WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 
 
-def colour(value: float) -> str:
+def number(value: float | None) -> str:
+    """A score in [0, 1] with three digits; "-" without one."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def colour(value: float | None) -> str:
     """Terminal colour of a score in [0, 1]."""
+    if value is None:
+        return "dim"
     return "red" if value < LOW else "yellow" if value < HIGH else "green"
 
 
@@ -148,6 +155,6 @@ def _rank_table(result: Scores) -> Table:
     table.add_column("technical", justify="right")
     table.add_column("aesthetic", justify="right")
     for name, branches in result.ranks().items():
-        cells = [f"{branches[b].percentile:.0f}" for b in BRANCHES]
+        cells = [f"{branches[b].percentile:.0f}" if b in branches else "-" for b in BRANCHES]
         table.add_row(name, *cells)
     return table

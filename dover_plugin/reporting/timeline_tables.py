@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dover_plugin.analysis.timeline import COLUMNS, NoTimeline, Timeline, segment_row
 from dover_plugin.io.csv_cells import safe_row
-from dover_plugin.reporting.text import colour, statistics_table
+from dover_plugin.reporting.text import colour, number, statistics_table
 from dover_plugin.scores import SCORES, Settings
 from dover_plugin.text import printable, settings_line
 
@@ -54,15 +54,16 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings | None, stream: 
     found = [each for each in outcomes if isinstance(each, Timeline)]
     if len(outcomes) == 1 and found:
         console.print(_segments(found[0]))
-        console.print(statistics_table({s: found[0].summary(s) for s in SCORES}, "score"))
+        sums = {score: found[0].summary(score) for score in found[0].present}
+        console.print(statistics_table(sums, "score"))
         places = [
-            f"{row['time_code'] or row['start_frame']} ({row['overall']:.3f})"
+            f"{row['time_code'] or row['start_frame']} ({row[found[0].present[0]]:.3f})"
             for row in map(segment_row, found[0].worst())
         ]
         console.print(f"worst: {', '.join(places)}", soft_wrap=True)
     elif found:
         rows = {printable(each.info.path or "frames"): each.summary() for each in found}
-        console.print(statistics_table(rows, "overall", OF_MANY))
+        console.print(statistics_table(rows, found[0].present[0], OF_MANY))
     for each in outcomes:
         if isinstance(each, NoTimeline):
             console.print(Text(f"error: {printable(each.error)}", "red"), soft_wrap=True)
@@ -80,7 +81,7 @@ def _segments(found: Timeline) -> Table:
     for name in ("frames", *SCORES):
         table.add_column(name, justify="right")
     for row in found.rows():
-        cells = [f"[{colour(row[score])}]{row[score]:.3f}[/]" for score in SCORES]
+        cells = [f"[{colour(row[score])}]{number(row[score])}[/]" for score in SCORES]
         frames = f"{row['start_frame']}-{row['end_frame'] - 1}"
         table.add_row(row["time_code"] or "", frames, *cells)
     return table

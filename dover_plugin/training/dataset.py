@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,8 @@ from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.io.open import open_source
 from dover_plugin.networks import Dover
-from dover_plugin.preprocessing.sampling import BRANCHES, NUM_CLIPS, draw
+from dover_plugin.preprocessing.sampling import BRANCHES, draw
+from dover_plugin.preprocessing.sampling_rule import DOVER
 from dover_plugin.preprocessing.views import Views, build_views
 from dover_plugin.training.features import clip_features
 from dover_plugin.training.run_folder import write_error
@@ -28,6 +29,7 @@ from dover_plugin.training.run_folder import write_error
 type SampleKey = tuple[int, int]  # number of the sample, index of the video
 type Arrays = dict[str, NDArray[Any]]
 type Rng = np.random.Generator | None
+RULE = DOVER  # of all models that can be trained
 CENTRED = -1  # number of the centred sample, which validation and test use
 
 
@@ -207,8 +209,9 @@ def read_views(file: Path, rngs: Sequence[Rng]) -> list[Views]:
     """
     source = open_source(file)
     info = source.info
+    one_clip = replace(RULE, num_clips=1)
     draws = [
-        draw(info.num_frames, info.height, info.width, rng, num_clips=1 if rng else NUM_CLIPS)
+        draw(info.num_frames, info.height, info.width, rng, rule=one_clip if rng else RULE)
         for rng in rngs
     ]
     return build_views(source, draws)

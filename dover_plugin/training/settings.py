@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.preprocessing.sampling import BRANCHES
-from dover_plugin.weights.registry import MODELS, published
+from dover_plugin.weights.registry import MODELS, TWO_BRANCH_MODELS, published
 
 # Value of ``trainable`` -> how the names of the trained parameters begin.
 TRAINABLE = {
@@ -195,14 +195,19 @@ def resolve_model(init: str, model: str | None) -> str:
     Raises:
         SettingsError: neither names an architecture, or they contradict each other.
     """
-    if model is not None:
-        published(model)  # raises for an unknown name
+    for name in (model, init if init in MODELS else None):
+        if name is not None and published(name).one_score:
+            raise SettingsError(
+                f"'dover train' cannot train {name}, which has one branch. Use one of "
+                f"{', '.join(TWO_BRANCH_MODELS)}."
+            )
     if init in MODELS:
         if model not in (None, init):
             raise SettingsError(f"The weights of {init} do not fit {model}. Omit --model.")
         return init
     if model is None:
         raise SettingsError(
-            f"The architecture of '{init}' is unknown. Set --model to one of {', '.join(MODELS)}."
+            f"The architecture of '{init}' is unknown. Set --model to one of "
+            f"{', '.join(TWO_BRANCH_MODELS)}."
         )
     return model

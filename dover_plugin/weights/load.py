@@ -7,6 +7,7 @@ from typing import Any
 
 from dover_plugin.errors import WeightsError
 from dover_plugin.io.json_object import check_name, parse_json_object
+from dover_plugin.preprocessing.sampling_rule import SamplingRule
 from dover_plugin.weights import store
 from dover_plugin.weights.download import sha256_of
 from dover_plugin.weights.registry import published
@@ -15,11 +16,16 @@ from dover_plugin.weights.state_dict import ABOUT, check_fit, read_names, read_s
 BASE = "base_sha256"  # metadata of head-only weights: hash of the weights they were trained on
 
 
-def load_network(model: str, path: Path) -> tuple[Any, str]:
+def load_network(model: str, path: Path, rule: SamplingRule | None = None) -> tuple[Any, str]:
     """Load a network with its weights, in evaluation mode, float32, on the CPU.
 
     Supported layouts are a flat state dict, a state dict under "state_dict", safetensors, and
     head-only weights, which replace the heads of the published weights of ``model``.
+
+    Args:
+        model: name of the model.
+        path: the file; all of it is checked.
+        rule: what the network sees; only its branches are kept. None is the rule of the model.
 
     Returns:
         A networks.Dover, and the SHA-256 of the file ("heads+base" for head-only weights).
@@ -32,12 +38,13 @@ def load_network(model: str, path: Path) -> tuple[Any, str]:
 
     from dover_plugin.networks.dover import CONFIGS, Dover
 
-    name = published(model).model
+    row = published(model)
     with torch.inference_mode(False):  # weights made in inference mode cannot be used outside it
         state, digest = _full_state_dict(model, path)
         with torch.device("meta"):
-            network = Dover(CONFIGS[name])
-        network.load_state_dict(state, assign=True)
+            network = Dover(CONFIGS[row.model], rule or row.sampling)
+        kept = network.state_dict()
+        network.load_state_dict({key: state[key] for key in kept}, assign=True)
         return network.float().eval().requires_grad_(False), digest
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.preprocessing import sampling_rule
+from dover_plugin.preprocessing.sampling_rule import SamplingRule
 
 DEFAULT_MODEL = "dover-open"
 S_LAB = (
     "S-Lab License 1.0: non-commercial use only "
     "(https://github.com/VQAssessment/DOVER/blob/master/LICENSE)"
 )
+MIT = "MIT License (https://github.com/VQAssessment/FAST-VQA-and-FasterVQA)"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Published:
         licence: licence in one sentence.
         note: description in one line.
         trained_on_images: it was trained on still images, too.
+        sampling: what the model sees of a video.
+        commercial: whether the licence allows commercial use; other licences need consent before a
+            download.
     """
 
     model: str
@@ -40,11 +46,20 @@ class Published:
     licence: str
     note: str
     trained_on_images: bool = False
+    sampling: SamplingRule = sampling_rule.DOVER
+    commercial: bool = False
 
     @property
     def verified_against(self) -> str:
         """The hash that the file is verified against, for tables."""
-        return "published SHA-256" if self.sha256 else "SHA-256 of the first use"
+        return (
+            "published SHA-256" if self.sha256 else "SHA-256 of the first use (no published hash)"
+        )
+
+    @property
+    def one_score(self) -> bool:
+        """Whether the model has one branch, whose score is the overall score, too."""
+        return len(self.sampling.branches) == 1
 
 
 def packaged_facts(model: str) -> Path:
@@ -61,8 +76,20 @@ def facts(model: str) -> dict[str, Any]:
 
 _RELEASES = "https://github.com/QualityAssessment/DOVER/releases/download"
 _HUB = "https://huggingface.co/teowu/DOVER/resolve/main"
+_FAST_VQA = (
+    "https://github.com/TimothyHTimothy/FAST-VQA/releases/download/v2.0.0",
+    "https://github.com/VQAssessment/FAST-VQA-and-FasterVQA/releases/download/v2.0.0",
+)
 
-MODELS = ("dover-open", "dover", "dover-mobile", "dover++")
+_ONE_SCORE = ("fast-vqa", "fastervqa", "fast-vqa-m")
+MODELS = ("dover-open", *_ONE_SCORE, "dover", "dover-mobile", "dover++")
+TWO_BRANCH_MODELS = tuple(name for name in MODELS if name not in _ONE_SCORE)
+
+
+def _fast_vqa(model: str, file: str, size: int, note: str, sampling: SamplingRule) -> Published:
+    """A model of FAST-VQA's second release, for whose files no hash is published."""
+    urls = tuple(f"{release}/{file}" for release in _FAST_VQA)
+    return Published(model, file, urls, None, size, MIT, note, sampling=sampling, commercial=True)
 
 
 @cache
@@ -78,6 +105,28 @@ def registry() -> tuple[Published, ...]:
             "Apache License 2.0, as the code",
             "Bundled; trained on human ratings of photographs and on degradation ladders",
             trained_on_images=True,
+            commercial=True,
+        ),
+        _fast_vqa(
+            "fast-vqa",
+            "FAST_VQA_B_1_4.pth",
+            128_000_000,
+            "FAST-VQA-B, trained on LSVQ; one score",
+            sampling_rule.FAST_VQA,
+        ),
+        _fast_vqa(
+            "fastervqa",
+            "FAST_VQA_3D_1_1.pth",
+            128_000_000,
+            "FasterVQA, trained on LSVQ: a quarter of the compute of fast-vqa; one score",
+            sampling_rule.FASTER_VQA,
+        ),
+        _fast_vqa(
+            "fast-vqa-m",
+            "FAST_VQA_M_1_4.pth",
+            111_000_000,
+            "FAST-VQA-M, trained on LSVQ: a sixth of the compute of fast-vqa; one score",
+            sampling_rule.FAST_VQA_M,
         ),
         Published(
             "dover",

@@ -15,7 +15,8 @@ ABOUT = "dover_plugin"  # the only key in the metadata of a file
 def read_state_dict(path: Path) -> dict[str, Any]:
     """Read the tensors of a .safetensors, .pth or .pt file by name, without ImageNet heads.
 
-    Pickles are read with weights_only; NumPy scalars are allowed, since published files hold some.
+    Names of FAST-VQA's files become those of the network. Pickles are read with weights_only; NumPy
+    scalars are allowed, since published files hold some.
 
     Raises:
         WeightsError: the file holds no weights.
@@ -38,7 +39,11 @@ def read_state_dict(path: Path) -> dict[str, Any]:
         for key, tensor in state.items()
     ):
         raise WeightsError(f"'{path}' holds no state dict. Use a file that maps names to tensors.")
-    return {key: tensor for key, tensor in state.items() if not key.startswith(IMAGENET_HEADS)}
+    return {
+        _name_here(key): tensor
+        for key, tensor in state.items()
+        if not key.startswith(IMAGENET_HEADS)
+    }
 
 
 def read_names(path: Path) -> list[str]:
@@ -63,6 +68,17 @@ def _unreadable(path: Path, error: Exception) -> WeightsError:
     return WeightsError(
         f"Cannot read weights from '{path}' ({reason}). Use a .pth or .safetensors file."
     )
+
+
+def _name_here(key: str) -> str:
+    """The network's name of a tensor in a published file."""
+    from dover_plugin.networks.dover import CONFIGS
+
+    for config in CONFIGS.values():
+        for theirs, ours in config.published_names:
+            if key.startswith(theirs):
+                return ours + key.removeprefix(theirs)
+    return key
 
 
 def check_fit(state: Mapping[str, Any], model: str, path: Path) -> None:

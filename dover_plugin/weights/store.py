@@ -1,5 +1,6 @@
 """Find, download and verify model weights in the package or the cache."""
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,8 @@ PACKAGED = Path(__file__).parents[1] / "data"
 MAX_GROWTH = 2  # times the size in the registry; a longer file is not downloaded
 
 type Consent = Callable[[Published], bool]
+
+log = logging.getLogger(__name__)
 
 
 def cache_dir() -> Path:
@@ -50,7 +53,8 @@ def find(
     Args:
         model: name of a model in the registry.
         path: weights file of the user, used without verification.
-        consent: called before a download; whether the licence is accepted.
+        consent: called before a download of non-commercial weights; whether the licence is
+            accepted.
         progress: called as bytes arrive.
 
     Raises:
@@ -70,7 +74,11 @@ def find(
         return file
     if not row.urls:
         raise _missing(row)
-    if not consent(row):
+    if row.commercial:
+        log.warning(
+            "Downloading the weights of %s (%.0f MB, %s).", model, row.size / 1e6, row.licence
+        )
+    elif not consent(row):
         raise LicenceError(
             f"The weights of {model} ({row.size / 1e6:.0f} MB) are not on this machine, and "
             f"their licence was not accepted: {row.licence}. Accept it with "
@@ -85,7 +93,11 @@ def find(
             file.unlink()
             raise
         _pin(file).unlink(missing_ok=True)
-        verify(model)
+        log.warning(
+            "%s has no published hash; its SHA-256 %s is stored and verified from now on.",
+            row.file,
+            verify(model),
+        )
     return file
 
 

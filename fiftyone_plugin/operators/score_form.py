@@ -113,6 +113,10 @@ def ask_licence(inputs: types.Object, settings: ModelOptions, accepted: bool) ->
     row = published(settings["model"])
     if cached(row.model).is_file() or consent_by_environment(row):
         return
+    if row.commercial:
+        size = f"{row.size / 1e6:.0f} MB"
+        forms.notice(inputs, "licence", f"Scoring downloads {size}", f"License: {row.licence}")
+        return
     forms.warning(
         inputs,
         "licence",

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dover_plugin.preprocessing.views import Picture
+from dover_plugin.preprocessing.pictures import Picture
 from recipes.dover_open.encoding import round_trip_10_bits, transcode
 from recipes.dover_open.filters import (
     add_noise,

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from dover_plugin.preprocessing.views import Picture
+from dover_plugin.preprocessing.pictures import Picture
 
 FPS = 25
 CODECS: dict[str, tuple[str, dict[str, str]]] = {

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.preprocessing.views import Picture
+from dover_plugin.preprocessing.pictures import Picture
 
 type Kernel = NDArray[np.float64]  # (K, K), K odd
 

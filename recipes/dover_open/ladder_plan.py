@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from dover_plugin.preprocessing.sampling import draw
-from dover_plugin.preprocessing.views import Picture, aesthetic_picture, technical_mosaic
+from dover_plugin.preprocessing.pictures import Picture, aesthetic_picture, technical_mosaic
+from dover_plugin.preprocessing.sampling import SamplingRule, draw
 from recipes.dover_open.degradations import (
     AESTHETIC,
     CODECS,
@@ -237,7 +237,7 @@ class Plan:
     ) -> Row:
         height, width = frame.shape[:2]
         name = self._content.name + suffix
-        offsets = draw(1, height, width, num_clips=1).offsets[0]
+        offsets = draw(1, height, width, rule=SamplingRule(num_clips=1)).offsets[0]
         return Row(
             name,
             self._content.split,

@@ -17,8 +17,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image
 
-from dover_plugin.preprocessing.sampling import VIEW, draw
-from dover_plugin.preprocessing.views import aesthetic_picture, technical_mosaic
+from dover_plugin.preprocessing.pictures import aesthetic_picture, technical_mosaic
+from dover_plugin.preprocessing.sampling import VIEW, SamplingRule, draw
 
 VALIDATION_SHARE = 10  # one in ten training photographs is held out
 SAVE_EVERY = 500  # photographs
@@ -82,7 +82,7 @@ def make_views(photo: Photo, variants: int = VARIANTS) -> tuple[Pixels, Pixels]:
     rng = np.random.default_rng(list(photo.file.name.encode()))
     technical, aesthetic = np.empty((2, variants, VIEW, VIEW, 3), np.uint8)
     for variant in range(variants):
-        chosen = draw(1, height, width, rng if variant else None, num_clips=1)
+        chosen = draw(1, height, width, rng if variant else None, rule=SamplingRule(num_clips=1))
         technical[variant] = technical_mosaic(frame, chosen.offsets[0])
         aesthetic[variant] = aesthetic_picture(_crop(frame, rng) if variant else frame)
     return technical, aesthetic

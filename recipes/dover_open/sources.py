@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from dover_plugin.io.open import open_source
-from dover_plugin.preprocessing.views import Picture
+from dover_plugin.preprocessing.pictures import Picture
 from recipes.dover_open.filters import even, resize
 from recipes.dover_open.photos import VALIDATION_SHARE, Photo, read_photos
 

@@ -46,6 +46,38 @@ def scorer(seeded: dict[str, Path], model: str, engine: str, **settings: Any) ->
     return Scorer(model, "cpu", weights=seeded[model], engine=engine, **settings)
 
 
+@pytest.mark.parametrize(
+    ("model", "branches"),
+    [("fast-vqa-m", None), ("dover-open", ("aesthetic",))],
+)
+def test_one_branch_is_that_of_torch(
+    model: str,
+    branches: tuple[str, ...] | None,
+    seeded: dict[str, Path],
+    clip: Path,
+) -> None:
+    expected = scorer(seeded, model, "torch", branches=branches).score(clip)
+    assert expected.maps is not None
+    for engine in OTHERS:
+        found = scorer(seeded, model, engine, branches=branches).score(clip)
+        assert found.maps is not None
+        assert found.present == expected.present
+        assert found.maps.branches == expected.maps.branches
+        for branch in found.maps.branches:
+            one, other = getattr(found.maps, branch), getattr(expected.maps, branch)
+            assert one.shape == other.shape
+            assert np.abs(one - other).max() < TOLERANCE
+
+
+def test_a_model_with_one_score_is_exported(seeded: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "network.onnx"
+    assert export.write_checked("fast-vqa-m", seeded["fast-vqa-m"], file) < TOLERANCE
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    assert [each.name for each in session.get_inputs()] == ["technical_view"]
+    assert session.get_inputs()[0].shape[1:] == [3, 16, 128, 128]
+    assert [each.name for each in session.get_outputs()] == ["technical", "technical_map"]
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_maps_are_those_of_torch(model: str, seeded: dict[str, Path], views: Views) -> None:
     if model == "dover":  # which takes seconds for each clip

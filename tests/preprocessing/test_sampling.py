@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dover_plugin.preprocessing.sampling import draw, draws, fragment_size
+from dover_plugin import SettingsError
+from dover_plugin.preprocessing.sampling import (
+    BRANCHES,
+    SamplingRule,
+    draw,
+    draws,
+    fragment_size,
+)
+from dover_plugin.preprocessing.views import samples
+from dover_plugin.weights.registry import published
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden/frame_indices.json").read_text())
+GOLDEN_FOLDER = Path(__file__).parents[1] / "golden"
+GOLDEN = json.loads((GOLDEN_FOLDER / "frame_indices.json").read_text())
 
 
 @pytest.mark.parametrize("num_frames", GOLDEN)
@@ -17,6 +27,42 @@ def test_frames_are_those_of_the_reference(num_frames: str) -> None:
     assert choice.technical.ravel().tolist() == GOLDEN[num_frames]["technical"]
     if int(num_frames) >= 32:
         assert choice.aesthetic.tolist() == GOLDEN[num_frames]["aesthetic"]
+
+
+@pytest.mark.parametrize("model", ["fast-vqa", "fastervqa"])
+def test_frames_are_those_of_fast_vqa(model: str) -> None:
+    golden = json.loads((GOLDEN_FOLDER / f"{model}_frame_indices.json").read_text())
+    for num_frames, expected in golden.items():
+        choice = draw(int(num_frames), 360, 640, rule=published(model).sampling)
+        assert choice.technical.ravel().tolist() == expected, num_frames
+        assert choice.aesthetic.size == 0
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_branch_sees_the_same_alone(seed: int | None) -> None:
+    both, *_ = draws(300, 720, 1280, seed=seed)
+    for branch in BRANCHES:
+        rule = SamplingRule().only((branch,), "dover")
+        alone, *_ = draws(300, 720, 1280, seed=seed, rule=rule)
+        assert np.array_equal(getattr(alone, branch), getattr(both, branch))
+        assert np.array_equal(alone.offsets, both.offsets[: len(alone.technical)])
+        assert len(alone.technical) == (3 if branch == "technical" else 0)
+        assert all(sample.branch == branch for sample in samples(alone))
+
+
+def test_a_seed_moves_the_fragments_of_fast_vqa_but_not_its_clips() -> None:
+    rule = published("fast-vqa-m").sampling
+    centred, *_ = draws(300, 720, 1280, rule=rule)
+    seeded, *_ = draws(300, 720, 1280, seed=1, rule=rule)
+    assert np.array_equal(centred.technical, seeded.technical)
+    assert centred.offsets.shape == (4, 4, 4, 2)
+    assert not np.array_equal(centred.offsets, seeded.offsets)
+
+
+@pytest.mark.parametrize("branches", [(), ("sound",), ("aesthetic", "sound"), "sound"])
+def test_a_branch_that_the_model_lacks_is_refused(branches: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match=r"The model 'dover' has .* Use branches="):
+        SamplingRule().only(branches, "dover")
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 31])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dover_plugin.preprocessing.views import Picture
+from dover_plugin.preprocessing.pictures import Picture
 from recipes.dover_open import ladders, sources
 from recipes.dover_open.degradations import AESTHETIC, CODECS, LEVELS, SAME, TECHNICAL
 from recipes.dover_open.ladder_plan import Content, Row

@@ -1,7 +1,6 @@
 """Labelled clips, and a small model with short clips in place of a published one."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from train_helpers import MODEL, TINY, publish
 from dover_plugin.evaluation.labels import LabelledVideo
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
-from dover_plugin.preprocessing.sampling import draw
+from dover_plugin.preprocessing.sampling import SamplingRule
 from dover_plugin.training import dataset
 
 VIDEOS = 16
@@ -47,7 +46,7 @@ def _one_thread() -> Iterator[None]:
 def initial(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """Initial weights; they pass for the published weights of MODEL in the cache."""
     monkeypatch.setitem(CONFIGS, MODEL, TINY)
-    monkeypatch.setattr(dataset, "draw", partial(draw, clip_len=2))
+    monkeypatch.setattr(dataset, "RULE", SamplingRule(clip_len=2))
     state = seeded_state_dict(TINY)
     state["technical_backbone.downsample_layers.0.0.bias"][0] = -0.0  # averaging would lose it
     publish(monkeypatch, state)

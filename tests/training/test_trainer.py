@@ -12,7 +12,7 @@ from train_helpers import HEADS, MODEL, SETTINGS, at_step, fail, losses, publish
 
 from dover_plugin.errors import SettingsError, VideoError, WeightsError
 from dover_plugin.evaluation.labels import LabelledVideo
-from dover_plugin.preprocessing.sampling import draw
+from dover_plugin.preprocessing.sampling_rule import DOVER
 from dover_plugin.training import dataset
 from dover_plugin.training import settings as settings_module
 from dover_plugin.training.artifacts import save_artifacts
@@ -151,7 +151,7 @@ def test_training_the_heads_leaves_the_backbones_bit_equal(
 def test_the_heads_of_the_bundled_model_learn(
     labels: list[LabelledVideo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "draw", draw)  # the real clip length
+    monkeypatch.setattr(dataset, "RULE", DOVER)  # the real clip length
     rows = [row for row in labels if row.split == "train"]
     splits = ("train", "val", "test")
     parts = [replace(row, split=splits[i % 3]) for i, row in enumerate([*rows, labels[-1]])]

@@ -1,5 +1,9 @@
 import hashlib
 import json
+import threading
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -257,8 +261,64 @@ def test_every_model_states_what_it_is_verified_against() -> None:
         "dover-open": "published SHA-256",
         "dover": "published SHA-256",
         "dover-mobile": "published SHA-256",
-        "dover++": "SHA-256 of the first use",
+        **dict.fromkeys(
+            ["dover++", "fast-vqa", "fastervqa", "fast-vqa-m"],
+            "SHA-256 of the first use (no published hash)",
+        ),
     }
+
+
+def test_licences_state_which_models_may_be_used_commercially() -> None:
+    for row in registry.registry():
+        assert row.commercial == ("S-Lab" not in row.licence)
+        assert ("MIT License" in row.licence) == row.one_score
+
+
+def test_mit_weights_are_downloaded_without_consent_and_pinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "served").mkdir()
+    torch.save({"state_dict": {"a": torch.ones(1)}}, tmp_path / "served" / "w.pth")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/w.pth"
+    row = replace(registry.published("fast-vqa"), file="w.pth", urls=(url,), size=10_000)
+    monkeypatch.setattr(registry, "registry", lambda: (row,))
+    try:
+        file = store.find("fast-vqa", consent=lambda _: pytest.fail("asked for consent"))
+    finally:
+        server.shutdown()
+        server.server_close()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert store.verify("fast-vqa") == digest
+    assert "MIT License" in caplog.text
+    assert f"w.pth has no published hash; its SHA-256 {digest} is stored" in caplog.text
+    file.write_bytes(b"changed")
+    with pytest.raises(WeightsError, match="damaged or not fast-vqa"):
+        store.find("fast-vqa")
+
+
+def test_published_names_of_fast_vqa_are_translated(seeded: dict[str, Path]) -> None:
+    network, _ = load.load_network("fast-vqa-m", seeded["fast-vqa-m"])
+    expected = seeded_state_dict(CONFIGS["fast-vqa-m"])
+    assert all(torch.equal(expected[k], v) for k, v in network.state_dict().items())
+    with pytest.raises(WeightsError, match=r"does not fit fast-vqa: .* It fits fast-vqa-m\."):
+        load.load_network("fast-vqa", seeded["fast-vqa-m"])
+
+
+def test_one_branch_is_kept_and_the_whole_file_is_checked(
+    state: dict[str, Any], tmp_path: Path
+) -> None:
+    rule = registry.published("dover-mobile").sampling.only(("technical",), "dover-mobile")
+    torch.save(state, tmp_path / "w.pth")
+    network, digest = load.load_network("dover-mobile", tmp_path / "w.pth", rule)
+    assert set(network.state_dict()) == {key for key in state if key.startswith("technical_")}
+    assert digest == hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    state["aesthetic_head.fc_hid.bias"][0] = float("nan")
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"not finite .* aesthetic_head\.fc_hid\.bias"):
+        load.load_network("dover-mobile", tmp_path / "w.pth", rule)
 
 
 @pytest.mark.parametrize("about", ["[]", "{", '{"base_sha256": 3}', "[" * 100_000])

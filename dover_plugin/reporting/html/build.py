@@ -10,6 +10,7 @@ from dover_plugin.analysis.segments import SegmentScores, time_code
 from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import SettingsError
 from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.reporting.comparison_tables import signed
 from dover_plugin.reporting.html.figures import MEGABIT, differences, ladder, over_time, scatter
 from dover_plugin.reporting.html.frames import moment, slides, thumbnail, thumbnails
 from dover_plugin.reporting.html.page import Card, Report
@@ -27,7 +28,8 @@ def timeline_report(found: Timeline) -> Report:
     return Report(
         title=name_of(found.info.path),
         lead=[
-            f"Overall {sums.mean:.3f} on average over {_count(len(found.segments), 'segment')}; "
+            f"{found.present[0].capitalize()} {sums.mean:.3f} on average over "
+            f"{_count(len(found.segments), 'segment')}; "
             f"the worst scores {sums.minimum:.3f}"
             + (f", at {moment(ordered[0])}." if len(ordered) > 1 else ".")
         ],
@@ -38,7 +40,7 @@ def timeline_report(found: Timeline) -> Report:
                 f"{found.summary(score).mean:.3f}",
                 f"worst {found.summary(score).minimum:.3f}",
             )
-            for score in SCORES
+            for score in found.present
         ],
         figures=[over_time(found)],
         galleries=[
@@ -47,7 +49,7 @@ def timeline_report(found: Timeline) -> Report:
         ]
         if len(ordered) > 1
         else [("The video", thumbnails(found.info, worst))],
-        columns=("from", "frames", *SCORES),
+        columns=("from", "frames", *found.present),
         rows=[_segment_cells(part) for part in found.segments],
         warnings=found.warnings(),
         facts=_facts(found),
@@ -61,13 +63,14 @@ def score_report(results: Iterable[Result]) -> Report:
         SettingsError: no video was scored.
     """
     results = list(results)
-    good = sorted((r for r in results if isinstance(r, Scores)), key=lambda each: each.overall)
+    good = sorted((r for r in results if isinstance(r, Scores)), key=lambda r: getattr(r, r.main))
     failed = [r for r in results if not isinstance(r, Scores)]
     if not good:
         raise SettingsError("The report needs at least one scored video.")
-    mean = sum(each.overall for each in good) / len(good)
-    ranks = good[0].model == "dover"
-    columns = ("video", *SCORES, *(("technical rank", "aesthetic rank") if ranks else ()))
+    present = good[0].present
+    means = {score: fmean(getattr(each, score) for each in good) for score in present}
+    ranks = good[0].model == "dover" and len(present) == len(SCORES)
+    columns = ("video", *present, *(("technical rank", "aesthetic rank") if ranks else ()))
     names = Counter(name_of(each.path) for each in results)
 
     def shown(each: Result) -> str:  # with its folder if the name is not unique
@@ -79,15 +82,12 @@ def score_report(results: Iterable[Result]) -> Report:
     return Report(
         title=name_of(good[0].path) if len(good) == 1 else f"{len(good)} videos",
         lead=[
-            f"{_count(len(good), 'video')} scored, overall {mean:.3f} on average"
+            f"{_count(len(good), 'video')} scored, {present[0]} {means[present[0]]:.3f} on average"
             + (f"; {_count(len(failed), 'video')} could not be scored." if failed else "."),
         ],
         settings=good[0].settings,
-        cards=[
-            Card(score, f"{sum(getattr(each, score) for each in good) / len(good):.3f}")
-            for score in SCORES
-        ],
-        figures=[scatter(good)] if len(good) > 1 else [],
+        cards=[Card(score, f"{mean:.3f}") for score, mean in means.items()],
+        figures=[scatter(good)] if len(good) > 1 and len(present) == len(SCORES) else [],
         galleries=[(title, [p for each in part for p in thumbnail(each)]) for title, part in ends],
         columns=columns,
         rows=[[shown(each), *_numbers(each), *(_ranks(each) if ranks else ())] for each in good]
@@ -114,12 +114,12 @@ def comparison_report(found: Sequence[Comparison]) -> Report:
         settings=found[0].before.settings,
         figures=figures,
         slides=slides(ordered),
-        columns=("transcode", *SCORES, "95 % interval", "Mbit/s", "MB", *metrics),
+        columns=("transcode", *found[0].before.present, "95 % interval", "Mbit/s", "MB", *metrics),
         rows=[
             [
                 name_of(each.after.info.path) + (" (knee)" if each is bend else ""),
-                *(f"{each.change(score).difference:+.3f}" for score in SCORES),
-                "too few segments" if each.overall.low is None else _interval(each),
+                *(signed(each.change(score)) for score in found[0].before.present),
+                "too few segments" if each.main.low is None else _interval(each),
                 f"{each.bitrate / MEGABIT:.2f}" if each.bitrate else "",
                 f"{each.size / MEGABIT:.2f}" if each.size else "",
                 *(f"{fmean(each.metrics[m]):.1f}" if m in each.metrics else "" for m in metrics),
@@ -147,7 +147,7 @@ def _segment_cells(part: SegmentScores) -> list[str]:
 
 
 def _numbers(scores: Scores) -> list[str]:
-    return [f"{getattr(scores, score):.3f}" for score in SCORES]
+    return [f"{getattr(scores, score):.3f}" for score in scores.present]
 
 
 def _ranks(scores: Scores) -> list[str]:
@@ -156,7 +156,7 @@ def _ranks(scores: Scores) -> list[str]:
 
 
 def _interval(found: Comparison) -> str:
-    return f"{found.overall.low:+.3f} to {found.overall.high:+.3f}"
+    return f"{found.main.low:+.3f} to {found.main.high:+.3f}"
 
 
 def _facts(found: Timeline) -> dict[str, str]:

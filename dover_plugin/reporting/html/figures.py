@@ -6,7 +6,6 @@ from typing import Any
 
 from dover_plugin.analysis.comparison import Comparison
 from dover_plugin.analysis.timeline import Timeline
-from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.reporting.html.frames import moment
 from dover_plugin.reporting.html.page import Figure
 from dover_plugin.reporting.style import SCREEN_COLOURS
@@ -17,8 +16,9 @@ MEGABIT = 1e6
 
 
 def over_time(found: Timeline) -> Figure:
-    """Overall scores as bars, both branches as steps."""
+    """The main score as bars, the others as steps."""
     parts = found.segments
+    main, *others = found.present
     rate = found.info.fps or 1.0
     starts = [part.segment.start / rate for part in parts]
     ends = [
@@ -26,17 +26,16 @@ def over_time(found: Timeline) -> Figure:
         parts[-1].segment.end / rate,
     ]  # of overlapping segments the later one is shown
     hover = [
-        f"{moment(part)}<br>overall {part.scores.overall:.3f}<br>technical "
-        f"{part.scores.technical:.3f}<br>aesthetic {part.scores.aesthetic:.3f}"
+        "<br>".join([moment(part), *(f"{s} {getattr(part.scores, s):.3f}" for s in found.present)])
         for part in parts
     ]
     bars = {
         "type": "bar",
-        "name": "overall",
+        "name": main,
         "x": [(a + b) / 2 for a, b in zip(starts, ends, strict=True)],
-        "y": [part.scores.overall for part in parts],
+        "y": [getattr(part.scores, main) for part in parts],
         "width": [b - a for a, b in zip(starts, ends, strict=True)],
-        "marker": {"color": SCREEN_COLOURS["overall"], "opacity": 0.55},
+        "marker": {"color": SCREEN_COLOURS[main], "opacity": 0.55},
         "hovertext": hover,
         "hoverinfo": "text",
     }
@@ -50,7 +49,7 @@ def over_time(found: Timeline) -> Figure:
             "line": {"shape": "hv", "color": SCREEN_COLOURS[score], "width": 2},
             "hoverinfo": "skip",
         }
-        for score in BRANCHES
+        for score in others
     ]
     low = found.summary().p5
     return Figure(
@@ -68,7 +67,7 @@ def over_time(found: Timeline) -> Figure:
 
 
 def scatter(good: Sequence[Scores]) -> Figure:
-    """Technical against aesthetic, coloured by overall."""
+    """Technical against aesthetic, coloured by overall; all three are needed."""
     points = {
         "type": "scatter",
         "mode": "markers",
@@ -105,7 +104,7 @@ def differences(found: Sequence[Comparison]) -> Figure:
     for each in found:
         parts = [pair.before for pair in each.pairs]
         last = max(last, parts[-1].end_seconds or 0.0)
-        values = [pair.difference("overall") for pair in each.pairs]
+        values = [pair.main for pair in each.pairs]
         traces.append(
             {
                 "type": "scatter",
@@ -119,7 +118,8 @@ def differences(found: Sequence[Comparison]) -> Figure:
         )
     return Figure(
         "Difference over time",
-        "Overall score of each transcode minus that of the source, per segment.",
+        f"{found[0].before.present[0].capitalize()} score of each transcode minus that of the "
+        "source, per segment.",
         traces,
         {
             "xaxis": _seconds_axis(last),
@@ -132,7 +132,7 @@ def differences(found: Sequence[Comparison]) -> Figure:
 def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
     """Quality against bitrate, with the knee."""
     steps = sorted((each for each in found if each.bitrate), key=lambda each: each.bitrate or 0)
-    changes = [each.overall for each in steps]
+    changes = [each.main for each in steps]
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -165,7 +165,7 @@ def ladder(found: Sequence[Comparison], bend: Comparison | None) -> Figure:
                 "mode": "markers",
                 "name": "knee",
                 "x": [bend.bitrate / MEGABIT],
-                "y": [bend.overall.difference],
+                "y": [bend.main.difference],
                 "marker": {
                     "size": 18,
                     "symbol": "circle-open",

@@ -35,10 +35,8 @@ def slides(found: Sequence[Comparison]) -> list[Slide]:
             continue
         size = frames[0].size  # both images must have one size
         urls = [_url(frame.resize(size), FULL) for frame in frames]
-        text = (
-            f"{moment(pair.after)}, largest loss: overall "
-            f"{pair.difference('overall'):+.3f}, technical {pair.difference('technical'):+.3f}, "
-            f"aesthetic {pair.difference('aesthetic'):+.3f}"
+        text = f"{moment(pair.after)}, largest loss: " + ", ".join(
+            f"{s} {pair.difference(s):+.3f}" for s in pair.after.scores.present
         )
         shown.append(Slide(name_of(each.after.info.path), text, urls[0], urls[1]))
     return shown
@@ -83,10 +81,7 @@ def _frames(info: VideoInfo, wanted: Sequence[int]) -> "dict[int, Image]":
 
 
 def _numbers(scores: Scores) -> str:
-    return (
-        f"overall {scores.overall:.3f}, technical {scores.technical:.3f}, aesthetic "
-        f"{scores.aesthetic:.3f}"
-    )
+    return ", ".join(f"{name} {getattr(scores, name):.3f}" for name in scores.present)
 
 
 def _url(image: "Image", widest: int) -> str:
