@@ -105,7 +105,6 @@ BESIDES = {  # what a degradation brings with it
     "banding": {"frozen", "dark"},
     "blocky": {"banding"},
     "blurry": {"banding"},
-    "black": {"duplicated_frames"},
     "dark": {"banding"},
 }
 
