@@ -146,7 +146,7 @@ def test_minimums_add_what_is_kept_and_why(good: Path, half_bad: Path, tmp_path:
     assert [row["reason"] for row in kept[::2]] == [None, "not scored"]
     out = run("score", good, half_bad, *options, "-f", "csv")[1]
     assert [row["keep"] for row in csv.DictReader(io.StringIO(out))] == ["True", "False"]
-    assert "is below" in run("score", good, half_bad, *options)[1].replace("\n", " ")
+    assert "no: technical" in run("score", good, half_bad, *options)[1]
     output = tmp_path / "scores.parquet"
     run("score", good, half_bad, *options, "-o", output)
     import pandas as pd
