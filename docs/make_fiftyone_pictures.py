@@ -1,7 +1,8 @@
-"""Take the screenshots of docs/fiftyone.md: ``python docs/make_fiftyone_pictures.py``.
+"""Take the screenshots of docs/fiftyone.md: ``python docs/make_fiftyone_pictures.py CLIP...``.
 
-Needs FiftyOne, playwright and Chromium. The clips are encodes of Big Buck Bunny (c) Blender
-Foundation, CC BY 3.0; the scores are those of dover-open.
+Needs FiftyOne, playwright, Pillow and Chromium. Name video files whose pictures may be published.
+Without any, the clips are encodes of Big Buck Bunny (c) Blender Foundation, CC BY 3.0. The scores
+are those of dover-open.
 """
 
 import os
@@ -17,58 +18,102 @@ os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"  # else the App asks, over the pict
 sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "tests/fiftyone_plugin")]
 
 import fiftyone as fo
-import fiftyone.operators as foo
-from app_driver import PLOT, browse, serve
+from app_driver import PLOT, App, browse, serve
 from clips import write_clip
+from PIL import Image
 
 IMAGES = Path(__file__).parent / "images"
-NAME = "encodes"
-SIZES = ((360, 640), (480, 640), (540, 960), (270, 480), (640, 360))
+NAME = "clips"
+SIZES = ((360, 640), (480, 640), (540, 960), (270, 480))
+SIZE = {"width": 1440, "height": 900}
+FRAME = (960, 600)  # of the animated picture, in pixels
+FRAME_MS = 700
+POINTS = f"{PLOT} .scatterlayer .point"
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp()) / "clips"
-    folder.mkdir()
-    for height, width in SIZES:
-        for crf in (18, 30, 40, 50):
-            write_clip(folder / f"bunny_{width}x{height}_crf{crf}.mp4", 72, (height, width), crf)
-    (folder / "broken.mp4").write_bytes(b"not a video")
+    folder = Path(tempfile.mkdtemp())
     dataset = fo.Dataset(NAME, persistent=True, overwrite=True)
-    dataset.add_samples([fo.Sample(str(path)) for path in sorted(folder.glob("*.mp4"))])
-    dataset.compute_metadata(skip_failures=True)
-    with serve(NAME) as url, browse(IMAGES) as app:
-        app.open(url)
-        form = app.operator("DOVER: score videos")
-        form.get_by_text("Score segments too", exact=True).click()
-        form.get_by_text("More settings", exact=True).click()
-        form.get_by_text("21 of 21 videos will be scored").wait_for()
-        app.fill(form, "Seconds per segment", "1")
-        app.picture("fiftyone-score")
-    score = foo.get_operator("@dover/quality/score_videos")
-    score(dataset, segment_seconds=1)
-    with serve(NAME) as url, browse(IMAGES) as app:
-        app.open(url)
-        app.page.locator('[data-cy="checkbox-dover_segments"]').click()
-        points = app.page.locator(f"{PLOT} .scatterlayer .point")
-        app.panel("video_quality", points.nth(5))
-        app.page.wait_for_timeout(2000)
-        box = points.nth(5).bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        app.page.mouse.move(x, y)
-        app.page.wait_for_timeout(700)
-        app.page.mouse.click(x, y)
-        app.page.wait_for_timeout(2500)
-        app.picture("fiftyone-panel")
-        form = app.operator("DOVER: tag low quality")
-        form.get_by_text("scored videos").wait_for()
-        app.picture("fiftyone-tag")
-        app.page.get_by_role("button", name="Cancel", exact=True).click()
-        form = app.operator("DOVER: explain")
-        app.submit(form, "Explain")
-        app.page.locator('img[src^="data:image/png"]').wait_for()
-        app.picture("fiftyone-explain")
-    dataset.delete()
-    shutil.rmtree(folder.parent)
+    paths = sys.argv[1:] or [str(path) for path in make_clips(folder)]
+    dataset.add_samples([fo.Sample(path) for path in paths])
+    try:
+        with serve(NAME) as url, browse(IMAGES, SIZE) as app:
+            app.open(url)
+            score(app, folder)
+            review(app)
+            app.page.locator('[data-testid^="LightMode"]').first.click()
+            app.picture("fiftyone-panel-light")
+    finally:
+        dataset.delete()
+        shutil.rmtree(folder)
+
+
+def make_clips(folder: Path) -> list[Path]:
+    return [
+        write_clip(folder / f"bunny_{width}x{height}_crf{crf}.mp4", 72, (height, width), crf)
+        for height, width in SIZES
+        for crf in (18, 30, 40, 50)
+    ]
+
+
+def score(app: App, folder: Path) -> None:
+    """Score in the App, and make the animated picture of the run."""
+    form = app.operator("DOVER: score videos")
+    form.get_by_text("Score segments too", exact=True).click()
+    app.fill(form, "Seconds per segment", "2")
+    form.get_by_text("videos will be scored").wait_for()
+    app.picture("fiftyone-score")
+    app.submit(form, "Score")
+    app.page.get_by_text("Loading the model").wait_for()
+    frames = []
+    done = app.page.get_by_text("Last run")
+    while not done.count():
+        frames.append(folder / f"{len(frames)}.png")
+        app.page.screenshot(path=frames[-1])
+        app.page.wait_for_timeout(1000)
+    app.page.wait_for_timeout(3000)
+    frames.append(folder / "end.png")
+    app.page.screenshot(path=frames[-1])
+    step = max(1, len(frames) // 16)
+    chosen = [frames[i] for i in range(0, len(frames) - 1, step)] + frames[-1:]
+    pictures = [Image.open(frame).convert("RGB").resize(FRAME) for frame in chosen]
+    durations = [FRAME_MS] * (len(pictures) - 1) + [4 * FRAME_MS]
+    pictures[0].save(
+        IMAGES / "fiftyone-run.webp",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        loop=0,
+        quality=60,
+        method=6,
+    )
+    app.page.get_by_role("button", name="Dismiss", exact=True).click()
+
+
+def review(app: App) -> None:
+    """The panel with an active video, the form of tags, and an explanation."""
+    page = app.page
+    page.locator('[data-cy="looker"]').first.wait_for()
+    points = page.locator(POINTS)
+    target = points.nth(points.count() // 2)
+    app.hover(target)
+    box = target.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator('[data-cy="modal"]').wait_for()
+    page.wait_for_timeout(3000)
+    form = app.operator("DOVER: explain")
+    app.submit(form, "Explain")
+    page.locator('img[src^="data:image/png"]').wait_for()
+    app.picture("fiftyone-explain")
+    app.done()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(2000)
+    app.picture("fiftyone-panel")
+    form = app.operator("DOVER: tag low quality")
+    form.get_by_text("scored videos").wait_for()
+    app.picture("fiftyone-tag")
+    page.get_by_role("button", name="Cancel", exact=True).click()
 
 
 if __name__ == "__main__":

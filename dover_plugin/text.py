@@ -36,7 +36,8 @@ def settings_line(settings: "Settings") -> str:
     s = settings
     sampling = "centred" if s.seed is None else f"seed {s.seed}, {counted(s.repeats, 'sample')}"
     reading = f"{s.reading}, " if s.reading else ""
-    network = f"{s.model} ({s.weights_sha256[:8]}), {s.fusion} fusion"
+    alone = "" if "+" in s.branches else f"{s.branches} branch, "
+    network = f"{s.model} ({s.weights_sha256[:8]}), {alone}{s.fusion} fusion"
     if s.engine == UNKNOWN:
         return f"{network}, recorded by VapourSynth"
     return f"{network}, {sampling}, {reading}{s.engine} {s.precision} on {s.device}"

@@ -1,5 +1,6 @@
 """Explanation of the quality of one sample."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,15 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.analysis.diagnosis import Diagnosis
+from dover_plugin.analysis.diagnosis import diagnose
+from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.open import open_source
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
+from fiftyone_plugin.faults import fault_fields
 from fiftyone_plugin.fields import in_words, scored, segments_field
 from fiftyone_plugin.low_quality import HIGH, LOW
 
@@ -162,15 +165,30 @@ def quality_map(path: str, scorer: "Scorer") -> bytes:
     return draw_maps(maps, middle_frame(open_source(path)))
 
 
-def faults_in_words(diagnosis: Diagnosis) -> list[str]:
+def fault_values(sample: fo.Sample) -> dict[str, float | None]:
+    """Values of the faults of a sample: those of find_faults, or else measured now.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    for name in fault_fields(sample._dataset):
+        stored = sample[name]
+        if stored is not None and stored.tags is not None:
+            return {fault.name: stored[fault.name] for fault in FAULTS}
+    return {found.name: found.value for found in diagnose(sample.filepath).found.findings}
+
+
+def faults_in_words(values: Mapping[str, float | None]) -> list[str]:
     """The visible and strong faults, such as "strong blur (12 pixels; visible from 8)"."""
     words = []
-    for found in diagnosis.found.findings:
-        if found.severity in ("visible", "strong") and found.value is not None:
-            side = "to" if found.strong < found.visible else "from"
+    for fault in FAULTS:
+        value = values.get(fault.name)
+        severity = "none" if value is None else fault.severity(value)
+        if severity != "none":
+            side = "to" if fault.strong < fault.visible else "from"
             words.append(
-                f"{found.severity} {found.name} ({found.value:.3g} {found.unit}; "
-                f"visible {side} {found.visible:g})"
+                f"{severity} {fault.name} ({value:.3g} {fault.unit}; "
+                f"visible {side} {fault.visible:g})"
             )
     return words
 

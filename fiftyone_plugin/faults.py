@@ -168,9 +168,10 @@ def _document(path: str) -> tuple[fo.DynamicEmbeddedDocument, str | None]:
         found = diagnose(path).found
     except Exception as error:
         text = str(error) if isinstance(error, DoverError) else f"{type(error).__name__}: {error}"
-        return fo.DynamicEmbeddedDocument(**{ERROR: text}), text
+        nothing = dict.fromkeys(fault.name for fault in FAULTS)
+        return fo.DynamicEmbeddedDocument(**nothing, **{TAGS: None, ERROR: text}), text
     values = {finding.name: finding.value for finding in found.findings}
-    return fo.DynamicEmbeddedDocument(**values, **{TAGS: list(found.tags)}), None
+    return fo.DynamicEmbeddedDocument(**values, **{TAGS: list(found.tags), ERROR: None}), None
 
 
 def _write(dataset: fo.Dataset, field: str, found: dict[str, fo.DynamicEmbeddedDocument]) -> None:

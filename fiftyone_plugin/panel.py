@@ -14,7 +14,7 @@ from fiftyone.operators.categories import Categories
 from dover_plugin.errors import DoverError, SettingsError
 from fiftyone_plugin import panel_view, plots, runs, statistics
 from fiftyone_plugin.faults import fault_fields
-from fiftyone_plugin.fields import failed, score_fields, unscored
+from fiftyone_plugin.fields import failed, score_fields, scored, unscored
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.operators.refresh import show_fields
 from fiftyone_plugin.targets import scorable
@@ -141,7 +141,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def on_worst(self, ctx: Any) -> None:
         """Show all scored samples, worst first."""
         field = ctx.panel.state.field
-        self._narrow(ctx, _samples(ctx).match(F(f"{field}.overall") != None))  # noqa: E711
+        self._narrow(ctx, scored(_samples(ctx), field))
 
     def on_failed(self, ctx: Any) -> None:
         """Narrow the view to failed samples."""

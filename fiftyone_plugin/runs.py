@@ -105,6 +105,12 @@ def latest(dataset: fo.Dataset) -> RunState | None:
     return replace(state, cancelling=state.active and kept.get(CANCEL) == state.key)
 
 
+def is_active(dataset: fo.Dataset) -> bool:
+    """Whether a run of the dataset is going on."""
+    state = latest(dataset)
+    return state is not None and state.active
+
+
 def cancel(dataset: fo.Dataset) -> bool:
     """Ask the run of a dataset to stop; False if none is going on."""
     state = latest(dataset)

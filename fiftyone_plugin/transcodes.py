@@ -118,11 +118,11 @@ def compare(
         elif old[len(SCORES) :] != new[len(SCORES) :]:
             settings_mismatch += 1
         else:
-            found[pair] = {SCORES[i]: new[i] - old[i] for i in shared}
             main = SCORES[shared[0]]
+            found[pair] = {SCORES[i]: new[i] - old[i] for i in shared}
     old_ones = flat.match(F(name) != None).values("id")  # noqa: E711
-    flat.set_values(name, {**dict.fromkeys(old_ones), **_documents(found)}, key_field="id")
-    _compare_segments(flat, field, found)
+    flat.set_values(name, {**dict.fromkeys(old_ones), **_documents(found, main)}, key_field="id")
+    _compare_segments(flat, field, found, main)
     dataset.save_view(
         view,
         _side_by_side(samples, name, main),
@@ -144,11 +144,13 @@ def compare(
     )
 
 
-def _documents(found: dict[Pair, dict[str, float]]) -> dict[str, fo.DynamicEmbeddedDocument]:
+def _documents(
+    found: dict[Pair, dict[str, float]], main: str
+) -> dict[str, fo.DynamicEmbeddedDocument]:
     """Documents of the samples of all pairs."""
     largest: dict[str, float] = defaultdict(float)
     for pair, differences in found.items():
-        largest[pair.before] = min(largest[pair.before], next(iter(differences.values())))
+        largest[pair.before] = min(largest[pair.before], differences.get(main, 0.0))
     documents = {}
     for pair, differences in found.items():
         common = {"before": pair.before, "largest_loss": largest[pair.before]}
@@ -158,7 +160,7 @@ def _documents(found: dict[Pair, dict[str, float]]) -> dict[str, fo.DynamicEmbed
 
 
 def _compare_segments(
-    flat: SampleCollection, field: str, found: dict[Pair, dict[str, float]]
+    flat: SampleCollection, field: str, found: dict[Pair, dict[str, float]], main: str
 ) -> None:
     """Write the differences of segments that lie at the same frames in both videos."""
     name = segments_field(field)
@@ -169,11 +171,11 @@ def _compare_segments(
         flat._dataset.add_sample_field(
             f"{path}.{SEGMENT_DIFFERENCE}",
             fo.FloatField,
-            description="Overall score after minus before",
+            description="Main score after minus before",
         )
     wanted = flat.select({i for pair in found for i in pair})
-    columns = wanted.values(["id", f"{path}.support", f"{path}.overall"])
-    rows = {i: (support, overall) for i, support, overall in zip(*columns, strict=True)}
+    columns = wanted.values(["id", f"{path}.support", f"{path}.{main}"])
+    rows = {i: (support, values) for i, support, values in zip(*columns, strict=True)}
     differences = {
         pair.after: [b - a for a, b in zip(old[1], new[1], strict=True)]
         for pair in found

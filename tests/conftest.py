@@ -61,7 +61,15 @@ def _ordinary_priority() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def fast_vqa_m(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of untrained weights of fast-vqa-m, under the names that its authors use."""
+    file = tmp_path_factory.mktemp("weights") / "fast-vqa-m.pth"
+    torch.save({"state_dict": _under_published_names("fast-vqa-m")}, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory, fast_vqa_m: Path) -> dict[str, Path]:
     """Files of untrained weights by model; those of dover-open are in the package, trained."""
     folder = tmp_path_factory.mktemp("weights")
     files = {}
@@ -69,18 +77,17 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         files[model] = folder / f"{model}.pth"
         torch.save(seeded_state_dict(CONFIGS[model]), files[model])
     files["dover-open"] = cached("dover-open")
-    files["fast-vqa-m"] = folder / "fast-vqa-m.pth"
-    torch.save({"state_dict": _under_published_names("fast-vqa-m")}, files["fast-vqa-m"])
+    files["fast-vqa-m"] = fast_vqa_m
     return files
 
 
 def _under_published_names(model: str) -> dict[str, torch.Tensor]:
     """Untrained weights as the file of the model names them."""
-    names = {}
-    for key in seeded_state_dict(CONFIGS[model]):
+    renamed = {}
+    for key, tensor in seeded_state_dict(CONFIGS[model]).items():
         theirs, ours = next(n for n in CONFIGS[model].published_names if key.startswith(n[1]))
-        names[key] = theirs + key.removeprefix(ours)
-    return {names[key]: tensor for key, tensor in seeded_state_dict(CONFIGS[model]).items()}
+        renamed[theirs + key.removeprefix(ours)] = tensor
+    return renamed
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +103,9 @@ def bundled() -> Scorer:
 
 
 @pytest.fixture(scope="session")
-def one_score(seeded: dict[str, Path]) -> Scorer:
+def one_score(fast_vqa_m: Path) -> Scorer:
     """A scorer with untrained weights of a model with one score."""
-    return Scorer("fast-vqa-m", "cpu", weights=seeded["fast-vqa-m"])
+    return Scorer("fast-vqa-m", "cpu", weights=fast_vqa_m)
 
 
 @pytest.fixture(scope="session")

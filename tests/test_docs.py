@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import write_clip
+from clips import scene, write_clip
+from PIL import Image
 
 from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.calibration import MATCHED, matched
 from dover_plugin.engines.factory import ENGINES
 from dover_plugin.evaluation.datasets import PRESETS
 from dover_plugin.evaluation.label_table import NAMES
+from dover_plugin.io.options import DECODERS
+from dover_plugin.options import FileOptions
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import COLUMNS
 from dover_plugin.weights import store
@@ -63,6 +66,34 @@ def test_the_python_example_runs(
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"a\.mp4 [01]\.\d+", printed[0])
     assert re.fullmatch(r"b\.mp4 There is no file 'b.mp4'.*", printed[1])
+
+
+def test_options_of_reading_and_decoders_are_listed() -> None:
+    page = (ROOT / "docs/inputs.md").read_text()
+    reading = page.split("## How a video was read")[1].split("##")[0]
+    assert {"decoder", *re.findall(r"`(\w+)`", reading)} - {"reading"} == set(
+        FileOptions.__annotations__
+    )
+    decoders = re.findall(r"^\| `(\w+)`", page.split("## Decoders")[1], re.MULTILINE)
+    assert set(decoders) == {*DECODERS} - {"auto"}
+
+
+@pytest.mark.parametrize("page", ["inputs", "pipelines"])
+def test_the_examples_of_a_page_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip("clip.mp4", 20)
+    Path("frames").mkdir()
+    for index, frame in enumerate(scene(4, 64, 96)):
+        Image.fromarray(frame).save(f"frames/{index}.png")
+    scope: dict[str, Any] = {}
+    for example in re.findall(
+        r"```python\n(.*?)```", (ROOT / f"docs/{page}.md").read_text(), re.DOTALL
+    ):
+        exec(example, scope)
+    assert scope["scores"].overall > 0
+    assert len(set(scope.get("same", [0]))) == 1
 
 
 def test_the_batch_example_runs(tmp_path: Path) -> None:

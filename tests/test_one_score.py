@@ -47,9 +47,9 @@ PRESENT = {
 
 
 @pytest.fixture(scope="module")
-def scorers(one_score: Scorer, seeded: dict[str, Path]) -> dict[str, Scorer]:
+def scorers(one_score: Scorer) -> dict[str, Scorer]:
     alone = {
-        branch: Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], branches=(branch,))
+        branch: Scorer("dover-open", "cpu", branches=(branch,))
         for branch in ("technical", "aesthetic")
     }
     return {"fast-vqa-m": one_score, **alone}
@@ -81,9 +81,9 @@ def test_a_model_with_one_score_gives_it_as_technical_and_overall(
 
 @pytest.mark.parametrize("branch", ["technical", "aesthetic"])
 def test_a_branch_alone_scores_as_beside_the_other(
-    branch: str, scored: dict[str, Scores], mobile: Scorer, clip: Path, scorers: dict[str, Scorer]
+    branch: str, scored: dict[str, Scores], bundled: Scorer, clip: Path, scorers: dict[str, Scorer]
 ) -> None:
-    both = mobile.score(clip)
+    both = bundled.score(clip)
     assert getattr(scored[branch], branch) == getattr(both, branch)
     assert getattr(scored[branch].raw, branch) == getattr(both.raw, branch)
     assert scored[branch].overall is None
@@ -93,15 +93,8 @@ def test_a_branch_alone_scores_as_beside_the_other(
     assert len(views.aesthetic) == (1 if branch == "aesthetic" else 0)
 
 
-def test_repeats_of_one_branch_have_a_deviation(seeded: dict[str, Path], clip: Path) -> None:
-    scorer = Scorer(
-        "dover-mobile",
-        "cpu",
-        weights=seeded["dover-mobile"],
-        branches=("aesthetic",),
-        repeats=2,
-        seed=1,
-    )
+def test_repeats_of_one_branch_have_a_deviation(clip: Path) -> None:
+    scorer = Scorer("dover-open", "cpu", branches=("aesthetic",), repeats=2, seed=1)
     scores = scorer.score(write_clip(clip.with_name("long.mp4"), 200))
     assert scores.raw_std is not None
     assert scores.raw_std.technical is None
@@ -132,7 +125,7 @@ def test_rows_hold_null(
 
 
 def test_scores_of_other_branches_do_not_mix(
-    scorers: dict[str, Scorer], mobile: Scorer, clip: Path, tmp_path: Path
+    scorers: dict[str, Scorer], bundled: Scorer, clip: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "scores.jsonl"
     with Journal(file, scorers["technical"]) as journal:
@@ -140,15 +133,11 @@ def test_scores_of_other_branches_do_not_mix(
     with Journal(file, scorers["technical"]) as journal:
         assert journal.has(str(clip))
     with pytest.raises(SettingsError, match=r"branches 'technical', not 'technical\+aesthetic'"):
-        Journal(file, mobile)
+        Journal(file, bundled)
 
 
-def test_comparable_settings_are_those_of_the_scorer(
-    scorers: dict[str, Scorer], seeded: dict[str, Path]
-) -> None:
-    found = comparable_settings(
-        model="dover-mobile", weights=seeded["dover-mobile"], branches=("technical",)
-    )
+def test_comparable_settings_are_those_of_the_scorer(scorers: dict[str, Scorer]) -> None:
+    found = comparable_settings(branches=("technical",))
     assert found == {name: getattr(scorers["technical"].settings, name) for name in found}
     assert found["branches"] == "technical"
 
@@ -238,7 +227,7 @@ def test_summary_and_evaluation_use_the_scores_that_exist(
 ) -> None:
     rows = rows_of(scored[case])
     found = summarise(rows)
-    assert tuple(found.quantiles) == PRESENT[case]
+    assert tuple(found.statistics) == PRESENT[case]
     assert found.lowest[0] == ("0.mp4", 0.0)
     results = evaluate_scores(rows, list(range(len(rows))))
     assert {each.score for each in results} == set(PRESENT[case])
@@ -297,8 +286,8 @@ def test_models_with_one_score_are_refused_by_training_alone(row: Any) -> None:
             resolve_settings(options)
 
 
-def test_the_wrong_branch_or_calibration_is_one_error(seeded: dict[str, Path]) -> None:
-    weights = {"weights": seeded["fast-vqa-m"]}
+def test_the_wrong_branch_or_calibration_is_one_error(fast_vqa_m: Path) -> None:
+    weights = {"weights": fast_vqa_m}
     with pytest.raises(SettingsError, match="'fast-vqa-m' has no branch 'aesthetic'"):
         Scorer("fast-vqa-m", "cpu", branches=("aesthetic",), **weights)
     with pytest.raises(SettingsError, match="has no 'reference' fusion"):
@@ -314,9 +303,8 @@ def test_minimums_of_missing_scores_are_refused(scorers: dict[str, Scorer]) -> N
         Minimums(aesthetic=0.5).check(scorers["fast-vqa-m"].present)
 
 
-def test_the_command_scores_one_branch(seeded: dict[str, Path], clip: Path) -> None:
+def test_the_command_scores_one_branch(clip: Path) -> None:
     arguments = ["score", str(clip), "-f", "json", "--branch", "technical"]
-    arguments += ["--model", "dover-mobile", "--weights", str(seeded["dover-mobile"])]
     result = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
     assert result.exit_code == 0, result.output
     row = json.loads(result.stdout)

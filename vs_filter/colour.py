@@ -15,7 +15,7 @@ import vapoursynth as vs
 from dover_plugin.io.source import HDR_TRANSFERS, INTERLACED, Frame
 
 HD_HEIGHT = 720
-UNKNOWN = 2  # matrix of a frame that states none; codes of ITU-T H.273
+UNKNOWN = 2  # matrix, transfer or primaries that a frame does not state; codes of ITU-T H.273
 MATRICES = (1, 2, 4, 5, 6, 7, 9)  # YUV matrices that swscale converts
 BIT_DEPTH = 16  # the highest depth of integers that swscale and VapourSynth's resize support
 SUBSAMPLINGS = {(0, 0): 444, (1, 0): 422, (1, 1): 420, (0, 1): 440, (2, 0): 411, (2, 2): 410}
@@ -81,7 +81,7 @@ def readable(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
-    """Convert a frame of a readable clip to (H, W, 3) uint8 RGB.
+    """Convert a frame of a readable clip to (H, W, 3) uint8 RGB, tone mapped if it is HDR.
 
     Args:
         frame: a frame whose properties are valid; see checker.
@@ -90,6 +90,7 @@ def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
     from av import VideoFrame
 
     from dover_plugin.io.colour import rgb24
+    from dover_plugin.io.hdr import deep_rgb, tone_mapper
 
     picture = VideoFrame(frame.width, frame.height, _pixel_format(frame.format.id))
     order = (1, 2, 0) if frame.format.color_family == vs.RGB else range(frame.format.num_planes)
@@ -104,7 +105,11 @@ def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
         if colour.full_range is not None:
             picture.color_range = FULL if colour.full_range else LIMITED
         picture.chroma_location = int(frame.props.get("_ChromaLocation", -1)) + 1
-    return rgb24(picture)
+    transfer = HDR_TRANSFERS.get(int(frame.props.get("_Transfer", UNKNOWN)))
+    if transfer is None:
+        return rgb24(picture)
+    rgb, white = deep_rgb(picture)
+    return tone_mapper(transfer, int(frame.props.get("_Primaries", UNKNOWN)), white)(rgb)
 
 
 def checker(notice: Callable[[str], None]) -> Callable[[vs.VideoFrame], None]:
@@ -122,7 +127,10 @@ def checker(notice: Callable[[str], None]) -> Callable[[vs.VideoFrame], None]:
             notice(INTERLACED)
         transfer = HDR_TRANSFERS.get(int(f.props.get("_Transfer", 2)))
         if transfer:
-            notice(f"HDR ({transfer}) is scored as stored, without tone mapping")
+            notice(
+                f"HDR ({transfer}) is tone mapped to SDR as in 'dover score'; remove the property "
+                "_Transfer to score it as stored"
+            )
         if f.props.get("Rotation", 0):
             notice("frames are scored as stored, not rotated as a player shows them")
         width, height = (int(f.props.get(name, 1)) for name in ("_SARNum", "_SARDen"))

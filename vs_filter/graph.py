@@ -53,6 +53,9 @@ def check_clip(clip: vs.VideoNode) -> None:
 class SegmentNodes:
     """The nodes of one clip.
 
+    No callback refers to an object with nodes: nodes keep their callbacks, and Python cannot
+    collect a cycle through VapourSynth.
+
     Args:
         clip: clip of constant format and size.
         segments: segments that cover it.
@@ -74,7 +77,6 @@ class SegmentNodes:
         self._side = scorer.rule.view
         fps = float(clip.fps) or None
         info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
-        self._several_decoders: bool | None = None  # not known before the first frame
         self._jobs = Jobs(self._plan, info, scorer)
         self._reduced = self._reduce(default)
         self.scores = self._score()
@@ -116,7 +118,7 @@ class SegmentNodes:
 
     def _reduce(self, default: Colour) -> vs.VideoNode:
         """A node whose frame i is the i-th sample of all segments, in the size of the view."""
-        core, plan, clip = vs.core, self._plan, self._clip
+        core, plan, jobs, clip = vs.core, self._plan, self._jobs, self._clip
         if getattr(clip, "gpu_resident", False):
             clip = core.std.GPUDownload(clip)
         check = checker(notice)
@@ -132,7 +134,7 @@ class SegmentNodes:
 
         def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             check(f[0])
-            self._several_decoders = BESTSOURCE in f[0].props
+            jobs.several_decoders = BESTSOURCE in f[0].props
             pick = plan.pick(n)
             small = picture(to_rgb(f[0], default), pick.sample, pick.draw)
             out = f[1].copy()
@@ -145,6 +147,7 @@ class SegmentNodes:
     def _score(self) -> vs.VideoNode:
         """One small frame per segment with its properties."""
         core, jobs, count = vs.core, self._jobs, self._plan.per_segment
+        segments, props = self._segments, self._props
         columns = [
             core.std.SelectEvery(self._reduced, cycle=count, offsets=[i], modify_duration=False)
             for i in range(count)
@@ -168,7 +171,7 @@ class SegmentNodes:
 
         def wait(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
             out = f.copy()
-            for name, value in self._properties(n).items():
+            for name, value in props(n, segments[n], _result(jobs, n, segments[n])).items():
                 out.props[name] = value
             return out
 
@@ -187,7 +190,7 @@ class SegmentNodes:
         two seeks, so they read all samples at once.
         """
         core, jobs, count = vs.core, self._jobs, self._plan.per_segment
-        last, size = len(self._segments) - 1, -(-count // BATCHES)
+        segments, last, size = self._segments, len(self._segments) - 1, -(-count // BATCHES)
         samples = self._reduced[count:] + self._reduced[-count:]  # of the next segment
         batches = [range(size * b, min(count, size * (b + 1))) for b in range(BATCHES)]
         of_slot = [batches[min(max(slot - 1, 0), BATCHES - 1)] for slot in range(SLOTS)]
@@ -215,28 +218,29 @@ class SegmentNodes:
         def choose(n: int) -> vs.VideoNode:
             segment, slot = divmod(n, SLOTS)
             idle = not 1 <= slot <= BATCHES + LATE or segment == last
-            if idle or self._several_decoders is None or jobs.known(segment + 1):
+            if idle or jobs.several_decoders is None or jobs.known(segment + 1):
                 return slots
-            start, end = self._segments[segment]
-            gradual = self._several_decoders and slot <= BATCHES and end - start >= SLOTS
+            start, end = segments[segment]
+            gradual = jobs.several_decoders and slot <= BATCHES and end - start >= SLOTS
             return batch if gradual else whole
 
         return core.std.FrameEval(slots, choose, clip_src=[slots, batch, whole])
 
-    def _properties(self, n: int) -> dict[str, Any]:
-        segment = self._segments[n]
-        try:
-            scores = self._jobs.result(n)
-        except DoverError as error:
-            raise vs.Error(f"dover: {error}") from None
-        except Exception as error:
-            raise vs.Error(
-                f"dover: Frames {segment.start} to {segment.end - 1} cannot be scored "
-                f"({type(error).__name__}: {error}). Run 'dover doctor', or try engine='torch'."
-            ) from None
-        for warning in scores.warnings:
-            notice(warning)
-        return self._props(n, segment, scores)
+
+def _result(jobs: Jobs, n: int, segment: Segment) -> Scores:
+    """The scores of a segment, with its warnings and errors in VapourSynth's way."""
+    try:
+        scores = jobs.result(n)
+    except DoverError as error:
+        raise vs.Error(f"dover: {error}") from None
+    except Exception as error:
+        raise vs.Error(
+            f"dover: Frames {segment.start} to {segment.end - 1} cannot be scored "
+            f"({type(error).__name__}: {error}). Run 'dover doctor', or try engine='torch'."
+        ) from None
+    for warning in scores.warnings:
+        notice(warning)
+    return scores
 
 
 def _slots(regions: Sequence[range]) -> list[int]:

@@ -87,7 +87,13 @@ class Jobs:
         plan: samples of the segments.
         info: metadata of the clip.
         scorer: runs the network.
+
+    Attributes:
+        several_decoders: whether the source of the clip reads two places at once without seeking;
+            None before its first frame was seen.
     """
+
+    several_decoders: bool | None = None
 
     def __init__(self, plan: Plan, info: VideoInfo, scorer: SegmentScorer) -> None:
         self._plan, self._info, self._scorer = plan, info, scorer

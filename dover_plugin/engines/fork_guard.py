@@ -23,5 +23,6 @@ def check_process() -> None:
         raise EngineError(
             f"Process {os.getpid()} was forked from process {_owner}, which has made a Scorer; "
             "networks cannot run after a fork. Start processes with "
-            "multiprocessing.get_context('spawn'), or make the first Scorer after the fork."
+            "multiprocessing.get_context('spawn'), make the first Scorer after the fork, or only "
+            "read there with dover_plugin.read."
         )

@@ -58,6 +58,8 @@ def _advice(path: str) -> str:
         return f"Write the path without 'file:', for example {_local_path(path)!r}."
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
         return "Only a video that is named itself is fetched from an address."
+    if re.match(r"https?:/[^/]", path):  # what pathlib makes of a URL
+        return "Pass a URL as text, not as a Path."
     if os.name != "nt" and re.match(r"[A-Za-z]:[\\/]", path):
         return "This is a Windows path; name the file as this system does, with '/'."
     if re.search(r"%0?\d*d", path):

@@ -280,7 +280,7 @@ def _array(frame: Any) -> NDArray[Any]:
     if _is_tensor(frame):
         array: NDArray[Any] = (frame.float() if frame.is_floating_point() else frame).cpu().numpy()
         return array
-    return np.asarray(frame.convert("RGB"))
+    return np.asarray(frame if frame.mode == "RGB" else frame.convert("RGB"))
 
 
 def _info(frames: Any, fps: float | None) -> VideoInfo:

@@ -4,13 +4,16 @@ import re
 import shutil
 import time
 from importlib.util import find_spec
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.io.copies import CopySource, open_copy
 from dover_plugin.io.options import OpenOptions
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.")
+if TYPE_CHECKING:
+    from httpx import Response
+
+URL = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://.")
 SILENCE = 30.0  # seconds without a byte after which a server counts as hanging
 SLOWEST = 2**10  # bytes per second over a window of WINDOW seconds
 WINDOW = 60.0
@@ -19,7 +22,7 @@ CHUNK = 2**20
 
 
 def is_url(path: str) -> bool:
-    """Whether a path starts with a scheme, such as https:// or s3://."""
+    """Whether a path starts with a scheme, such as https:// or s3://, other than file://."""
     return URL.match(path) is not None
 
 
@@ -38,7 +41,13 @@ def _fetch_http(url: str, file: IO[bytes]) -> None:
     import httpx
 
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=SILENCE) as answer:
+        with httpx.stream(
+            "GET",
+            url,
+            headers={"Accept-Encoding": "identity"},
+            follow_redirects=True,
+            timeout=SILENCE,
+        ) as answer:
             if answer.is_error:
                 raise VideoError(
                     f"Cannot fetch {url!r} (the server answers {answer.status_code} "
@@ -54,10 +63,10 @@ def _fetch_http(url: str, file: IO[bytes]) -> None:
         raise VideoError(f"Cannot fetch {url!r} ({reason}). Check the address.") from None
 
 
-def _copy(answer: "httpx.Response", url: str, file: IO[bytes]) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _copy(answer: "Response", url: str, file: IO[bytes]) -> None:
     """Write the body of an answer; HTTPX checks that it is as long as the server states."""
     begun, counted = time.monotonic(), 0
-    for chunk in answer.iter_bytes(CHUNK):
+    for chunk in answer.iter_bytes():  # as they arrive
         file.write(chunk)
         counted += len(chunk)
         if file.tell() > LARGEST:

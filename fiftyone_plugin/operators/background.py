@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import fiftyone.operators.types as types
@@ -11,7 +12,7 @@ import fiftyone.operators.types as types
 from dover_plugin.errors import DoverError
 from fiftyone_plugin.operators.refresh import show_fields
 from fiftyone_plugin.operators.show import PANEL
-from fiftyone_plugin.runs import check_idle
+from fiftyone_plugin.runs import check_idle, is_active
 from fiftyone_plugin.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ def execute(
         return summary.to_dict()
     check_idle(ctx.dataset)
     prepare()
-    Thread(target=_exhaust, args=(progress,), name="dover-run", daemon=True).start()
+    thread = Thread(target=_exhaust, args=(progress,), name="dover-run", daemon=True)
+    thread.start()
+    while thread.is_alive() and not is_active(ctx.dataset):  # the panel then shows it at once
+        sleep(0.02)
     show_fields(ctx, field)
     ctx.ops.open_panel(PANEL, layout="horizontal")
     return None

@@ -7,11 +7,16 @@ from typing import Any
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.analysis.diagnosis import diagnose
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.store import find
-from fiftyone_plugin.explanation import Explanation, explain, faults_in_words, quality_map
+from fiftyone_plugin.explanation import (
+    Explanation,
+    explain,
+    fault_values,
+    faults_in_words,
+    quality_map,
+)
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.scoring import make_scorer
@@ -38,7 +43,11 @@ class Explain(forms.FormOperator):
         if forms.field_input(ctx, inputs) is None:
             return
         forms.switch(
-            inputs, "faults", "Find faults", "Measures named faults; decodes all frames", True
+            inputs,
+            "faults",
+            "Find faults",
+            "Measures named faults, unless 'find faults' has; decodes all frames",
+            True,
         )
         forms.switch(
             inputs,
@@ -64,7 +73,7 @@ class Explain(forms.FormOperator):
         words, picture = in_markdown(found), None
         if params.get("faults", True):
             try:
-                faults = faults_in_words(diagnose(found.path))
+                faults = faults_in_words(fault_values(sample))
                 words += "\n\n**Faults**: " + ("; ".join(faults) or "none found") + "."
             except DoverError as error:
                 words += f"\n\nFaults could not be measured: {error}"

@@ -331,3 +331,23 @@ def test_a_damaged_transcode_is_a_row_of_its_own(
     assert isinstance(bad, NotCompared)
     assert "Cannot decode frame" in bad.error
     assert isinstance(good, Comparison)
+
+
+def test_videos_in_memory_are_compared(folder: Path) -> None:
+    scorer = Scorer("dover-open", "cpu", fps=25)
+    frames = np.stack(list(scene(50, 120, 160)))
+    found = list(compare_many(frames, [frames, frames[:5], 3], scorer))  # type: ignore[list-item]
+    assert isinstance(found[0], Comparison)
+    assert found[0].overall.difference == 0
+    assert (found[0].size, found[0].bitrate) == (None, None)
+    errors = [each.error for each in found if isinstance(each, NotCompared)]
+    assert "too short to be compared" in errors[0]
+    assert "got int" in errors[1]
+
+
+def test_a_part_has_no_bitrate(folder: Path) -> None:
+    scorer = Scorer("dover-open", "cpu", start="1s")
+    found = compare(folder / "source.mp4", folder / "crf34.mp4", scorer)
+    assert found.size
+    assert found.bitrate is None
+    assert found.after.info.duration == pytest.approx(3)

@@ -13,15 +13,13 @@ PRESENT = {"fast-vqa-m": ("overall", "technical"), "technical": ("technical",)}
 
 
 @pytest.fixture(scope="module", params=list(PRESENT))
-def case(request: pytest.FixtureRequest, fo: Any, folder: Path, seeded: dict[str, Path]) -> Any:
+def case(request: pytest.FixtureRequest, fo: Any, folder: Path, one_score: Scorer) -> Any:
     """A dataset of two versions and a broken file, scored with segments."""
     from fiftyone_plugin.scoring import score
 
     name = request.param
     scorer = (
-        Scorer("fast-vqa-m", "cpu", weights=seeded["fast-vqa-m"])
-        if name == "fast-vqa-m"
-        else Scorer("dover-open", "cpu", branches=("technical",))
+        one_score if name == "fast-vqa-m" else Scorer("dover-open", "cpu", branches=("technical",))
     )
     dataset = fo.Dataset()
     paths = [folder / f"320x240_crf{crf}.mp4" for crf in (18, 48)] + [folder / "broken.mp4"]

@@ -174,7 +174,6 @@ def test_a_url_without_a_video_is_refused(
 ) -> None:
     monkeypatch.setattr(remote, "SILENCE", 0.5)
     monkeypatch.setattr(remote, "WINDOW", 0.3)
-    monkeypatch.setattr(remote, "CHUNK", 1)
     url = serve(answer)
     with pytest.raises(VideoError) as caught:
         open_source(url)
@@ -203,6 +202,7 @@ def test_a_cut_off_body_is_refused(serve: Callable[[Answer], str], clip: Path) -
         ("http://[1/a.mp4", "Check the address"),
         ("nonsense://a/b.mp4", "Protocol not known: nonsense"),
         ("memory://none.mp4", "Cannot fetch 'memory://none.mp4'"),
+        ("file:///none.mp4", "Write the path without 'file:'"),
     ],
 )
 def test_addresses_that_lead_nowhere(url: str, says: str) -> None:

@@ -143,10 +143,10 @@ def test_no_other_file_and_no_address_is_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("https://example.org/a.mp4", "Addresses are not supported; download the video"),
+        ("https:/example.org/a.mp4", "Pass a URL as text, not as a Path"),
         ("file:///videos/a%20b.mp4", r"without 'file:', for example '/videos/a b.mp4'"),
         ("file:a.mp4", r"without 'file:', for example 'a.mp4'"),
-        ("frame-%04d.png", "Patterns of images are not supported"),
+        ("frame-%04d.png", "If it is a pattern of images, add --as-sequence"),
         ("*.jpg", "No file matches this pattern"),
         ("gone.mp4", "Check the path"),
     ],

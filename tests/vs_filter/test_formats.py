@@ -3,9 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 import vapoursynth as vs
-from vs_helpers import Counting, moving
+from vs_helpers import Counting, Viewer, moving
 
-from dover_plugin import Scores
 from vs_filter import collect, dover, dover_segments
 
 core = vs.core
@@ -50,39 +49,17 @@ def rgb() -> vs.VideoNode:
     return moving(4, 240, 320)
 
 
-@pytest.fixture(scope="module")
-def result(_counting: Counting) -> Scores:
-    return _counting.score(np.zeros((1, 240, 320, 3), np.uint8))
-
-
-def views(
-    clip: vs.VideoNode, monkeypatch: pytest.MonkeyPatch, scorer: Counting, result: Scores
-) -> Any:
-    """What the networks would see; they themselves know no formats, and need not run."""
-
-    def remember(info: Any, views: Any) -> Any:
-        scorer.seen.append((info, views))
-        return result
-
-    monkeypatch.setattr(scorer, "score_views", remember)
-    collect(dover_segments(clip, scorer=scorer))
-    monkeypatch.undo()
-    return scorer.seen[0][1][0]
-
-
 @pytest.mark.parametrize("form", formats(), ids=lambda f: f.name)
 def test_every_format(
     form: Any,
     rgb: vs.VideoNode,
-    scorer: Counting,
-    result: Scores,
-    monkeypatch: pytest.MonkeyPatch,
+    viewer: Viewer,
 ) -> None:
     true = rgb
     if form.color_family == vs.GRAY:
         true = rgb.resize.Bicubic(format=vs.GRAY8, matrix_s="709").resize.Bicubic(format=vs.RGB24)
-    expected = views(true, monkeypatch, scorer, result)
-    found = views(convert(rgb, form), monkeypatch, scorer, result)
+    expected = viewer(true)
+    found = viewer(convert(rgb, form))
     limit = 6 if form.subsampling_w + form.subsampling_h > 2 else 4
     for branch in ("technical", "aesthetic"):
         difference = getattr(found, branch).astype(int) - getattr(expected, branch)
@@ -135,8 +112,8 @@ def test_matrices_that_can_be_converted(matrix: int, scorer: Counting) -> None:
     ("props", "says"),
     [
         ({"_FieldBased": 1}, "interlaced"),
-        ({"_Transfer": 16}, "HDR (PQ)"),
-        ({"_Transfer": 18}, "HDR (HLG)"),
+        ({"_Transfer": 16}, "HDR (PQ) is tone mapped"),
+        ({"_Transfer": 18}, "HDR (HLG) is tone mapped"),
     ],
 )
 def test_what_may_surprise_is_said_once(props: dict[str, int], says: str, scorer: Counting) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 import vapoursynth as vs
 from clips import scene
 
 from dover_plugin import Scores, VideoInfo
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scorer import Scorer
+from vs_filter import collect, dover_segments
 
 
 class Counting(Scorer):
@@ -22,6 +24,24 @@ class Counting(Scorer):
     def score_views(self, info: VideoInfo, views: Sequence[Views]) -> Scores:
         self.seen.append((info, views))
         return super().score_views(info, views)
+
+
+class Viewer:
+    """What the networks would see of a clip; they themselves know no formats, and do not run."""
+
+    def __init__(self, scorer: Counting, result: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.scorer, self._result, self._monkeypatch = scorer, result, monkeypatch
+
+    def __call__(self, clip: vs.VideoNode, **options: Any) -> Views:
+        def remember(info: VideoInfo, views: Sequence[Views]) -> Scores:
+            self.scorer.seen.append((info, views))
+            return self._result
+
+        self.scorer.seen.clear()
+        with self._monkeypatch.context() as patch:
+            patch.setattr(self.scorer, "score_views", remember)
+            collect(dover_segments(clip, scorer=self.scorer, segment=1000, **options))
+        return self.scorer.seen[0][1][0]
 
 
 def moving(num_frames: int, height: int = 240, width: int = 320) -> vs.VideoNode:

@@ -299,12 +299,12 @@ def test_mit_weights_are_downloaded_without_consent_and_pinned(
         store.find("fast-vqa")
 
 
-def test_published_names_of_fast_vqa_are_translated(seeded: dict[str, Path]) -> None:
-    network, _ = load.load_network("fast-vqa-m", seeded["fast-vqa-m"])
+def test_published_names_of_fast_vqa_are_translated(fast_vqa_m: Path) -> None:
+    network, _ = load.load_network("fast-vqa-m", fast_vqa_m)
     expected = seeded_state_dict(CONFIGS["fast-vqa-m"])
     assert all(torch.equal(expected[k], v) for k, v in network.state_dict().items())
     with pytest.raises(WeightsError, match=r"does not fit fast-vqa: .* It fits fast-vqa-m\."):
-        load.load_network("fast-vqa", seeded["fast-vqa-m"])
+        load.load_network("fast-vqa", fast_vqa_m)
 
 
 def test_one_branch_is_kept_and_the_whole_file_is_checked(
