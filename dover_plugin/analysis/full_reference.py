@@ -44,9 +44,9 @@ def require(metrics: Sequence[str]) -> None:
 def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
     """Add full-reference metrics to a comparison, a value per segment.
 
-    VMAF, its NEG model and SSIMULACRA 2 are 100 for identical frames, SSIM is 1, and PSNR and XPSNR
-    are at most 100 dB. Frames are paired by their numbers. A transcode of another size is scaled to
-    that of the source. Warnings say so, and which metrics cannot be computed.
+    VMAF, its NEG model and SSIMULACRA 2 are about 100 for identical frames, SSIM is 1, and PSNR
+    and XPSNR are at most 100 dB. Frames are paired by their numbers. A transcode of another size is
+    scaled to that of the source. Warnings say so, and which metrics cannot be computed.
 
     Args:
         found: comparison of two files.

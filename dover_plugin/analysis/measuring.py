@@ -155,7 +155,7 @@ def _find_repeats(found: Table, shortest: int) -> None:
         if end - start >= shortest - 1:
             frozen[start - 1 : end] = True  # the frame that repeats, too
     found["frozen"][known] = frozen[known]
-    counted = known & ~frozen
+    counted = known & ~frozen & (found["black"] == 0)
     found["duplicate"][counted] = (still | _repeats(found["change"]))[counted]
 
 

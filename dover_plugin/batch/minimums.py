@@ -51,11 +51,14 @@ class Minimums:
         """The columns "keep" and "reason" of a row of scores; a failed video is not kept."""
         if row["error"] is not None:
             return {"keep": False, "reason": "not scored"}
-        reasons = [
-            f"{name} {row[name]:.3f} is below {value:g}"
-            for name, value in asdict(self).items()
-            if value is not None and row[name] is not None and row[name] < value
-        ]
+        reasons = []
+        for name, value in asdict(self).items():
+            if value is None:
+                continue
+            if row[name] is None:
+                reasons.append(f"no {name} score")
+            elif row[name] < value:
+                reasons.append(f"{name} {row[name]:.3f} is below {value:g}")
         return {"keep": not reasons, "reason": "; ".join(reasons) or None}
 
 

@@ -106,8 +106,9 @@ def test_identical_files_have_the_highest_values(scorer: Scorer, source: Path) -
     found = metrics_of(scorer, source, source, *METRICS)
     for name, values in found.items():
         expected = 1 if name == "ssim" else 100
-        # VMAF of a frame that equals its source depends on motion, and is above 97
-        assert values == pytest.approx(2 * [expected], abs=3 if "vmaf" in name else 1e-4), name
+        # VMAF of a frame that equals its source depends on motion; SSIMULACRA 2 rounds colours
+        tolerance = {"vmaf": 3, "vmaf_neg": 3, "ssimulacra2": 0.1}.get(name, 1e-4)
+        assert values == pytest.approx(2 * [expected], abs=tolerance), name
 
 
 def test_values_fall_with_the_quality(scorer: Scorer, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from dover_plugin import Scorer, SettingsError, compare
 from dover_plugin.analysis.statistics import Statistics
+from dover_plugin.batch.minimums import Minimums
 from dover_plugin.cli import app
 
 
@@ -145,7 +146,7 @@ def test_minimums_add_what_is_kept_and_why(good: Path, half_bad: Path, tmp_path:
     assert [row["reason"] for row in kept[::2]] == [None, "not scored"]
     out = run("score", good, half_bad, *options, "-f", "csv")[1]
     assert [row["keep"] for row in csv.DictReader(io.StringIO(out))] == ["True", "False"]
-    assert "is below" in run("score", good, half_bad, *options)[1].replace("\n", " ")
+    assert "no: technical" in run("score", good, half_bad, *options)[1]
     output = tmp_path / "scores.parquet"
     run("score", good, half_bad, *options, "-o", output)
     import pandas as pd
@@ -157,3 +158,10 @@ def test_minimums_add_what_is_kept_and_why(good: Path, half_bad: Path, tmp_path:
         run("score", good, *options, "-o", tmp_path / "scores.jsonl")
     with pytest.raises(SettingsError, match=r"must be in \[0, 1\]: 40"):
         run("score", good, "--min-overall", 40)
+
+
+def test_a_score_that_does_not_exist_is_not_kept() -> None:
+    row = {"technical": 0.8, "aesthetic": None, "overall": 0.8, "error": None}
+    assert Minimums(technical=0.5).columns(row) == {"keep": True, "reason": None}
+    found = Minimums(aesthetic=0.5, overall=0.9).columns(row)
+    assert found == {"keep": False, "reason": "no aesthetic score; overall 0.800 is below 0.9"}
