@@ -1,5 +1,6 @@
 """Scorers of the filters: loaded at the first scored segment, shared by equal filters."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +63,8 @@ class LazyScorer:
             if self._scorer is None:
                 from dover_plugin.scorer import Scorer
 
+                # vspipe prints the debug messages of every library
+                logging.getLogger("filelock").setLevel(logging.INFO)
                 self._scorer = Scorer(**self._options)
         scores: Scores = self._scorer.score_views(info, views)
         return scores

@@ -143,7 +143,7 @@ def test_programs_accept_scenes(tmp_path: Path) -> None:
     for command in (merge, encode):
         subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
     with av.open(str(tmp_path / "out.mkv")) as container:
-        starts = [float(c["start"] * c["time_base"]) for c in container.chapters()]
+        starts = [c["start"] / 1e9 for c in container.chapters()]  # nanoseconds
     assert starts == [0, 0.48]
     with av.open(str(tmp_path / "out.264")) as container:
         packets = [p for p in container.demux(video=0) if p.size]
