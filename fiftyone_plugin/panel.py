@@ -205,17 +205,18 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         found = statistics.counts(samples, field)
         state.summary = panel_view.counts_in_words(found)
         state.buttons = [name for name in ("failed", "unscored") if getattr(found, name)]
-        state.bars = state.scatter = None
         if not found.scored:
+            state.bars = state.scatter = None
             return
         histograms = statistics.histograms(samples, field)
         state.edges = {name: list(each.edges) for name, each in histograms.items()}
         ctx.panel.data.bars, state.bars = plots.histograms(histograms)
         points = statistics.points(samples, field)
-        if points.ids:
-            dots, state.scatter = plots.scatter(points, state.active)
-            state.cells = points.counts is not None
-            ctx.panel.data.scatter = dots
+        if not points.ids:
+            state.scatter = None
+            return
+        state.cells = points.counts is not None
+        ctx.panel.data.scatter, state.scatter = plots.scatter(points, state.active)
 
     def _activate(self, ctx: Any, sample: str | None = None) -> None:
         """Mark a sample in the plot, and show its segments."""
