@@ -21,7 +21,7 @@ from fiftyone_plugin.targets import scorable
 
 HELP = """
 Click a point to open the video; draw a lasso or click a bar to see only these videos, worst first.
-Dotted lines separate the five grades. Click the timeline to seek in the open video.
+Dotted lines separate the five grades. Open a video, or select one, to see its segments over time.
 """
 
 
@@ -131,13 +131,6 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         score = F(f"{ctx.panel.state.field}.{name}")
         self._narrow(ctx, _samples(ctx).match((score >= low) & (score < high)), by=name)
 
-    def on_time(self, ctx: Any) -> None:
-        """Seek to the clicked time in the open video."""
-        at, rate = ctx.params.get("x"), ctx.panel.state.frame_rate
-        if at is not None:
-            frame = int(float(at) * (rate or 1)) + 1
-            ctx.trigger("set_frame_number", {"frame_number": frame})
-
     def on_worst(self, ctx: Any) -> None:
         """Show all scored samples, worst first."""
         field = ctx.panel.state.field
@@ -236,7 +229,6 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         if found is None:
             state.timeline = None
             return
-        state.frame_rate = found.frame_rate
         ctx.panel.data.timeline, state.timeline = plots.timeline(found)
 
     def _narrow(self, ctx: Any, view: fo.DatasetView, by: str | None = "overall") -> None:

@@ -146,14 +146,9 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
 
 
 def _timeline(column: types.Object, panel: "VideoQuality", state: Any) -> None:
+    del panel
     if state.timeline:
-        column.plot(
-            "timeline",
-            layout=state.timeline,
-            config=STILL,
-            **_height(240),
-            on_click=panel.on_time,
-        )
+        column.plot("timeline", layout=state.timeline, config=STILL, **_height(240))
     else:
         column.md("*Open a video with scored segments to see its timeline.*", name="no_timeline")
 

@@ -198,7 +198,7 @@ def test_a_dataset_without_scores_offers_to_score(dataset: Any) -> None:
 
 EVENTS = (
     "on_load", "on_tick", "on_change_view", "on_change_dataset", "on_change_current_sample",
-    "on_change_selected", "on_point", "on_lasso", "on_bar", "on_time", "on_worst", "on_failed",
+    "on_change_selected", "on_point", "on_lasso", "on_bar", "on_worst", "on_failed",
     "on_unscored", "on_back", "on_cancel", "on_dismiss",
 )  # fmt: skip
 
