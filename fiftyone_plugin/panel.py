@@ -100,7 +100,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def on_point(self, ctx: Any) -> None:
         """Open the clicked sample, or narrow the view to the samples of the clicked cell."""
         clicked = ctx.params.get("id")
-        if clicked is None or not ctx.panel.state.scatter:
+        if clicked is None or not ctx.panel.state.scatter_layout:
             return
         if ctx.panel.state.cells:
             self._narrow(ctx, statistics.in_cells(_samples(ctx), ctx.panel.state.field, [clicked]))
@@ -111,7 +111,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def on_lasso(self, ctx: Any) -> None:
         """Narrow the view to the samples inside the lasso."""
         ids = [point["id"] for point in ctx.params.get("data") or [] if point.get("id")]
-        if not ids or not ctx.panel.state.scatter:
+        if not ids or not ctx.panel.state.scatter_layout:
             return
         base = _samples(ctx)
         cells = ctx.panel.state.cells
@@ -199,17 +199,17 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         state.summary = panel_view.counts_in_words(found)
         state.buttons = [name for name in ("failed", "unscored") if getattr(found, name)]
         if not found.scored:
-            state.bars = state.scatter = None
+            state.bars_layout = state.scatter_layout = None
             return
         histograms = statistics.histograms(samples, field)
         state.edges = {name: list(each.edges) for name, each in histograms.items()}
-        ctx.panel.data.bars, state.bars = plots.histograms(histograms)
+        ctx.panel.data.bars, state.bars_layout = plots.histograms(histograms)
         points = statistics.points(samples, field)
         if not points.ids:
-            state.scatter = None
+            state.scatter_layout = None
             return
         state.cells = points.counts is not None
-        ctx.panel.data.scatter, state.scatter = plots.scatter(points, state.active)
+        ctx.panel.data.scatter, state.scatter_layout = plots.scatter(points, state.active)
 
     def _activate(self, ctx: Any, sample: str | None = None) -> None:
         """Mark a sample in the plot, and show its segments."""
@@ -217,19 +217,19 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         selected = ctx.selected or []
         sample = sample or ctx.current_sample or (selected[0] if len(selected) == 1 else None)
         if sample is None or not state.field:
-            state.timeline = None
+            state.timeline_layout = None
             return
         if sample != state.active:
             state.active = sample
-            if state.scatter and not state.cells:
+            if state.scatter_layout and not state.cells:
                 points = statistics.points(_samples(ctx), state.field)
                 if points.ids:
-                    ctx.panel.data.scatter, state.scatter = plots.scatter(points, sample)
+                    ctx.panel.data.scatter, state.scatter_layout = plots.scatter(points, sample)
         found = statistics.timeline(ctx.dataset, sample, state.field)
         if found is None:
-            state.timeline = None
+            state.timeline_layout = None
             return
-        ctx.panel.data.timeline, state.timeline = plots.timeline(found)
+        ctx.panel.data.timeline, state.timeline_layout = plots.timeline(found)
 
     def _narrow(self, ctx: Any, view: fo.DatasetView, by: str | None = "overall") -> None:
         """Narrow the view, worst first; the panel keeps its statistics."""
