@@ -105,8 +105,7 @@ def panel() -> None:
         def figures(dataset: fo.Dataset = dataset) -> None:
             statistics.counts(dataset, "dover")
             plots.histograms(statistics.histograms(dataset, "dover"))
-            thirds = statistics.thirds(dataset, "dover")
-            plots.scatter(statistics.points(dataset, "dover"), thirds)
+            plots.scatter(statistics.points(dataset, "dover"))
 
         print(f"  {count:>7,} samples {seconds(figures):8.2f}")
         dataset.delete()

@@ -41,8 +41,6 @@ def main() -> None:
             app.open(url)
             score(app, folder)
             review(app)
-            app.page.locator('[data-testid^="LightMode"]').first.click()
-            app.picture("fiftyone-panel-light")
     finally:
         dataset.delete()
         shutil.rmtree(folder)
@@ -71,7 +69,9 @@ def score(app: App, folder: Path) -> None:
         frames.append(folder / f"{len(frames)}.png")
         app.page.screenshot(path=frames[-1])
         app.page.wait_for_timeout(1000)
-    app.page.wait_for_timeout(3000)
+    app.page.get_by_role("button", name="Dismiss", exact=True).click()
+    app.page.locator('[data-cy="looker"]').first.wait_for()
+    app.page.wait_for_timeout(8000)  # thumbnails and plots
     frames.append(folder / "end.png")
     app.page.screenshot(path=frames[-1])
     step = max(1, len(frames) // 16)
@@ -87,7 +87,6 @@ def score(app: App, folder: Path) -> None:
         quality=60,
         method=6,
     )
-    app.page.get_by_role("button", name="Dismiss", exact=True).click()
 
 
 def review(app: App) -> None:
@@ -101,19 +100,22 @@ def review(app: App) -> None:
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.locator('[data-cy="modal"]').wait_for()
-    page.wait_for_timeout(3000)
+    app.close_sample()
+    page.wait_for_timeout(2500)
+    app.picture("fiftyone-panel")
+    page.locator('[data-testid^="LightMode"]').first.click()
+    app.picture("fiftyone-panel-light")
+    page.locator('[data-testid^="DarkMode"]').first.click()
+    form = app.operator("DOVER: tag low quality")
+    form.get_by_text("scored videos (").wait_for()
+    app.picture("fiftyone-tag")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.locator('[data-cy="looker"]').first.click()
+    page.locator('[data-cy="modal"]').wait_for()
     form = app.operator("DOVER: explain")
     app.submit(form, "Explain")
     page.locator('img[src^="data:image/png"]').wait_for()
     app.picture("fiftyone-explain")
-    app.done()
-    page.keyboard.press("Escape")
-    page.wait_for_timeout(2000)
-    app.picture("fiftyone-panel")
-    form = app.operator("DOVER: tag low quality")
-    form.get_by_text("scored videos").wait_for()
-    app.picture("fiftyone-tag")
-    page.get_by_role("button", name="Cancel", exact=True).click()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from fiftyone_plugin.targets import scorable
 
 HELP = """
 Click a point to open the video; draw a lasso or click a bar to see only these videos, worst first.
-Dotted lines separate the five grades. Click the timeline to seek in the open video.
+Dotted lines separate the five grades. Open a video, or select one, to see its segments over time.
 """
 
 
@@ -100,7 +100,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def on_point(self, ctx: Any) -> None:
         """Open the clicked sample, or narrow the view to the samples of the clicked cell."""
         clicked = ctx.params.get("id")
-        if clicked is None or not ctx.panel.state.scatter:
+        if clicked is None or not ctx.panel.state.scatter_layout:
             return
         if ctx.panel.state.cells:
             self._narrow(ctx, statistics.in_cells(_samples(ctx), ctx.panel.state.field, [clicked]))
@@ -111,7 +111,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def on_lasso(self, ctx: Any) -> None:
         """Narrow the view to the samples inside the lasso."""
         ids = [point["id"] for point in ctx.params.get("data") or [] if point.get("id")]
-        if not ids or not ctx.panel.state.scatter:
+        if not ids or not ctx.panel.state.scatter_layout:
             return
         base = _samples(ctx)
         cells = ctx.panel.state.cells
@@ -130,13 +130,6 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         low, high = edges[name][bar], edges[name][bar + 1]
         score = F(f"{ctx.panel.state.field}.{name}")
         self._narrow(ctx, _samples(ctx).match((score >= low) & (score < high)), by=name)
-
-    def on_time(self, ctx: Any) -> None:
-        """Seek to the clicked time in the open video."""
-        at, rate = ctx.params.get("x"), ctx.panel.state.frame_rate
-        if at is not None:
-            frame = int(float(at) * (rate or 1)) + 1
-            ctx.trigger("set_frame_number", {"frame_number": frame})
 
     def on_worst(self, ctx: Any) -> None:
         """Show all scored samples, worst first."""
@@ -205,17 +198,18 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         found = statistics.counts(samples, field)
         state.summary = panel_view.counts_in_words(found)
         state.buttons = [name for name in ("failed", "unscored") if getattr(found, name)]
-        state.bars = state.scatter = None
         if not found.scored:
+            state.bars_layout = state.scatter_layout = None
             return
         histograms = statistics.histograms(samples, field)
         state.edges = {name: list(each.edges) for name, each in histograms.items()}
-        ctx.panel.data.bars, state.bars = plots.histograms(histograms)
+        ctx.panel.data.bars, state.bars_layout = plots.histograms(histograms)
         points = statistics.points(samples, field)
-        if points.ids:
-            dots, state.scatter = plots.scatter(points, state.active)
-            state.cells = points.counts is not None
-            ctx.panel.data.scatter = dots
+        if not points.ids:
+            state.scatter_layout = None
+            return
+        state.cells = points.counts is not None
+        ctx.panel.data.scatter, state.scatter_layout = plots.scatter(points, state.active)
 
     def _activate(self, ctx: Any, sample: str | None = None) -> None:
         """Mark a sample in the plot, and show its segments."""
@@ -223,20 +217,19 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         selected = ctx.selected or []
         sample = sample or ctx.current_sample or (selected[0] if len(selected) == 1 else None)
         if sample is None or not state.field:
-            state.timeline = None
+            state.timeline_layout = None
             return
         if sample != state.active:
             state.active = sample
-            if state.scatter and not state.cells:
+            if state.scatter_layout and not state.cells:
                 points = statistics.points(_samples(ctx), state.field)
                 if points.ids:
-                    ctx.panel.data.scatter, state.scatter = plots.scatter(points, sample)
+                    ctx.panel.data.scatter, state.scatter_layout = plots.scatter(points, sample)
         found = statistics.timeline(ctx.dataset, sample, state.field)
         if found is None:
-            state.timeline = None
+            state.timeline_layout = None
             return
-        state.frame_rate = found.frame_rate
-        ctx.panel.data.timeline, state.timeline = plots.timeline(found)
+        ctx.panel.data.timeline, state.timeline_layout = plots.timeline(found)
 
     def _narrow(self, ctx: Any, view: fo.DatasetView, by: str | None = "overall") -> None:
         """Narrow the view, worst first; the panel keeps its statistics."""

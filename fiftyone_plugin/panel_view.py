@@ -115,7 +115,7 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         rows[0].btn(
             "back", label="Back to all", on_click=panel.on_back, variant="contained", **NARROW
         )
-    if state.bars:
+    if state.bars_layout:
         rows[0].btn(
             "worst", label="Worst first", on_click=panel.on_worst, variant="outlined", **NARROW
         )
@@ -128,16 +128,18 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         _button(rows[1], "faults", "Find faults", "find_faults")
     if state.has_faults:
         _button(rows[1], "tag_faults", "Tag faults", "tag_faults")
-    if state.bars:
+    if state.bars_layout:
         _button(rows[1], "tag", "Tag the lowest", "tag_low_quality")
         _button(rows[1], "compare", "Compare", "compare_transcodes")
         _button(rows[1], "explain", "Explain", "explain")
-    if state.bars:
-        column.plot("bars", layout=state.bars, config=STILL, **_height(170), on_click=panel.on_bar)
-    if state.scatter:
+    if state.bars_layout:
+        column.plot(
+            "bars", layout=state.bars_layout, config=STILL, **_height(170), on_click=panel.on_bar
+        )
+    if state.scatter_layout:
         column.plot(
             "scatter",
-            layout=state.scatter,
+            layout=state.scatter_layout,
             config=TOOLS,
             **_height(400),
             on_click=panel.on_point,
@@ -146,14 +148,9 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
 
 
 def _timeline(column: types.Object, panel: "VideoQuality", state: Any) -> None:
-    if state.timeline:
-        column.plot(
-            "timeline",
-            layout=state.timeline,
-            config=STILL,
-            **_height(240),
-            on_click=panel.on_time,
-        )
+    del panel
+    if state.timeline_layout:
+        column.plot("timeline", layout=state.timeline_layout, config=STILL, **_height(240))
     else:
         column.md("*Open a video with scored segments to see its timeline.*", name="no_timeline")
 

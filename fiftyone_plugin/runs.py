@@ -126,7 +126,7 @@ def check_idle(dataset: fo.Dataset) -> None:
     if state is not None and state.active:
         raise SettingsError(
             f"A run is in progress ({state.in_words()}). Wait for it, or stop it with 'DOVER: "
-            "cancel scoring'."
+            "stop scoring'."
         )
 
 

@@ -68,7 +68,6 @@ class Timeline:
         end: end of the last segment.
         unit: "seconds" or "frames".
         scores: {score: one a segment}; without scores that the model does not have.
-        frame_rate: frames per second; None if it is unknown.
     """
 
     title: str
@@ -76,7 +75,6 @@ class Timeline:
     end: float
     unit: str
     scores: dict[str, tuple[float, ...]]
-    frame_rate: float | None
 
 
 def counts(samples: SampleCollection, field: str) -> Counts:
@@ -146,7 +144,6 @@ def timeline(dataset: fo.Dataset, sample_id: str, field: str) -> Timeline | None
         end=support[-1][1] * scale,
         unit="seconds" if fps[0] else "frames",
         scores={name: tuple(v) for name, v in columns.items() if v and v[0] is not None},
-        frame_rate=fps[0],
     )
 
 

@@ -126,7 +126,7 @@ def _map(found: Explanation, weights_sha256: str, weights: str | None) -> bytes:
 def in_markdown(found: Explanation) -> str:
     """The explanation as text with tables."""
     lines = [
-        f"### {PurePath(found.path).name}",
+        f"**{PurePath(found.path).name}**",
         "",
         f"**{found.advice}** Scored with {found.model}.",
         "",

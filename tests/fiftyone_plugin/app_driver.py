@@ -105,6 +105,11 @@ class App:
         page.locator('[data-cy="looker"]').first.wait_for()
         return page
 
+    def close_sample(self) -> None:
+        """Close the open sample."""
+        self.page.evaluate("window.__foo__.executeOperator('close_sample', {})")
+        self.page.locator('[data-cy="modal"]').wait_for(state="detached")
+
     def clear_view(self) -> None:
         """Show the whole dataset again."""
         self.page.evaluate("window.__foo__.executeOperator('clear_view', {})")

@@ -197,8 +197,7 @@ def test_a_point_opens_its_video_and_explain_says_why(app: App, weights: str) ->
     page.locator('img[src^="data:image/png"]').wait_for()
     app.picture("8-explain")
     assert "Worst segments" in app.done()
-    page.keyboard.press("Escape")
-    page.locator('[data-cy="modal"]').wait_for(state="detached")
+    app.close_sample()
     page.locator(f"{PLOT} .scatterlayer .lines path").first.wait_for(state="attached")
     app.picture("9-active-and-timeline")
 

@@ -43,7 +43,7 @@ def test_the_operator_explains_and_draws(scored_once: Any, weights: str) -> None
     context = {"current_sample": sample.id}
     result = execute("explain", scored_once, {"weights": weights}, **context)
     assert f"| overall | {sample.dover.overall:.3f} |" in result["words"]
-    assert f"### {Path(sample.filepath).name}" in result["words"]
+    assert f"**{Path(sample.filepath).name}**" in result["words"]
     assert "- 0:0" in result["words"], "segments have times"
     assert "**Faults**" in result["words"]
     png = base64.b64decode(result["map"].removeprefix("data:image/png;base64,"))

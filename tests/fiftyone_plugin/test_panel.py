@@ -171,12 +171,12 @@ def test_a_bar_shows_its_samples(scored_once: Any) -> None:
 def test_the_selected_sample_has_a_timeline(scored_once: Any) -> None:
     state: dict[str, Any] = {}
     event("on_load", scored_once, state)
-    assert not state.get("timeline")
+    assert not state.get("timeline_layout")
     sample = scored_once.match_tags("dover:failed", bool=False).first()
     event("on_change_selected", scored_once, state, selected=[sample.id])
-    assert state["timeline"]
+    assert state["timeline_layout"]
     event("on_change_current_sample", scored_once, state, current_sample=sample.id)
-    assert state["timeline"]
+    assert state["timeline_layout"]
 
 
 def test_all_is_shown_whether_or_not_a_sample_is_open(scored_once: Any) -> None:
@@ -198,7 +198,7 @@ def test_a_dataset_without_scores_offers_to_score(dataset: Any) -> None:
 
 EVENTS = (
     "on_load", "on_tick", "on_change_view", "on_change_dataset", "on_change_current_sample",
-    "on_change_selected", "on_point", "on_lasso", "on_bar", "on_time", "on_worst", "on_failed",
+    "on_change_selected", "on_point", "on_lasso", "on_bar", "on_worst", "on_failed",
     "on_unscored", "on_back", "on_cancel", "on_dismiss",
 )  # fmt: skip
 
@@ -221,7 +221,7 @@ def test_a_clicked_point_is_opened_and_marked(scored_once: Any) -> None:
     asked = event("on_point", scored_once, state, params={"id": sample.id})
     assert {"operator": "open_sample", "id": sample.id, "group_id": None} in asked
     assert state["active"] == sample.id
-    assert state["timeline"]
+    assert state["timeline_layout"]
 
 
 def test_worst_first(scored_once: Any) -> None:
@@ -250,7 +250,7 @@ def test_a_model_without_an_aesthetic_score(scored: Any) -> None:
     state: dict[str, Any] = {}
     event("on_load", scored, state)
     assert list(state["edges"]) == ["overall", "technical"]
-    assert not state["scatter"]
+    assert not state["scatter_layout"]
     assert "bars" in state["parts"]
     sample = scored.match_tags("dover:failed", bool=False).first()
     found = operator("explain")(scored, sample.id)
