@@ -89,7 +89,9 @@ FailBelow = Annotated[
 FailStatistic = Annotated[
     Literal["mean", "harmonic_mean", "median", "min", "p1", "p5", "p10"],
     typer.Option(
-        help="Statistic over the segments that --fail-below applies to; min is the worst segment.",
+        metavar="STATISTIC",
+        help="Statistic over the segments that --fail-below applies to: mean, harmonic_mean, "
+        "median, min (the worst segment), p1, p5 or p10.",
         rich_help_panel=OUTPUT,
     ),
 ]

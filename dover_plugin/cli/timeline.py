@@ -68,10 +68,7 @@ def timeline(
         typer.Option(help="Write a self-contained HTML report.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Score videos segment by segment, or show recorded scores.
-
-    A .json file that 'vspipe --json' has written for the VapourSynth filter is shown, not scored.
-    """
+    """Score videos segment by segment. Scores that 'vspipe --json' has recorded are shown."""
     from dover_plugin.analysis.timeline import Timeline
     from dover_plugin.errors import SettingsError
     from dover_plugin.reporting.timeline_tables import WRITERS
