@@ -43,7 +43,7 @@ def model_options(params: dict[str, Any]) -> ModelOptions:
 
 
 def ask_model(inputs: types.Object, params: dict[str, Any]) -> None:
-    """Dropdown of models; license, size and description of the chosen one."""
+    """Dropdown of models; description, agreement, license and size of the chosen one."""
     chosen = published(params.get("model") or DEFAULT_MODEL)
     where = "on this machine" if cached(chosen.model).is_file() else "to download"
     forms.dropdown(
@@ -52,7 +52,8 @@ def ask_model(inputs: types.Object, params: dict[str, Any]) -> None:
         {model: model for model in MODELS},
         DEFAULT_MODEL,
         "Model",
-        f"{chosen.note}. {chosen.licence.partition(':')[0]}; {chosen.size / 1e6:.0f} MB {where}",
+        f"{chosen.note}. Agreement with human ratings: {chosen.agreement}. "
+        f"{chosen.licence.partition(':')[0]}; {chosen.size / 1e6:.0f} MB {where}",
     )
 
 
