@@ -42,6 +42,7 @@ def published_here(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_p
         42_800_000,
         registry.S_LAB,
         "",
+        "",
     )
     monkeypatch.setattr(registry, "registry", lambda: (row,))
     return source
@@ -229,7 +230,7 @@ def test_cached_weights_are_verified_before_use(published_here: Path) -> None:
 def test_weights_without_a_published_hash_are_pinned(
     published_here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = registry.Published("dover-mobile", "w.pth", ("url",), None, 1, registry.S_LAB, "")
+    row = registry.Published("dover-mobile", "w.pth", ("url",), None, 1, registry.S_LAB, "", "")
     monkeypatch.setattr(registry, "registry", lambda: (row,))
     monkeypatch.setattr(
         store,
