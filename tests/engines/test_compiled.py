@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from dover_plugin import Scorer, doctor
 from dover_plugin.engines import compiled
+from dover_plugin.preprocessing.sampling_rule import Branch, SamplingRule
 from dover_plugin.weights import lock
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 64, 96, 3), np.uint8)
@@ -32,9 +33,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     def export(network: object, file: Path, metadata: object) -> None:
         raise AssertionError("not exported in this test")
 
-    def make(network: object, folder: Path) -> dict[str, Path]:
+    def make(network: object, rule: SamplingRule, folder: Path) -> dict[Branch, Path]:
         folders.append(folder)
-        files = compiled._files(folder)
+        files = compiled._files(rule, folder)
         for branch, file in files.items():
             file.write_text(f"graph of the {branch} branch")
         compiled._store_hashes(folder)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
 from clips import numbered, write_clip
 
@@ -175,26 +174,3 @@ def test_parts_of_streams(suffix: str, says: str, tmp_path: Path) -> None:
     path.write_bytes(b"x" * 99)
     with pytest.raises(VideoError, match=says):
         open_source(path)
-
-
-@pytest.mark.parametrize(
-    ("shape", "dtype", "code"),
-    [
-        ((2, 8, 8, 3), np.float32, "(frames * 255).round().astype(np.uint8)"),
-        ((2, 3, 8, 8), np.float32, "(frames.transpose(0, 2, 3, 1) * 255).round()"),
-        ((2, 3, 8, 8), np.uint8, "frames.transpose(0, 2, 3, 1)"),
-        ((2, 8, 8, 4), np.uint8, "frames[..., :3]"),
-        ((8, 8, 3), np.uint8, "frames[None]"),
-        ((2, 8, 8, 3), np.uint16, "(frames // 257).astype(np.uint8)"),
-        ((2, 8, 8, 3), np.int64, "frames.astype(np.uint8)"),
-    ],
-)
-def test_arrays_are_told_the_line_that_converts_them(
-    shape: tuple[int, ...], dtype: Any, code: str
-) -> None:
-    frames = np.zeros(shape, dtype)
-    with pytest.raises(VideoError) as caught:
-        open_source(frames)
-    line = str(caught.value).rsplit("'", 2)[1]
-    assert line.startswith(code)
-    assert open_source(eval(line, {"frames": frames, "np": np})).info.width == 8
