@@ -17,6 +17,7 @@ from clips import write_clip
 
 from dover_plugin import EngineError, Scorer, SettingsError, doctor
 from dover_plugin.engines import export, factory
+from dover_plugin.preprocessing.sampling_rule import BRANCHES
 from dover_plugin.preprocessing.views import Views
 
 ROOT = Path(__file__).parents[2]
@@ -310,8 +311,9 @@ def test_an_exported_model_runs_with_onnxruntime_alone(
     assert facts["model"] == "dover-mobile"
     assert facts["weights_sha256"] == torch_scorer.settings.weights_sha256
     assert "that of the file" in facts["licence"]
-    assert [i.name for i in session.get_inputs()] == list(export.INPUTS)
-    assert [o.name for o in session.get_outputs()] == list(export.OUTPUTS)
+    assert [i.name for i in session.get_inputs()] == [f"{branch}_view" for branch in BRANCHES]
+    maps = [f"{branch}_map" for branch in BRANCHES]
+    assert [o.name for o in session.get_outputs()] == [*BRANCHES, *maps]
     assert all(isinstance(i.shape[0], str) for i in session.get_inputs())  # any number of clips
 
     np.savez(tmp_path / "v.npz", technical=views.technical, aesthetic=views.aesthetic)
