@@ -52,13 +52,13 @@ def test_the_summary(whole: list[Any]) -> None:
     good = sorted(row["overall"] for row in whole if row["error"] is None)
     assert (found.scored, found.failed) == (CLIPS, BROKEN)
     assert [value for _, value in found.lowest] == good[:10]
-    assert found.quantiles["overall"][0.5] == pytest.approx(pd.Series(good).median())
+    assert found.statistics["overall"].median == pytest.approx(pd.Series(good).median())
     assert sum(count for _, count in found.kinds) == BROKEN
     assert [kind.split("(")[0] for kind, _ in found.kinds] == [
         "… cannot be read as a video ",
         "… is empty ",
     ]
-    assert summarise([]).quantiles == {}
+    assert summarise([]).statistics == {}
 
 
 def test_a_list_on_standard_input(folder: Path) -> None:
