@@ -114,8 +114,11 @@ def review(app: App) -> None:
     page.locator('[data-cy="modal"]').wait_for()
     form = app.operator("DOVER: explain")
     app.submit(form, "Explain")
-    page.locator('img[src^="data:image/png"]').wait_for()
-    app.picture("fiftyone-explain")
+    picture = page.locator('img[src^="data:image/png"]')
+    picture.wait_for()
+    page.wait_for_timeout(1500)
+    dialog = page.locator('[role="dialog"]').filter(has=picture).last
+    dialog.screenshot(path=IMAGES / "fiftyone-explain.png")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def test_requirements_are_those_of_the_project() -> None:
     extra = project["optional-dependencies"]["fiftyone"]
     known = {*project["dependencies"], *extra}
     assert wanted <= known
-    not_used_here = {"typer", "rich", "fiftyone", "decord"}
+    not_used_here = {"typer", "rich", "fiftyone"}
     assert {d.split(">")[0] for d in known - wanted} == not_used_here
 
 
