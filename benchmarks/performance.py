@@ -174,13 +174,13 @@ def pipeline(model: str, weights: str, path: str, workers: str) -> Row:
     maps = scorer.engine.run(views[0])
 
     class Sleeper:
-        name, device, precision = "sleeper", "none", "none"
+        name, device, precision, parallel = "sleeper", "none", "none", 1
 
         def run(self, _: object) -> object:
             time.sleep(read)
             return maps
 
-    scorer.engine = Sleeper()  # type: ignore[assignment]
+    Scorer.engine = Sleeper()  # type: ignore[assignment]
     start = time.perf_counter()
     for _ in scorer.score_many([path] * number, workers=int(workers)):
         pass

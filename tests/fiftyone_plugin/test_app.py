@@ -122,6 +122,9 @@ def test_a_run_survives_a_reload_and_is_cancelled_in_a_second_tab(
     cancel = page.get_by_role("button", name="Cancel", exact=True)
     cancel.wait_for()
     page.reload()
+    app.wait_for_samples()
+    if not page.locator('[data-cy="panel-tab-video_quality"]').count():
+        app.panel("video_quality", cancel)  # the App closes panels at a reload
     cancel.wait_for()
     app.picture("4-after-a-reload")
     second = app.second_tab(page.url)

@@ -125,7 +125,7 @@ def mutants(seeds: dict[str, bytes], folder: Path, of_each: int, seed: int) -> I
 class Unseeing:
     """Stands in for the networks, which these tests are not about: one number per view."""
 
-    device, name, precision = "cpu", "torch", "float32"
+    device, name, precision, parallel = "cpu", "torch", "float32", 1
 
     def run(self, views: Views) -> Maps:
         seen = views.technical.mean(), views.aesthetic.mean()
@@ -171,10 +171,10 @@ def test_reading(allow_damaged: bool, seeds: dict[str, bytes], tmp_path: Path) -
 
 
 @pytest.mark.timeout(600)
-def test_a_batch(seeds: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_batch(seeds: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = list(mutants(seeds, tmp_path, OF_EACH_SCORED, 1))
     scorer = Scorer("dover-open", "cpu")
-    scorer.engine = Unseeing()
+    monkeypatch.setattr(Scorer, "engine", Unseeing())
     limits = Limits(seconds=60, memory=2 * GIGABYTE)
     with Journal(tmp_path / "scores.jsonl", scorer) as journal:
         tally = score_batch(
@@ -198,7 +198,7 @@ def test_commands(
     command: str, seeds: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = Scorer("dover-open", "cpu")
-    scorer.engine = Unseeing()
+    monkeypatch.setattr(Scorer, "engine", Unseeing())
     monkeypatch.setattr(NetworkOptions, "load_scorer", lambda *_: scorer)
     good = write_clip(tmp_path / "good.mp4", 24, (64, 96))
     files = list(mutants(seeds, tmp_path, OF_EACH_COMMAND, 2))
