@@ -61,7 +61,7 @@ def cost(folder: Path) -> None:
     scorer = scoring.make_scorer(model="dover-mobile", weights=str(weights), device="cpu")
     scorer.score(clip)
     network = seconds(lambda: scorer.score(clip))
-    Scorer.engine = FreeEngine()  # type: ignore[assignment]
+    type(scorer).engine = FreeEngine()  # type: ignore[assignment]
     paths = [str(clip)] * SAMPLES
     core, whole = [], []
     for _ in range(ROUNDS):
