@@ -204,6 +204,7 @@ def browse(pictures: Path, size: dict[str, int] | None = None) -> Iterator[App]:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         try:
-            yield App(browser.new_page(viewport=size or SIZE), pictures)
+            context = browser.new_context(viewport=size or SIZE)
+            yield App(context.new_page(), pictures)
         finally:
             browser.close()

@@ -82,4 +82,4 @@ def test_explanation_marks_and_comparison(case: Any) -> None:
         dataset[after]["dover"].technical - dataset[before]["dover"].technical
     )
     difference = dataset[after]["dover_difference"]
-    assert [s for s in SCORES if difference[s] is not None] == list(PRESENT[name])
+    assert [s for s in SCORES if difference.to_dict().get(s) is not None] == list(PRESENT[name])
