@@ -73,10 +73,14 @@ def readable(clip: vs.VideoNode) -> vs.VideoNode:
             sample_type=vs.INTEGER, bits_per_sample=BIT_DEPTH, subsampling_w=0, subsampling_h=0
         ),
     ):
-        if _pixel_format(target.id):
+        is_float_grey = target.color_family == vs.GRAY and target.sample_type == vs.FLOAT
+        if _pixel_format(target.id) and not is_float_grey:  # which swscale takes for limited range
             # resize refuses some combinations of fields and subsampling
             plain = core.std.SetFieldBased(clip, 0)
-            return clip if target.id == clip.format.id else plain.resize.Bicubic(format=target.id)
+            full = {"range_s": "full"} if form.color_family == vs.GRAY else {}  # as FFmpeg reads it
+            if target.id == clip.format.id:
+                return clip
+            return plain.resize.Bicubic(format=target.id, **full)
     raise ValueError(f"FFmpeg has no pixel format like {form.name}.")
 
 

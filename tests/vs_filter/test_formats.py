@@ -28,7 +28,7 @@ def convert(rgb: vs.VideoNode, form: Any) -> vs.VideoNode:
     wide = form.sample_type == vs.INTEGER and form.bits_per_sample > 16
     target = form.replace(bits_per_sample=16) if wide else form
     matrix = {} if form.color_family == vs.RGB else {"matrix_s": "709"}
-    if form.color_family == vs.GRAY:
+    if form.color_family == vs.GRAY and form.sample_type == vs.INTEGER:
         matrix["range_s"] = "full"  # as FFmpeg reads grey video
     clip = rgb.resize.Bicubic(format=target.id, **matrix)
     if not wide:
