@@ -19,7 +19,7 @@ MAX_GROWTH = 60 * 2**20  # bytes; keeping the views of 1,000 videos would take 1
 class FastEngine:
     """In place of the networks, which would take hours: a few means of the pixels."""
 
-    name, device, precision = "fast", "cpu", "float32"
+    name, device, precision, parallel = "fast", "cpu", "float32", 1
 
     def run(self, views: Views) -> Maps:
         spread = np.random.default_rng(int(views.aesthetic[0, 0, ::32, ::32].sum()))
@@ -59,7 +59,7 @@ def test_many_samples_in_flat_memory(
     from fiftyone_plugin import scoring, writer
 
     scorer = scoring.make_scorer(model="dover-open", weights=weights, device="cpu")
-    monkeypatch.setattr(scorer, "engine", FastEngine())
+    monkeypatch.setattr(type(scorer), "engine", FastEngine())
     writes = []
     set_values = type(large).set_values
 
