@@ -144,7 +144,7 @@ def test_an_error_in_the_script_is_clear(scripts: dict[str, Path], tmp_path: Pat
         .splitlines()[-1]
         .endswith(
             "dover: No model is named 'dovr'. Did you mean 'dover'? "
-            "Choose from dover-open, dover, dover-mobile, dover++."
+            "Choose from dover-open, fast-vqa, fastervqa, fast-vqa-m, dover, dover-mobile, dover++."
         )
     )
 
