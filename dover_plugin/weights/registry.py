@@ -32,7 +32,7 @@ class Published:
         size: approximate size in bytes.
         licence: licence in one sentence.
         note: description in one line.
-        agreement: correlation with human ratings, and of which data set.
+        agreement: correlation with human ratings, with the name of the data set.
         trained_on_images: it was trained on still images, too.
         sampling: what the model sees of a video.
         commercial: whether the licence allows commercial use; other licences need consent before a
