@@ -189,7 +189,7 @@ def _bars(found: Histogram, colour: str) -> dict[str, Any]:
 
 
 def _padded(values: tuple[float, ...]) -> list[float]:
-    """Axis limits in steps of 0.05 with room around the values, also around a single one."""
+    """Axis limits in multiples of 0.05, with a margin on both sides of the values."""
     low, high = min(values) - 0.03, max(values) + 0.03
     return [max(int(low * 20) / 20, -0.02), min(int(high * 20 + 1) / 20, 1.02)]
 
