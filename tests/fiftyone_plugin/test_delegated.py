@@ -16,7 +16,8 @@ def test_a_scheduled_run(dataset: Any, weights: str, tmp_path: Path) -> None:
     import fiftyone.operators as foo
     import fiftyone.operators.delegated as food
 
-    params = {"advanced": True, "weights": weights, "segments": True, "seconds": 1}
+    chosen = {"absolute_path": weights}  # as the file chooser gives it
+    params = {"advanced": True, "weights": chosen, "segments": True, "seconds": 1}
     context = {"dataset": dataset, "params": params, "request_delegation": True}
     queued = foo.execute_operator(f"{PLUGIN}/score_videos", ctx=context)
     assert queued.delegated
@@ -40,7 +41,7 @@ def test_a_scheduled_run(dataset: Any, weights: str, tmp_path: Path) -> None:
     [failure] = found["failures"]
     assert failure["path"].endswith("broken.mp4")
     assert operation.status.progress == 1
-    assert operation.status.label == "7 of 7 scored, 1 failed"
+    assert operation.status.label == "7 of 7: 6 scored, 1 failed"
     dataset.reload()
     assert dataset.count("dover.overall") == 6
     assert dataset.count("dover_segments.detections") == 12

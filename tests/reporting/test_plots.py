@@ -43,13 +43,13 @@ def test_the_command_timeline(clip: Path, tmp_path: Path) -> None:
     ]
     assert found["summary"]["overall"]["minimum"] == min(scores)
     assert found["summary"]["overall"]["mean"] == pytest.approx(np.mean(scores))
-    assert found["summary"]["overall"]["low"] == pytest.approx(np.percentile(scores, 5))
+    assert found["summary"]["overall"]["p5"] == pytest.approx(np.percentile(scores, 5))
     assert found["worst"][0]["overall"] == min(scores)
     assert np.asarray(matplotlib.image.imread(plot)).std() > 0.05
     done = run("timeline", clip, "--segments", "40f", "--overlap", "10f", "-f", "csv")
     header, *rows = done.stdout.splitlines()
-    assert header.startswith("start_frame,end_frame,start_seconds")
-    assert [row.split(",")[:2] for row in rows] == [["0", "40"], ["30", "75"]]
+    assert header.startswith("path,start_frame,end_frame,start_seconds")
+    assert [row.split(",")[1:3] for row in rows] == [["0", "40"], ["30", "75"]]
     done = run("timeline", clip, "--segments", "scenes")
     assert done.exit_code == 0, done.output
     assert "worst: 00:00:00.000" in done.stdout

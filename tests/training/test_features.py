@@ -10,7 +10,7 @@ from train_helpers import CPU, SETTINGS
 
 from dover_plugin import Scorer
 from dover_plugin.evaluation.labels import LabelledVideo
-from dover_plugin.preprocessing.sampling import draw
+from dover_plugin.preprocessing.sampling_rule import DOVER
 from dover_plugin.training import dataset as dataset_module
 from dover_plugin.training.data import load_batches
 from dover_plugin.training.dataset import FeatureBuilder, VideoDataset, ViewBuilder
@@ -45,7 +45,7 @@ def test_training_scores_are_those_of_the_scorer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """dover-open ignores black cells, which a letterboxed video has."""
-    monkeypatch.setattr(dataset_module, "draw", draw)  # the real clip length
+    monkeypatch.setattr(dataset_module, "RULE", DOVER)  # the real clip length
     frames = np.stack(list(scene(8, 240, 320)))
     frames[:, :80] = 0
     rows = [
