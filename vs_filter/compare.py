@@ -11,7 +11,7 @@ from vs_filter.filter import DEFAULT_SEGMENT, PROPS, nodes_of, segments_of, vs_e
 from vs_filter.graph import SegmentNodes, check_clip
 from vs_filter.notices import notice
 from vs_filter.scorers import SegmentScorer, choose_scorer
-from vs_filter.segments import Segmentation
+from vs_filter.segments import Segmentation, names_chunks
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
@@ -27,7 +27,7 @@ def dover_compare(
     *,
     segment: Segmentation = ...,
     matrix: Matrix = ...,
-    prefetch: bool = ...,
+    prefetch: bool | None = ...,
     scorer: "Scorer | None" = ...,
     **options: Unpack[ModelOptions],
 ) -> vs.VideoNode: ...
@@ -38,7 +38,7 @@ def dover_compare(  # type: ignore[overload-cannot-match] # VideoNode is Any to 
     *,
     segment: Segmentation = ...,
     matrix: Matrix = ...,
-    prefetch: bool = ...,
+    prefetch: bool | None = ...,
     scorer: "Scorer | None" = ...,
     **options: Unpack[ModelOptions],
 ) -> list[vs.VideoNode]: ...
@@ -49,7 +49,7 @@ def dover_compare(
     *,
     segment: Segmentation = DEFAULT_SEGMENT,
     matrix: Matrix = "decord",
-    prefetch: bool = False,
+    prefetch: bool | None = None,
     scorer: "Scorer | None" = None,
     **options: Unpack[ModelOptions],
 ) -> vs.VideoNode | list[vs.VideoNode]:
@@ -79,9 +79,10 @@ def dover_compare(
     clips = [after] if isinstance(after, vs.VideoNode) else after
     chosen = choose_scorer("dover_compare", scorer, options)
     compared = _compare(before, clips, segment, matrix, chosen)
+    ahead = not names_chunks(segment) if prefetch is None else prefetch
     props = (*PROPS, *DIFFERENCE_PROPS)
     found = [
-        new.broadcast(scores, props, prefetch=prefetch, also=[old]) for old, new, scores in compared
+        new.broadcast(scores, props, prefetch=ahead, also=[old]) for old, new, scores in compared
     ]
     return found[0] if one else found
 

@@ -14,7 +14,7 @@ from dover_plugin.scores import Scores
 from vs_filter.colour import Colour, Matrix, default_colour
 from vs_filter.graph import SegmentNodes, check_clip
 from vs_filter.scorers import SegmentScorer, choose_scorer
-from vs_filter.segments import Segmentation, find_segments
+from vs_filter.segments import Segmentation, find_segments, names_chunks
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
@@ -57,7 +57,7 @@ def dover(
     segment: Segmentation = DEFAULT_SEGMENT,
     overlap: int | str = 0,
     matrix: Matrix = "decord",
-    prefetch: bool = False,
+    prefetch: bool | None = None,
     scorer: "Scorer | None" = None,
     props: Sequence[str] = PROPS,
     **options: Unpack[ModelOptions],
@@ -74,8 +74,9 @@ def dover(
             from frame to frame: they are interpolated between the centres of the segments.
         matrix: matrix of frames without _Matrix: "decord" (BT.601) or "resolution" (BT.709 from 720
             rows).
-        prefetch: score the next segment in the background while frames of this one leave. A
-            process that ends in the middle of a clip may then crash at its exit.
+        prefetch: score the next segment in the background while frames of this one leave. By
+            default it is on, but off for an av1an scenes file, whose chunks are processes of their
+            own.
         scorer: scorer to use in place of a new one. Filters with equal settings share one anyway.
         props: names of the frame properties to write; see PROPS.
         options: settings of dover_plugin.Scorer: model, device, weights, fusion, seed, repeats,
@@ -89,8 +90,9 @@ def dover(
     """
     props = _check_props(props)
     segments = segments_of(clip, segment, matrix, overlap)
+    ahead = not names_chunks(segment) if prefetch is None else prefetch
     nodes = nodes_of(clip, segments, choose_scorer("dover", scorer, options), matrix)
-    return nodes.broadcast(nodes.scores, props, prefetch=prefetch)
+    return nodes.broadcast(nodes.scores, props, prefetch=ahead)
 
 
 @vs_errors

@@ -5,6 +5,7 @@ the next segment is scored.
 """
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,6 +102,9 @@ class Jobs:
         self._partial: OrderedDict[int, _Partial] = OrderedDict()
         self._jobs: dict[int, Future[Scores]] = {}
         self._thread = ThreadPoolExecutor(1, "dover-score")
+        # vspipe ends without Python's exit handlers, and a network that runs then would crash. The
+        # work of the thread does not refer to this object, which dies with the nodes of the script.
+        weakref.finalize(self, self._thread.shutdown, wait=True, cancel_futures=True)
 
     def known(self, n: int) -> bool:
         """Whether segment ``n`` is scored or being scored. A failure counts as unknown."""
@@ -128,7 +132,10 @@ class Jobs:
                 part.missing.discard(i)
             if not part.missing:
                 del self._partial[n]
-                self._jobs[n] = self._thread.submit(self._score, n, part.views)
+                segment = self._plan.segments[n]
+                self._jobs[n] = self._thread.submit(
+                    _score, self._scorer, self._info, segment, part.views
+                )
 
     def result(self, n: int) -> Scores:
         """Wait for the scores of segment ``n``, whose samples are all placed.
@@ -143,15 +150,14 @@ class Jobs:
         job = self._jobs.get(n)
         return job.result() if job is not None and job.done() and not job.exception() else None
 
-    def _score(self, n: int, views: Sequence[Views]) -> Scores:
-        start, end = self._plan.segments[n]
-        clip = self._info
-        info = VideoInfo(
-            f"frames {start} to {end - 1}",
-            end - start,
-            clip.height,
-            clip.width,
-            clip.fps,
-            "vapoursynth",
-        )
-        return replace(self._scorer.score_views(info, views), maps=None)
+
+def _score(
+    scorer: SegmentScorer, clip: VideoInfo, segment: Segment, views: Sequence[Views]
+) -> Scores:
+    """Run the network on the views of a segment."""
+    info = replace(
+        clip,
+        path=f"frames {segment.start} to {segment.end - 1}",
+        num_frames=segment.end - segment.start,
+    )
+    return replace(scorer.score_views(info, views), maps=None)

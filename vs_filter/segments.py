@@ -74,6 +74,13 @@ def _as_frames(length: object, fps: Fraction) -> int | None:
         return None
 
 
+def names_chunks(segmentation: Segmentation) -> bool:
+    """Whether segments are the chunks of an av1an scenes file."""
+    if not isinstance(segmentation, str | PathLike) or not os.path.isfile(segmentation):  # noqa: PTH113
+        return False
+    return Path(segmentation).read_text("utf-8-sig", errors="replace").lstrip().startswith("{")
+
+
 def _length(number: str, unit: str, fps: Fraction) -> int:
     try:
         value = Fraction(number)

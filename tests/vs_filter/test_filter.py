@@ -444,14 +444,14 @@ def test_an_error_of_the_engine_names_the_frames_and_is_retried(seeded: dict[str
 
 
 def test_the_next_segment_is_scored_while_frames_leave(scorer: Counting) -> None:
-    scored = dover(moving(160, 120, 160), scorer=scorer, segment=40, prefetch=True)
+    scored = dover(moving(160, 120, 160), scorer=scorer, segment=40)
     for n in range(21):
         scored.get_frame(n).close()
     deadline = time.monotonic() + 30
     while len(scorer.seen) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [info.path for info, _ in scorer.seen] == ["frames 0 to 39", "frames 40 to 79"]
-    alone = dover(moving(160, 120, 160), scorer=scorer, segment=40)
+    alone = dover(moving(160, 120, 160), scorer=scorer, segment=40, prefetch=False)
     for n in range(40):
         alone.get_frame(n).close()
     assert len(scorer.seen) == 3

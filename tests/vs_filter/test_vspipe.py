@@ -101,6 +101,24 @@ def test_chunks_have_the_properties_of_the_whole(scripts: dict[str, Path], tmp_p
     ]
 
 
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+@pytest.mark.parametrize("end", [18, 24, 40])
+def test_a_run_ends_while_the_next_segment_is_scored(
+    source: Path, tmp_path: Path, seeded: dict[str, Path], engine: str, end: int
+) -> None:
+    """Libraries are destroyed at the end of vspipe, and the network must not run by then."""
+    script = tmp_path / "ends.vpy"
+    script.write_text(
+        SCRIPT.format(path=str(source))
+        + "from vs_filter import dover\n"
+        + f"clip = dover(clip, device='cpu', weights={str(seeded['dover-open'])!r}, segment=32, "
+        + f"engine={engine!r})\n"
+        + OUTPUT
+    )
+    done = vspipe("-e", end, script, "--")
+    assert done.returncode == 0, done.stderr.decode()
+
+
 ENCODERS = {
     "x264": "x264 --quiet --demuxer y4m -o out.264 -".split(),
     "x265": [
