@@ -69,7 +69,7 @@ def timeline(
     ] = None,
 ) -> None:
     """Score videos segment by segment. Scores that 'vspipe --json' has recorded are shown."""
-    from dover_plugin.analysis.timeline import Timeline
+    from dover_plugin.analysis.timeline import NoTimeline, Timeline
     from dover_plugin.errors import SettingsError
     from dover_plugin.reporting.timeline_tables import WRITERS
 
@@ -85,6 +85,9 @@ def timeline(
     with progress_bars() as bars:
         scorer = model.load_scorer(bars) if len(recorded) < len(videos) else None
         done = list(_timelines(videos, scorer, segments, overlap, bars))
+    if output or output_format != "table":  # a table on the terminal shows them
+        for failure in (each for each in done if isinstance(each, NoTimeline)):
+            typer.echo(f"dover: {failure.error}", err=True)
     found = [each for each in done if isinstance(each, Timeline)]
     settings = [each.settings for each in found] or ([scorer.settings] if scorer else [])
     with open_output(output) as stream:
@@ -134,7 +137,6 @@ def _timelines(
         except VideoError as error:
             if len(videos) == 1:
                 raise
-            typer.echo(f"dover: {error}", err=True)
             yield NoTimeline(video, str(error))
         else:
             yield Timeline(source.info, scorer.settings, parts)  # reading may have added warnings

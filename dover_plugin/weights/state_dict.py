@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from dover_plugin.errors import WeightsError
@@ -64,7 +65,15 @@ def read_names(path: Path) -> list[str]:
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
-    reason = next(iter(str(error).strip().splitlines()), "no content")[:120]
+    from safetensors import SafetensorError
+
+    words = str(error).strip().splitlines()
+    if isinstance(error, OSError | SafetensorError) and words:
+        reason = words[0][:120]
+    elif isinstance(error, UnpicklingError):
+        reason = "the pickle is damaged or holds other objects than tensors"
+    else:  # the words of other errors describe the reader, as in "pop from empty list"
+        reason = "the file is damaged or of another kind"
     return WeightsError(
         f"Cannot read weights from '{path}' ({reason}). Use a .pth or .safetensors file."
     )
