@@ -4,19 +4,20 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fiftyone as fo
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.analysis.segmented import score_segmented
-from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
-from dover_plugin.io.source import VideoInfo
+from dover_plugin.analysis.segmented import Cut, score_segmented
+from dover_plugin.analysis.segments import SegmentScores, by_seconds
+from dover_plugin.errors import SettingsError
 from dover_plugin.options import COMPARABLE, ModelOptions
 from dover_plugin.scores import Failure, Result
 from fiftyone_plugin.fields import check_field, declare
+from fiftyone_plugin.moments import Moment, Moments, cut, find_moments
 from fiftyone_plugin.runs import reported
 from fiftyone_plugin.summary import Summary
 from fiftyone_plugin.targets import REMOTE, scorable, waiting
@@ -56,6 +57,7 @@ def run(
     *,
     overwrite: bool = False,
     segment_seconds: float | None = None,
+    labels: str | None = None,
 ) -> Iterator[Summary]:
     """Load the model and score samples, as one run that the App shows and cancels.
 
@@ -65,6 +67,7 @@ def run(
         name: field to write.
         overwrite: score samples again that have scores.
         segment_seconds: also score segments of this length; None leaves them out.
+        labels: see ``score``.
 
     Yields:
         The one summary, after each sample and once at the end.
@@ -72,7 +75,7 @@ def run(
     Raises:
         DoverError: another run is going on, invalid settings, weights, samples or field.
     """
-    with reported(samples._dataset, name) as reporter:
+    with reported(samples._root_dataset, name) as reporter:
         scorer = make_scorer(**settings())
         for summary in score(
             samples,
@@ -80,6 +83,7 @@ def run(
             name,
             overwrite=overwrite,
             segment_seconds=segment_seconds,
+            labels=labels,
             stop=reporter.cancelled,
         ):
             reporter.update(summary)
@@ -93,6 +97,7 @@ def score(
     *,
     overwrite: bool = False,
     segment_seconds: float | None = None,
+    labels: str | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Summary]:
     """Score samples and write results in batches.
@@ -100,11 +105,13 @@ def score(
     What is written stays when the run is stopped, killed or closed; a later run resumes.
 
     Args:
-        samples: see ``scorable``.
+        samples: see ``scorable``; of a clips view the whole videos, and the labels of its clips.
         scorer: scorer to use.
         name: field to write.
         overwrite: score samples again that have scores.
         segment_seconds: also score segments of this length; None leaves them out.
+        labels: field of temporal detections whose segments are scored too; the scores become
+            attributes of the labels.
         stop: called after each sample, and between segments; True stops the run.
 
     Yields:
@@ -113,25 +120,35 @@ def score(
     Raises:
         SettingsError: samples that cannot be scored, or a field that holds something else.
     """
-    target = scorable(samples, scorer.settings.model)
+    videos, moments = find_moments(samples, labels, name)
+    check_one_kind(segment_seconds, moments)
+    target = scorable(videos, scorer.settings.model)
     segments = segment_seconds is not None
-    dataset = samples._dataset
+    dataset = samples._root_dataset
     check_field(dataset, name)
-    like = {key: getattr(scorer.settings, key) for key in COMPARABLE} if segments else None
-    todo = target if overwrite else waiting(target, name, like)
+    if moments:
+        moments.declare()
+    needs_parts = segments or moments is not None
+    like = {key: getattr(scorer.settings, key) for key in COMPARABLE} if needs_parts else None
+    todo = target if overwrite else waiting(target, name, like, moments)
     ids, paths = todo.values(["id", "filepath"])
     summary = Summary(total=len(ids), skipped=len(target) - len(ids))
     yield summary
     declare(dataset, name, segments=segments)
     if not ids:
         return
-    summary.run_key = _record(samples, scorer, name, overwrite, segment_seconds)
-    writer = Writer(dataset, name)
+    summary.run_key = _record(videos, scorer, name, overwrite, segment_seconds, labels)
+    by_sample = moments.by_sample() if moments else {}
+    own = [by_sample.get(sample_id, []) for sample_id in ids]
+    cuts = _cuts(own if moments else None, segment_seconds, len(ids))
+    writer = Writer(dataset, name, moments, keep_segments=moments is not None and not overwrite)
     try:
-        results = _results(paths, scorer, segment_seconds, stop)
-        for sample_id, path, (result, parts) in zip(ids, paths, results, strict=False):
+        results = _results(paths, scorer, cuts, stop)
+        for sample_id, path, labelled, (result, parts) in zip(
+            ids, paths, own, results, strict=False
+        ):
             summary.count(path, result.error)
-            writer.add(sample_id, result, parts)
+            writer.add(sample_id, result, parts, labelled)
             yield summary
             if stop():
                 break
@@ -142,23 +159,37 @@ def score(
     yield summary
 
 
+def check_one_kind(segment_seconds: float | None, moments: Moments | None) -> None:
+    """Raise SettingsError for segments of equal length beside labels."""
+    if segment_seconds is not None and moments:
+        raise SettingsError(
+            "Segments of equal length and labels cannot be scored in one run. Leave out one of "
+            "them, and run again for it."
+        )
+
+
+def _cuts(own: list[list[Moment]] | None, seconds: float | None, count: int) -> list[Cut] | None:
+    """A function for each sample that cuts its video; None if there are no segments."""
+    if own is not None:
+        return [partial(cut, each) for each in own]
+    if seconds is not None:
+        return [partial(by_seconds, seconds=seconds)] * count
+    return None
+
+
 def _results(
     paths: list[str],
     scorer: "Scorer",
-    seconds: float | None,
+    cuts: list[Cut] | None,
     stop: Callable[[], bool],
 ) -> Iterator[tuple[Result, Parts]]:
     """One result per path, in order; remote files are not opened. Ends early at a stop."""
-    local = [path for path in paths if not re.search(REMOTE, path)]
+    local = [i for i, path in enumerate(paths) if not re.search(REMOTE, path)]
     done: Iterator[tuple[Result, Parts]]
-    if seconds is None:
-        done = ((result, None) for result in scorer.score_many(local))
+    if cuts is None:
+        done = ((result, None) for result in scorer.score_many([paths[i] for i in local]))
     else:
-
-        def cut(info: VideoInfo) -> list[Segment]:
-            return by_seconds(info, seconds)
-
-        found = score_segmented(scorer, ((path, cut) for path in local), stop=stop)
+        found = score_segmented(scorer, ((paths[i], cuts[i]) for i in local), stop=stop)
         done = ((each.result, each.segments) for each in found)
     for path in paths:
         if re.search(REMOTE, path):
@@ -177,6 +208,7 @@ def _record(
     name: str,
     overwrite: bool,
     segment_seconds: float | None,
+    labels: str | None,
 ) -> str:
     """Register the run with its settings and its view; returns its key."""
     key = f"{RUN}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
@@ -185,6 +217,7 @@ def _record(
         field=name,
         overwrite=overwrite,
         segment_seconds=segment_seconds,
+        labels=labels,
         **asdict(scorer.settings),
     )
     samples.register_run(key, config)

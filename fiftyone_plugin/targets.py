@@ -1,12 +1,15 @@
 """Which samples of a collection are scored."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
 from fiftyone_plugin.fields import has_scores, segments_field, unscored
+
+if TYPE_CHECKING:
+    from fiftyone_plugin.moments import Moments
 
 REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
 STILLS = ("dover-open",)  # models that were trained on photographs too
@@ -44,18 +47,22 @@ def scorable(samples: SampleCollection, model: str | None = None) -> SampleColle
 
 
 def waiting(
-    samples: SampleCollection, name: str, segments_like: dict[str, Any] | None
+    samples: SampleCollection,
+    name: str,
+    segments_like: dict[str, Any] | None,
+    moments: "Moments | None" = None,
 ) -> SampleCollection:
     """Samples that a run without overwriting scores.
 
     Args:
         samples: samples of ``scorable``.
         name: field of scores.
-        segments_like: settings of the run if segments are requested. Samples with scores of these
-            settings but without segments are scored again, which changes no score.
+        segments_like: settings of the run if segments or labels are requested. Samples with scores
+            of these settings but without segments are scored again, which changes no score.
+        moments: labels to score; None for segments of equal length.
 
     Returns:
-        Samples without scores, and those that lack the segments.
+        Samples without scores, and those that lack segments or scores of labels.
     """
     if not samples.has_field(name):
         return samples
@@ -64,7 +71,9 @@ def waiting(
     lacking = has_scores(name)
     for setting, value in segments_like.items():
         lacking &= F(f"{name}.{setting}") == value
-    if samples.has_field(segments_field(name)):
+    if moments:
+        lacking &= moments.lacking()
+    elif samples.has_field(segments_field(name)):
         lacking &= F(segments_field(name)) == None  # noqa: E711
     return samples.match(~has_scores(name) | lacking)
 

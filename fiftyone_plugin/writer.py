@@ -17,6 +17,7 @@ from fiftyone_plugin.fields import (
     every_sample,
     segments_field,
 )
+from fiftyone_plugin.moments import Moment, Moments, assign
 from fiftyone_plugin.runs import tell_change
 
 WRITE_EVERY = 64  # results, or
@@ -29,23 +30,40 @@ class Writer:
     Args:
         dataset: dataset whose field ``name`` is declared.
         name: field of scores.
+        moments: labels that hold the scores of segments.
+        keep_segments: keep the field of segments as it is.
     """
 
-    def __init__(self, dataset: fo.Dataset, name: str) -> None:
+    def __init__(
+        self,
+        dataset: fo.Dataset,
+        name: str,
+        moments: Moments | None = None,
+        *,
+        keep_segments: bool = False,
+    ) -> None:
         self._dataset = dataset
         self._name = name
+        self._moments = moments
+        self._labels: dict[str, Scores | None] = {}
         self._results: dict[str, Result] = {}
         self._segments: dict[str, fo.TemporalDetections | None] = {}
-        self._has_segments = dataset.has_field(segments_field(name))
+        self._has_segments = not keep_segments and dataset.has_field(segments_field(name))
         self._written = monotonic()
 
     def add(
-        self, sample_id: str, result: Result, parts: Sequence[SegmentScores] | None = None
+        self,
+        sample_id: str,
+        result: Result,
+        parts: Sequence[SegmentScores] | None = None,
+        labels: Sequence[Moment] = (),
     ) -> None:
-        """Add a result, and its segments if they were requested."""
+        """Add a result, and its segments or labels if they were requested."""
         self._results[sample_id] = result
+        frames = result.num_frames if isinstance(result, Scores) else 0
+        self._labels |= assign(labels, parts or (), frames)
         if self._has_segments:  # segments of older scores are removed
-            wanted = parts is not None and isinstance(result, Scores)
+            wanted = not self._moments and parts is not None and isinstance(result, Scores)
             self._segments[sample_id] = detections(parts or ()) if wanted else None
         late = monotonic() - self._written > WRITE_SECONDS
         if late or len(self._results) >= WRITE_EVERY:
@@ -59,10 +77,12 @@ class Writer:
             if self._segments:
                 field = segments_field(self._name)
                 self._dataset.set_values(field, self._segments, key_field="id")
+            if self._moments and self._labels:
+                self._moments.write(self._labels)
             self._tag()
             self._add_metadata()
             tell_change(self._dataset)
-        self._results, self._segments = {}, {}
+        self._results, self._segments, self._labels = {}, {}, {}
         self._written = monotonic()
 
     def _tag(self) -> None:

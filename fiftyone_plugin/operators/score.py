@@ -1,5 +1,6 @@
 """score_videos: the form, and the run in the background of the App."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import fiftyone.core.utils as fou
@@ -12,9 +13,11 @@ from dover_plugin.options import ModelOptions, comparable_settings
 from dover_plugin.weights.registry import DEFAULT_MODEL, Published
 from dover_plugin.weights.store import find
 from fiftyone_plugin.fields import DEFAULT_FIELD, check_field, declare
+from fiftyone_plugin.moments import find_moments
 from fiftyone_plugin.operators import background, forms
 from fiftyone_plugin.operators.refresh import hide_segments
 from fiftyone_plugin.operators.score_form import (
+    ask_labels,
     ask_licence,
     ask_model,
     ask_more,
@@ -22,7 +25,7 @@ from fiftyone_plugin.operators.score_form import (
     say_counts,
 )
 from fiftyone_plugin.runs import check_idle
-from fiftyone_plugin.scoring import run
+from fiftyone_plugin.scoring import check_one_kind, run
 from fiftyone_plugin.summary import Summary
 from fiftyone_plugin.targets import scorable
 
@@ -67,22 +70,28 @@ class ScoreVideos(forms.FormOperator):
                 label="Seconds per segment",
                 description="Length of a segment; at least 0.5",
             )
+        labels = None if params.get("segments") else ask_labels(ctx, inputs)
         forms.switch(
-            inputs, "advanced", "More settings", "Weights, engine, precision, fusion, repeats"
+            inputs,
+            "advanced",
+            "More settings",
+            "Weights, engine, precision, branches, repeats",
         )
         if params.get("advanced"):
             ask_more(inputs)
         settings = model_options(params)
         ask_licence(inputs, settings, bool(params.get("accept_license")))
         check_idle(ctx.dataset)
-        target = scorable(ctx.target_view(), settings["model"])
+        name = params.get("field") or DEFAULT_FIELD
+        videos, moments = find_moments(ctx.target_view(), labels, name)
+        check_one_kind(params.get("seconds") if params.get("segments") else None, moments)
+        target = scorable(videos, settings["model"])
         if not len(target):
             raise SettingsError("There are no videos in this view. Choose another target.")
-        name = params.get("field") or DEFAULT_FIELD
         check_field(ctx.dataset, name)
         choose(settings["fusion"], settings["model"])
         like = comparable_settings(**settings)
-        say_counts(inputs, target, name, like, params)
+        say_counts(inputs, target, name, like, moments, params)
 
     def act(self, ctx: Any) -> dict[str, Any] | None:
         """Score: delegated, in the background of the App, or else at once."""
@@ -96,10 +105,12 @@ class ScoreVideos(forms.FormOperator):
             name,
             overwrite=params.get("existing") == "overwrite",
             segment_seconds=forms.given(params, "seconds", 10.0) if segments else None,
+            labels=None if segments else params.get("labels") or None,
         )
 
         def prepare() -> None:
-            scorable(samples, model_options(params)["model"])
+            videos, _ = find_moments(samples, None, name)
+            scorable(videos, model_options(params)["model"])
             declare(ctx.dataset, name, segments=segments)
             if segments:
                 hide_segments(ctx, name)
@@ -122,15 +133,18 @@ class ScoreVideos(forms.FormOperator):
         fusion: str | None = None,
         repeats: int = 1,
         seed: int | None = None,
+        branches: Sequence[str] | None = None,
         field: str = DEFAULT_FIELD,
         overwrite: bool = False,
         segment_seconds: float | None = None,
+        labels: str | None = None,
         progress: bool | None = None,
     ) -> Summary:
         """Score from Python.
 
         Args:
-            sample_collection: dataset or view of videos; in groups every slice of videos.
+            sample_collection: dataset or view of videos; in groups every slice of videos, of a
+                clips view the videos of its clips.
             model: name of a model, such as "dover-open".
             weights: weights file to use in place of the published weights.
             device: "auto", "cpu", "cuda", ...
@@ -139,9 +153,12 @@ class ScoreVideos(forms.FormOperator):
             fusion: "matched", "reference" or a calibration file; the model's best by default.
             repeats: number of random samples to average.
             seed: random seed; None selects centred samples.
+            branches: branches to run, such as ("technical",); all of the model by default.
             field: field to write.
             overwrite: score samples again that have scores.
             segment_seconds: also score segments of this length.
+            labels: field of temporal detections to score too. The scores become attributes of the
+                labels, such as dover_overall. The clips of a clips view are scored without it.
             progress: show a progress bar; FiftyOne's default if None.
 
         Returns:
@@ -159,6 +176,7 @@ class ScoreVideos(forms.FormOperator):
             fusion=fusion,
             repeats=repeats,
             seed=seed,
+            branches=tuple(branches) if branches else None,
         )
         scoring = run(
             sample_collection,
@@ -166,6 +184,7 @@ class ScoreVideos(forms.FormOperator):
             field,
             overwrite=overwrite,
             segment_seconds=segment_seconds,
+            labels=labels,
         )
         summary = next(scoring)
         with fou.ProgressBar(total=summary.total, progress=progress) as bar:

@@ -11,9 +11,11 @@ from fiftyone.core.collections import SampleCollection
 from dover_plugin.engines.factory import ENGINES
 from dover_plugin.errors import SettingsError
 from dover_plugin.options import ModelOptions
+from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS, published
 from dover_plugin.weights.store import cached, consent_by_environment, find
 from fiftyone_plugin.fields import is_scores, scored
+from fiftyone_plugin.moments import Moments, label_fields
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.targets import REMOTE, waiting
 
@@ -38,6 +40,7 @@ def model_options(params: dict[str, Any]) -> ModelOptions:
         "precision": more.get("precision") or "float32",
         "fusion": _path(more.get("calibration")) or more.get("fusion") or None,
         "repeats": int(more.get("repeats") or 1),
+        "branches": (more["branch"],) if more.get("branch") else None,
         "seed": None if more.get("seed") in (None, "") else int(more["seed"]),
     }
 
@@ -55,6 +58,23 @@ def ask_model(inputs: types.Object, params: dict[str, Any]) -> None:
         f"{chosen.note}. Agreement with human ratings: {chosen.agreement}. "
         f"{chosen.licence.partition(':')[0]}; {chosen.size / 1e6:.0f} MB {where}",
     )
+
+
+def ask_labels(ctx: Any, inputs: types.Object) -> str | None:
+    """Dropdown of the user's fields of temporal detections; the chosen one."""
+    fields = label_fields(ctx.dataset)
+    if not fields:
+        return None
+    forms.dropdown(
+        inputs,
+        "labels",
+        {"": "none", **{name: name for name in fields}},
+        "",
+        "Labels to score too",
+        "Scores become attributes of the temporal detections. A clips view needs no choice here",
+    )
+    chosen = ctx.params.get("labels")
+    return chosen if chosen in fields else None
 
 
 def ask_more(inputs: types.Object) -> None:
@@ -88,6 +108,14 @@ def ask_more(inputs: types.Object) -> None:
         "",
         "Fusion",
         "Constants that map raw outputs to scores in [0, 1]",
+    )
+    forms.dropdown(
+        inputs,
+        "branch",
+        {"": "all of the model", **{name: f"{name} alone" for name in BRANCHES}},
+        "",
+        "Branches",
+        "One branch alone costs less; the other scores stay empty",
     )
     _ask_file(inputs, "calibration", "Calibration file", "File of 'dover calibrate', as fusion")
     inputs.int(
@@ -139,6 +167,7 @@ def say_counts(
     target: SampleCollection,
     name: str,
     like: dict[str, Any],
+    moments: Moments | None,
     params: dict[str, Any],
 ) -> None:
     """Say how many samples will be scored, by the rule of the run itself.
@@ -147,7 +176,7 @@ def say_counts(
         SettingsError: all samples have scores.
     """
     total = len(target)
-    todo = waiting(target, name, like if params.get("segments") else None)
+    todo = waiting(target, name, like if params.get("segments") or moments else None, moments)
     have = total - len(todo)
     overwrite = params.get("existing") == "overwrite"
     if have:
@@ -162,7 +191,12 @@ def say_counts(
                 f"All {forms.plural(total, 'video')} have scores. Overwrite them, or use another "
                 "field."
             )
-    forms.notice(inputs, "count", f"{len(todo):,} of {forms.plural(total, 'video')} will be scored")
+    labels = ""
+    if moments:
+        number = sum(map(len, moments.by_sample().values()))
+        labels = f"The scores of {forms.plural(number, 'label')} are written to '{moments.labels}'"
+    scored_ones = f"{len(todo):,} of {forms.plural(total, 'video')} will be scored"
+    forms.notice(inputs, "count", scored_ones, labels)
     if not (have and overwrite):
         _warn_of_other_settings(inputs, target, name, like)
     _warn_of_files(inputs, todo)

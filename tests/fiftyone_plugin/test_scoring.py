@@ -212,7 +212,7 @@ def test_what_is_not_video_is_refused(
         {"view_target": "CURRENT_VIEW"},
         view=scored.to_clips("dover_segments"),
     )
-    assert "clear the view" in problem(clips)
+    assert "Clear the view" in problem(clips)
     clouds = make_dataset([tmp_path / "a.pcd"])
     assert "holds point-clouds" in problem(form("score_videos", clouds))
     with pytest.raises(SettingsError, match="holds point-clouds"):
