@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,6 @@ from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.weights.store import cached
 
-os.environ.setdefault("DOVER_ENGINE", "torch")  # the others have tests of their own
 # Background jobs of a shell ignore Ctrl-C, and so would every command that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED = Path(__file__).parents[2] / "shared"
@@ -45,10 +45,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of compiled networks that all tests and their processes share; compiling is slow."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(tmp_path: Path, compiled_networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or writes the user's cache."""
-    monkeypatch.setenv("DOVER_HOME", str(tmp_path / "dover-home"))
+    home = tmp_path / "dover-home"
+    home.mkdir()
+    with suppress(OSError):  # Windows may not allow links
+        (home / "compiled").symlink_to(compiled_networks, target_is_directory=True)
+    monkeypatch.setenv("DOVER_HOME", str(home))
     monkeypatch.delenv("DOVER_ACCEPT_LICENSE", raising=False)
 
 

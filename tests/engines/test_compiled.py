@@ -17,6 +17,11 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (4, 64, 96, 3), np.uint8)
 OTHERS = ("openvino", "onnxruntime")
 
 
+@pytest.fixture(autouse=True)
+def _empty_cache(_own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOVER_HOME", str(tmp_path / "empty"))
+
+
 def fresh_files(folder: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(folder)): file.read_bytes()

@@ -211,7 +211,7 @@ def test_nothing_is_downloaded_without_consent() -> None:
         Scorer("dover-mobile")
     assert "non-commercial" in str(caught.value)
     assert "dover weights download dover-mobile --accept-license" in str(caught.value)
-    assert not store.cache_dir().exists()
+    assert not (store.cache_dir() / "weights").exists()
 
 
 def test_a_missing_file_of_weights(tmp_path: Path) -> None:
