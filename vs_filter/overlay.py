@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
 
 HEIGHT = 1 / 8  # of the timeline, as a share of the frame's height
+TEXT_ROWS = 360  # rows of a frame for each step of the size of the text
 MAX_TEXT_BITS = 16  # of integers that VapourSynth's text filter draws on
-BACKGROUND, BAR, CURRENT, UNKNOWN = 0.06, 0.5, 0.95, 0.15  # brightness, as a share of white
+GUIDES = (0.2, 0.4, 0.6, 0.8)  # scores that lines mark: the grades
+# Brightness, as a share of white.
+BACKGROUND, GUIDE, BAR, CURRENT, UNKNOWN = 0.06, 0.3, 0.5, 0.95, 0.15
 
 
 @vs_errors
@@ -35,7 +38,8 @@ def dover_overlay(
     """Draw the scores of the segment and a timeline over every frame, for any previewer.
 
     The timeline shows the overall score of the segments that were scored so far, from 0 at the
-    bottom to 1 at the top; the segment of the frame is bright. It fills as frames are shown.
+    bottom to 1 at the top; lines mark the grades, and the segment of the frame is bright. It fills
+    as frames are shown.
 
     Args and errors: see dover. The frames also carry its properties.
 
@@ -65,7 +69,7 @@ def _writer(clip: vs.VideoNode) -> Any:
             f"segment {props['DoverSegment']}: frames "
             f"{props['DoverSegmentStart']} to {int(props['DoverSegmentEnd']) - 1}"
         )
-        return clip.text.Text(text, alignment=7)
+        return clip.text.Text(text, alignment=7, scale=max(1, clip.height // TEXT_ROWS))
 
     return write
 
@@ -83,13 +87,20 @@ def _painter(nodes: SegmentNodes, segments: Sequence[Segment]) -> Any:
             rows = 1 if score is None else max(1, round(score * height))
             shade = CURRENT if start <= n < end else BAR if score is not None else UNKNOWN
             strip[height - rows :, left : max(left + 1, right)] = shade
+        for line in GUIDES:
+            row = height - 1 - round(line * (height - 1))
+            strip[row] = (strip[row] + GUIDE) / 2
         now = min(out.width - 1, out.width * n // total)
         strip[:, now] = CURRENT
-        planes = range(3) if f.format.color_family == vs.RGB else range(1)
-        for plane in planes:
+        integer = f.format.sample_type == vs.INTEGER
+        white = 2**f.format.bits_per_sample - 1 if integer else 1.0
+        for plane in range(f.format.num_planes):
             pixels = np.asarray(out[plane])
-            white = 1.0 if f.format.sample_type == vs.FLOAT else 2**f.format.bits_per_sample - 1
-            pixels[-height:] = (strip * white).astype(pixels.dtype)
+            if plane and f.format.color_family == vs.YUV:  # grey has no colour
+                rows = -(-height >> f.format.subsampling_h)
+                pixels[-rows:] = (white + 1) / 2 if integer else 0.0
+            else:
+                pixels[-height:] = (strip * white).astype(pixels.dtype)
         return out
 
     return paint
