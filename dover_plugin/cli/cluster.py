@@ -4,15 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
+from dover_plugin.cli.batch_options import InputOptions, ReaderOptions
 from dover_plugin.cli.common import OK, SOME_FAILED, consent, need_extra
-from dover_plugin.cli.options import (
-    BATCH,
-    OUTPUT,
-    InputOptions,
-    ModelOptions,
-    ReaderOptions,
-    expand_options,
-)
+from dover_plugin.cli.model_options import ModelOptions
+from dover_plugin.cli.options import BATCH, OUTPUT, expand_options
 
 
 @expand_options

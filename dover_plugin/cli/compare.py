@@ -14,12 +14,12 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
+from dover_plugin.cli.model_options import ModelOptions
 from dover_plugin.cli.options import (
     INPUT,
     OUTPUT,
     SEGMENTS,
     FailStatistic,
-    ModelOptions,
     OutputFile,
     expand_options,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dover_plugin.cli.batch_options import InputOptions
 from dover_plugin.cli.common import (
     BELOW,
     OK,
@@ -16,7 +17,6 @@ from dover_plugin.cli.common import (
 from dover_plugin.cli.options import (
     OUTPUT,
     AllowDamaged,
-    InputOptions,
     OutputFile,
     SegmentLength,
     Stream,

@@ -11,7 +11,8 @@ from dover_plugin.cli.common import (
     need_extra,
     progress_bars,
 )
-from dover_plugin.cli.options import INPUT, OUTPUT, ModelOptions, expand_options
+from dover_plugin.cli.model_options import ModelOptions
+from dover_plugin.cli.options import INPUT, OUTPUT, expand_options
 from dover_plugin.text import counted
 
 if TYPE_CHECKING:

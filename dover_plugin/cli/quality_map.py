@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dover_plugin.cli.common import OK, check_new, progress_bars
-from dover_plugin.cli.options import OUTPUT, NetworkOptions, expand_options
+from dover_plugin.cli.model_options import NetworkOptions
+from dover_plugin.cli.options import OUTPUT, expand_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress

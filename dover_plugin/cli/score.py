@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dover_plugin.cli.batch_options import InputOptions, MinimumOptions, ReaderOptions
 from dover_plugin.cli.common import OK, SOME_FAILED, check_new, open_output, progress_bars
-from dover_plugin.cli.options import (
-    BATCH,
-    INPUT,
-    OUTPUT,
-    InputOptions,
-    MinimumOptions,
-    ModelOptions,
-    ReaderOptions,
-    expand_options,
-)
+from dover_plugin.cli.model_options import ModelOptions
+from dover_plugin.cli.options import BATCH, INPUT, OUTPUT, expand_options
 
 if TYPE_CHECKING:
     from dover_plugin.batch.minimums import Minimums

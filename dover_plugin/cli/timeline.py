@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dover_plugin.cli.batch_options import InputOptions
 from dover_plugin.cli.common import (
     BELOW,
     OK,
@@ -15,13 +16,12 @@ from dover_plugin.cli.common import (
     open_output,
     progress_bars,
 )
+from dover_plugin.cli.model_options import ModelOptions
 from dover_plugin.cli.options import (
     OUTPUT,
     SEGMENTS,
     FailBelow,
     FailStatistic,
-    InputOptions,
-    ModelOptions,
     OutputFile,
     SegmentLength,
     expand_options,

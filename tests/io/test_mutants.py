@@ -16,7 +16,7 @@ from dover_plugin.analysis.segments import by_seconds, common_segments
 from dover_plugin.batch.journal import Journal
 from dover_plugin.batch.run import score_batch
 from dover_plugin.cli import app
-from dover_plugin.cli.options import NetworkOptions
+from dover_plugin.cli.model_options import NetworkOptions
 from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.views import Views
