@@ -174,6 +174,11 @@ def failed(samples: SampleCollection, field: str) -> fo.DatasetView:
     return samples.match(F(f"{field}.error") != None)  # noqa: E711
 
 
+def warned(samples: SampleCollection, field: str) -> fo.DatasetView:
+    """Samples whose scores have warnings."""
+    return samples.match(F(f"{field}.warnings").length() > 0)
+
+
 def _declare_segments(dataset: fo.Dataset, field: str) -> None:
     known = dataset.get_field(field)
     if known is None:

@@ -14,7 +14,7 @@ from fiftyone.operators.categories import Categories
 from dover_plugin.errors import DoverError, SettingsError
 from fiftyone_plugin import panel_view, plots, runs, statistics
 from fiftyone_plugin.faults import fault_fields
-from fiftyone_plugin.fields import failed, score_fields, scored, unscored
+from fiftyone_plugin.fields import failed, score_fields, scored, unscored, warned
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.operators.refresh import show_fields
 from fiftyone_plugin.targets import scorable
@@ -140,6 +140,13 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         """Narrow the view to failed samples."""
         self._narrow(ctx, failed(_samples(ctx), ctx.panel.state.field), by=None)
 
+    def on_warned(self, ctx: Any) -> None:
+        """Narrow the view to samples with warnings, and show the warnings on the thumbnails."""
+        field = ctx.panel.state.field
+        self._narrow(ctx, warned(_samples(ctx), field))
+        shown = ctx.active_fields or []
+        ctx.ops.set_active_fields([*shown, *{f"{field}.warnings"}.difference(shown)])
+
     def on_unscored(self, ctx: Any) -> None:
         """Narrow the view to samples that were not scored yet."""
         field = ctx.panel.state.field
@@ -197,7 +204,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             return
         found = statistics.counts(samples, field)
         state.summary = panel_view.counts_in_words(found)
-        state.buttons = [name for name in ("failed", "unscored") if getattr(found, name)]
+        state.buttons = [name for name in panel_view.SHOW if getattr(found, name)]
         if not found.scored:
             state.bars_layout = state.scatter_layout = None
             return

@@ -20,6 +20,11 @@ TOOLS = {
     "modeBarButtonsToRemove": ["toImage", "zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
 }
 SHOWN_FAILURES = 3
+SHOW = {  # buttons that narrow the view, by the count that they need
+    "failed": "Show failed",
+    "unscored": "Show not scored",
+    "warned": "Show warnings",
+}
 WRAP = {"componentsProps": {"grid": {"sx": {"display": "flex", "flexWrap": "wrap"}}}}
 NARROW = {"componentsProps": {"item": {"sx": {"width": "auto"}}}}  # items fill a row otherwise
 
@@ -49,6 +54,8 @@ def counts_in_words(found: Counts) -> str:
         parts.append(f"**{found.failed:,}** failed")
     if found.unscored:
         parts.append(f"**{found.unscored:,}** not scored")
+    if found.warned:
+        parts.append(f"**{found.warned:,}** with warnings")
     return " · ".join(parts)
 
 
@@ -119,10 +126,8 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         rows[0].btn(
             "worst", label="Worst first", on_click=panel.on_worst, variant="outlined", **NARROW
         )
-    shown = {"failed": panel.on_failed, "unscored": panel.on_unscored}
     for name in state.buttons or []:
-        label = "Show not scored" if name == "unscored" else "Show failed"
-        _action(rows[0], name, label, shown[name])
+        _action(rows[0], name, SHOW[name], getattr(panel, f"on_{name}"))
     if not state.running:
         _button(rows[0], "score", "Score", "score_videos")
         _button(rows[1], "faults", "Find faults", "find_faults")

@@ -11,7 +11,7 @@ from fiftyone.core.expressions import ViewExpression
 
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.fields import scored, segments_field
+from fiftyone_plugin.fields import scored, segments_field, warned
 
 MAX_POINTS = 2000  # above this, samples are binned into cells
 CELLS = 40  # along each axis
@@ -27,6 +27,7 @@ class Counts:
     scored: int
     failed: int
     unscored: int
+    warned: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ class Timeline:
 
 
 def counts(samples: SampleCollection, field: str) -> Counts:
-    """Count scored, failed and unscored samples."""
+    """Count scored, failed and unscored samples, and those with warnings."""
     total, bad = samples.aggregate([fo.Count(), fo.Count(f"{field}.error")])
     good = len(scored(samples, field))
-    return Counts(good, bad, total - good - bad)
+    return Counts(good, bad, total - good - bad, len(warned(samples, field)))
 
 
 def histograms(

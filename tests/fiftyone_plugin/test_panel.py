@@ -196,10 +196,26 @@ def test_a_dataset_without_scores_offers_to_score(dataset: Any) -> None:
     assert "score" in state["parts"]
 
 
+def test_warnings_are_counted_and_shown(scored: Any) -> None:
+    state: dict[str, Any] = {}
+    event("on_load", scored, state)
+    assert "warned" not in state["parts"]
+    sample = scored.match_tags("dover:failed", bool=False).first()
+    sample.dover.warnings = ["only 3 frames, which the model sees repeatedly"]
+    sample.save()
+    event("on_load", scored, state)
+    assert "**1** with warnings" in state["summary"]
+    assert state["buttons"] == ["failed", "warned"]
+    asked = event("on_warned", scored, state, active_fields=["tags"])
+    assert shown_view(scored, asked).values("id") == [sample.id]
+    [active] = [each["fields"] for each in asked if each["operator"] == "set_active_fields"]
+    assert active == ["tags", "dover.warnings"]
+
+
 EVENTS = (
     "on_load", "on_tick", "on_change_view", "on_change_dataset", "on_change_current_sample",
     "on_change_selected", "on_point", "on_lasso", "on_bar", "on_worst", "on_failed",
-    "on_unscored", "on_back", "on_cancel", "on_dismiss",
+    "on_unscored", "on_warned", "on_back", "on_cancel", "on_dismiss",
 )  # fmt: skip
 
 
