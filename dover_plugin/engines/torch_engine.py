@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from dover_plugin.engines.branches import run_branches
 from dover_plugin.engines.fork_guard import check_process
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
@@ -71,24 +71,37 @@ class TorchEngine:
             torch.autocast(self._device.type, enabled=False),
             _FULL_PRECISION.on(self._device),
         ):
-            return run_branches(self._network.branches, views, self._map)
+            # A device computes one branch while the next one is prepared here.
+            maps = {b: self._map(b, getattr(views, b)) for b in self._network.branches}
+            return Maps(**{branch: self._to_host(each) for branch, each in maps.items()})
 
-    def _map(self, branch: Branch, clips: Picture) -> NDArray[np.float32]:
-        """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7)."""
+    def _map(self, branch: Branch, clips: Picture) -> Tensor:
+        """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7), computed or queued on the device."""
         size = 1 if self._device.type == "cpu" else len(clips)
-        try:
-            maps = [
+        with self._errors():
+            parts = [
                 self._network.quality_map(branch, normalise(batch.to(self._device)).to(self._dtype))
                 for batch in torch.split(torch.from_numpy(clips), size)
             ]
+            return torch.cat(parts)
+
+    def _to_host(self, maps: Tensor) -> NDArray[np.float32]:
+        """Wait for the device, and copy its result."""
+        with self._errors():
+            result: NDArray[np.float32] = maps.float().cpu().numpy()
+        return result
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise errors of PyTorch, which may come late from a device, as EngineError."""
+        try:
+            yield
         except torch.OutOfMemoryError:
             raise EngineError(
                 f"Device {self.device} ran out of memory. Free memory or use another device."
             ) from None
         except RuntimeError as error:
             raise EngineError(f"PyTorch failed on device {self.device}: {error}") from None
-        result: NDArray[np.float32] = torch.cat(maps).float().cpu().numpy()
-        return result
 
 
 def inference_kernels(device: torch.device) -> Kernels:
