@@ -233,7 +233,7 @@ class Scorer:
         *,
         segments: Sequence[Segment] | None = None,
     ) -> Diagnosis:
-        """Say what is wrong with a video, with the read options of this scorer.
+        """Detect distortions in a video, with the read options of this scorer.
 
         See analysis.diagnosis.diagnose. Interlaced frames are diagnosed as they are stored,
         whatever ``deinterlace`` says.

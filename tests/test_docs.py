@@ -70,7 +70,7 @@ def test_the_python_example_runs(
 
 def test_options_of_reading_and_decoders_are_listed() -> None:
     page = (ROOT / "docs/inputs.md").read_text()
-    reading = page.split("## How a video was read")[1].split("##")[0]
+    reading = page.split("## Read options")[1].split("##")[0]
     assert {"decoder", *re.findall(r"`(\w+)`", reading)} - {"reading"} == set(
         FileOptions.__annotations__
     )

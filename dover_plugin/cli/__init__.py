@@ -38,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="No-reference video quality: technical, aesthetic and overall scores.",
     epilog="Exit codes: 0 success, 1 a video failed, 2 usage error or missing weights, "
-    "3 a limit such as --fail-below is missed, 130 interrupted by Ctrl-C, 143 terminated by "
+    "3 a limit such as --fail-below is not met, 130 interrupted by Ctrl-C, 143 terminated by "
     "SIGTERM.",
 )
 SCORE, ANALYSE, TABLES = "Score", "Analyse", "Tables of scores"

@@ -68,7 +68,10 @@ class InputOptions:
             named += find(rows)
         url = next((path for path in listed if is_url(path)), None)
         if url and not urls_in_lists:
-            raise SettingsError(f"The list holds URLs, such as {url!r}. Add --fetch-urls.")
+            raise SettingsError(
+                f"The list holds URLs, such as {url!r}. Name them as arguments, or use "
+                "'dover score --fetch-urls'."
+            )
         if not named:
             raise SettingsError("No video was named. Name videos, folders, or a list with --from.")
         return named

@@ -22,7 +22,7 @@ def calibrate(
         ),
     ],
 ) -> None:
-    """Fit a calibration to your own scored videos: a score of 0.5 becomes their mean."""
+    """Fit a calibration to your own scored videos: their mean becomes 0.5."""
     from dover_plugin.batch.tables import branches_of, read_scores
     from dover_plugin.calibration import Calibration
     from dover_plugin.errors import SettingsError

@@ -47,7 +47,7 @@ def cluster(
         bool,
         typer.Option(
             "--retry-failed",
-            help="Score videos that failed in an earlier run again.",
+            help="Retry videos that failed in an earlier run.",
             rich_help_panel=BATCH,
         ),
     ] = False,

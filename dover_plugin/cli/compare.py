@@ -19,7 +19,6 @@ from dover_plugin.cli.options import (
     INPUT,
     OUTPUT,
     SEGMENTS,
-    FailStatistic,
     OutputFile,
     expand_options,
 )
@@ -58,20 +57,28 @@ def compare(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    fail_stat: FailStatistic = "mean",
+    fail_stat: Annotated[
+        Literal["mean", "median", "min", "p1", "p5", "p10"],
+        typer.Option(
+            metavar="STATISTIC",
+            help="Statistic of the differences that --fail-below applies to: mean, median, min "
+            "(the worst segment), p1, p5 or p10.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "mean",
     no_source: Annotated[
         bool,
         typer.Option(
             "--no-source",
-            help="Compare versions of one content, neither of them the source, by the signed "
-            "difference to the first.",
+            help="Treat the first video as another version, not as the source, and show signed "
+            "differences to it.",
             rich_help_panel=INPUT,
         ),
     ] = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="Full-reference metric to compute too: vmaf, vmaf_neg, xpsnr, ssim, psnr or "
+            help="Also compute this full-reference metric: vmaf, vmaf_neg, xpsnr, ssim, psnr or "
             "ssimulacra2; may be repeated.",
             rich_help_panel=OUTPUT,
         ),
@@ -111,8 +118,6 @@ def compare(
         raise SettingsError(f"--metric compares whole files, as they are stored. Omit {how}.")
     if no_source and metric:
         raise SettingsError("--metric compares with a source; omit it, or omit --no-source.")
-    if fail_stat == "harmonic_mean":
-        raise SettingsError("Differences have no harmonic mean. Use --fail-stat mean or min.")
     folders = Path(before).is_dir() and not model.as_sequence
     if folders and (len(afters) != 1 or not Path(afters[0]).is_dir()):
         raise SettingsError(

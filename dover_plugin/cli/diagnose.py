@@ -52,7 +52,7 @@ def diagnose(
     ] = "table",
     output: OutputFile = None,
 ) -> None:
-    """Say what is wrong with videos: blur, blocks, banding, noise, freezes and other faults."""
+    """Detect distortions in videos: blur, blocking, banding, noise, freezes and others."""
     from dover_plugin.analysis.diagnosis import NotDiagnosed, diagnose_many
     from dover_plugin.analysis.faults import TAGS
     from dover_plugin.errors import SettingsError

@@ -41,7 +41,7 @@ def divergence(
         typer.Option(help="Column that sets the colour of the points.", rich_help_panel=PLOT),
     ] = "overall",
 ) -> None:
-    """Plot videos on which both branches disagree, and list extreme pairs."""
+    """Plot videos on which the two branches disagree, and list extreme pairs."""
     check_new(output, PICTURES)  # before the imports below, which need matplotlib
     check_new(pairs, (".csv",))
     check_new(pictures, PICTURES)

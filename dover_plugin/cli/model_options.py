@@ -87,7 +87,8 @@ class NetworkOptions:
     start: Annotated[
         str | None,
         typer.Option(
-            help="Score a part from here: seconds such as 10s or 1:30, or a frame such as 250.",
+            help="Start of the scored part: seconds such as 10s or 1:30, or a frame number such as "
+            "250.",
             show_default="the first frame",
             rich_help_panel=INPUT,
         ),
@@ -95,7 +96,7 @@ class NetworkOptions:
     end: Annotated[
         str | None,
         typer.Option(
-            help="Score a part up to here, before this position.",
+            help="End of the scored part (exclusive): seconds or a frame number, as for --start.",
             show_default="the last frame",
             rich_help_panel=INPUT,
         ),
@@ -189,7 +190,8 @@ class ModelOptions(NetworkOptions):
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Constants with which papers report DOVER: reference, evalcrafter or restoration.",
+            help="Calibration constants of published papers: reference, evalcrafter or "
+            "restoration.",
             rich_help_panel=MODEL,
         ),
     ] = None

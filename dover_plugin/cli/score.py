@@ -39,7 +39,7 @@ def score(
         bool,
         typer.Option(
             "--fetch-urls",
-            help="Fetch URLs that lists and tables hold, too.",
+            help="Also fetch URLs in lists and tables.",
             rich_help_panel=INPUT,
         ),
     ] = False,
@@ -84,7 +84,7 @@ def score(
         bool,
         typer.Option(
             "--retry-failed",
-            help="Score videos that failed in an earlier run again.",
+            help="Retry videos that failed in an earlier run.",
             rich_help_panel=BATCH,
         ),
     ] = False,

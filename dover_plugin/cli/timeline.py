@@ -68,7 +68,7 @@ def timeline(
         typer.Option(help="Write a self-contained HTML report.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Score videos segment by segment. Scores that 'vspipe --json' has recorded are shown."""
+    """Score videos segment by segment. A .json file of 'vspipe --json' is shown as recorded."""
     from dover_plugin.analysis.timeline import NoTimeline, Timeline
     from dover_plugin.errors import SettingsError
     from dover_plugin.reporting.timeline_tables import WRITERS

@@ -140,7 +140,7 @@ def train(
     ] = 2,
     wandb: Annotated[
         bool,
-        typer.Option("--wandb", help="Log to Weights & Biases, too.", rich_help_panel=OUTPUT),
+        typer.Option("--wandb", help="Also log to Weights & Biases.", rich_help_panel=OUTPUT),
     ] = False,
 ) -> None:
     """Fine-tune a model on your own labels. A stopped run resumes from its last checkpoint."""
