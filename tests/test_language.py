@@ -17,6 +17,7 @@ SOURCES = sorted(
         for folder in ("dover_plugin", "vs_filter", "fiftyone_plugin", "recipes", "examples")
     )
 )
+WIDTH = 100  # columns of prose
 LONGEST_MEAN = 22  # words per sentence
 LONGEST_PARAGRAPH = 80  # words
 AVOIDED = re.compile(
@@ -73,3 +74,11 @@ def test_sources_use_the_terms_of_the_field() -> None:
         if AVOIDED.search(line) or FRAGMENT.search(line)
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_prose_is_wrapped(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "!", "[", "#", "<"))]
+    long = [line for line in lines if len(line) > WIDTH and " " in line[:WIDTH].strip()]
+    assert not long
