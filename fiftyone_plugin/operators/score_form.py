@@ -55,7 +55,7 @@ def ask_model(inputs: types.Object, params: dict[str, Any]) -> None:
         {model: model for model in MODELS},
         DEFAULT_MODEL,
         "Model",
-        f"{chosen.note}. Agreement with human ratings: {chosen.agreement}. "
+        f"{chosen.note}. Correlation with human ratings: {chosen.agreement}. "
         f"{chosen.licence.partition(':')[0]}; {chosen.size / 1e6:.0f} MB {where}",
     )
 
