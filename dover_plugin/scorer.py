@@ -220,8 +220,10 @@ class Scorer:
         made = stream_views(source, choices)
         with ThreadPoolExecutor(1, "dover-read") as pool:
             reading = pool.submit(next, made)
-            for number, (segment, info) in enumerate(zip(chosen, infos, strict=True), start=1):
+            for number, segment in enumerate(chosen, start=1):
                 views = reading.result()
+                # Reading may have added warnings.
+                info = replace(source.info, num_frames=segment.end - segment.start)
                 if number < len(chosen):
                     reading = pool.submit(next, made)
                 yield SegmentScores.of(segment, self.score_views(info, views), source.info)

@@ -175,17 +175,17 @@ def undo(dataset: fo.Dataset, key: str | None = None) -> str:
     every = every_sample(dataset)
     changed = set(dataset.load_run_results(key).changed)
     dataset.delete_run(key)
-    if config.kind == "tag":
-        for other in marks(
-            dataset
-        ):  # samples of another mark with this tag now belong to that mark
+    if config.kind in ("tag", "label"):
+        # Samples of another mark with this tag or field now belong to that mark.
+        for other in marks(dataset):
             mark_of = dataset.get_run_info(other).config
-            if (mark_of.kind, mark_of.name) == ("tag", config.name):
+            if (mark_of.kind, mark_of.name) == (config.kind, config.name):
                 results = dataset.load_run_results(other)
                 kept = changed & set(results.hits)
                 changed -= kept
                 results.changed = sorted({*results.changed, *kept})
                 dataset.save_run_results(other, results)
+    if config.kind == "tag":
         every.select(list(changed)).untag_samples(config.name)
     elif config.kind == "label":
         if dataset.has_field(config.name):

@@ -133,8 +133,9 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
 
     def on_worst(self, ctx: Any) -> None:
         """Show all scored samples, worst first."""
-        field = ctx.panel.state.field
-        self._narrow(ctx, scored(_samples(ctx), field))
+        state = ctx.panel.state
+        by = "overall" if not state.edges or "overall" in state.edges else next(iter(state.edges))
+        self._narrow(ctx, scored(_samples(ctx), state.field), by=by)
 
     def on_failed(self, ctx: Any) -> None:
         """Narrow the view to failed samples."""
@@ -143,7 +144,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
     def on_warned(self, ctx: Any) -> None:
         """Narrow the view to samples with warnings, and show the warnings on the thumbnails."""
         field = ctx.panel.state.field
-        self._narrow(ctx, warned(_samples(ctx), field))
+        self._narrow(ctx, warned(_samples(ctx), field), by=None)
         shown = ctx.active_fields or []
         ctx.ops.set_active_fields([*shown, *{f"{field}.warnings"}.difference(shown)])
 
@@ -201,6 +202,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             samples = _samples(ctx)
         except DoverError as error:
             state.problem = str(error)
+            state.bars_layout = state.scatter_layout = None
             return
         found = statistics.counts(samples, field)
         state.summary = panel_view.counts_in_words(found)
@@ -223,7 +225,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         state = ctx.panel.state
         selected = ctx.selected or []
         sample = sample or ctx.current_sample or (selected[0] if len(selected) == 1 else None)
-        if sample is None or not state.field:
+        if sample is None or not state.field or state.problem:
             state.timeline_layout = None
             return
         if sample != state.active:

@@ -6,6 +6,7 @@ any more is reported as interrupted.
 """
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,7 @@ from fiftyone.operators.store import ExecutionStore
 from dover_plugin.errors import SettingsError
 from fiftyone_plugin.summary import Summary
 
+logger = logging.getLogger(__name__)
 STORE = "dover"
 RUN, CANCEL, CHANGE = "run", "cancel", "change"  # keys in the store
 BEAT_SECONDS = 1.0
@@ -180,9 +182,12 @@ class Reporter:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
-            self._write()
-            if self._store.get(CANCEL) == self._state.key:
-                self._cancelled.set()
+            try:
+                self._write()
+                if self._store.get(CANCEL) == self._state.key:
+                    self._cancelled.set()
+            except Exception:  # of the database, which may be back at the next beat
+                logger.exception("The state of the run could not be written")
 
     def _write(self) -> None:
         row: dict[str, Any] = asdict(replace(self._state, beat=time(), summary=self._summary))

@@ -133,9 +133,10 @@ def timeline(dataset: fo.Dataset, sample_id: str, field: str) -> Timeline | None
     if dataset.media_type == "group":
         sample = sample.select_group_slices(_allow_mixed=True)
     paths = [f"{name}.detections.{p}" for p in ("support", *SCORES)]
-    [support], *scores = sample.values(paths)
-    if not support:
+    supports, *scores = sample.values(paths)
+    if not supports or not supports[0]:  # a clip or patch is no sample of the dataset
         return None
+    [support] = supports
     fps, path = sample.values(["metadata.frame_rate", "filepath"])
     scale = 1 / fps[0] if fps[0] else 1
     columns = {name: values for name, [values] in zip(SCORES, scores, strict=True)}

@@ -6,13 +6,13 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.weights.registry import published
 from fiftyone_plugin.fields import has_scores, segments_field, unscored
 
 if TYPE_CHECKING:
     from fiftyone_plugin.moments import Moments
 
 REMOTE = r"(^|/)[a-z][a-z0-9+.-]+:/"  # FiftyOne makes /here/s3:/bucket of s3://bucket
-STILLS = ("dover-open",)  # models that were trained on photographs too
 
 
 def scorable(samples: SampleCollection, model: str | None = None) -> SampleCollection:
@@ -27,7 +27,8 @@ def scorable(samples: SampleCollection, model: str | None = None) -> SampleColle
     """
     if samples._is_dynamic_groups:
         raise SettingsError("This view groups videos by a field. Clear the grouping first.")
-    kinds = {"video", "image"} if model is None or model in STILLS else {"video"}
+    stills = model is None or published(model).trained_on_images
+    kinds = {"video", "image"} if stills else {"video"}
     if samples.media_type == "group":
         slices = [s for s, kind in samples.group_media_types.items() if kind in kinds]
         if not slices:

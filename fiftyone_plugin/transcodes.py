@@ -195,7 +195,8 @@ def _side_by_side(samples: SampleCollection, name: str, main: str) -> fo.Dataset
     """
     dataset = samples._dataset
     if dataset.media_type == "group":
-        return dataset.match(F(f"{name}.{main}") != None).sort_by(f"{name}.{main}")  # noqa: E711
+        largest = f"{name}.largest_loss"  # which both videos of a pair have
+        return dataset.match(F(largest) != None).sort_by(largest)  # noqa: E711
     pairs = dataset.match(F(f"{name}.before") != None)  # noqa: E711
     keys = ("largest_loss", "before", main)  # a source has no difference and comes first
     return pairs.sort_by([(f"{name}.{key}", 1) for key in keys])

@@ -14,6 +14,8 @@ import vapoursynth as vs
 from dover_plugin.analysis.segments import Segment, between, by_length
 from vs_filter.colour import readable
 
+MAX_LIST = 64 * 2**20  # bytes of a list of segments
+
 SCENE_PROP = "_SceneChangePrev"
 DETECTION_WIDTH = 480  # scenes are found in clips of about this width, in pixels
 MIN_DETECTION = 16  # smallest size of a frame that scxvid reads, in pixels
@@ -78,7 +80,21 @@ def names_chunks(segmentation: Segmentation) -> bool:
     """Whether segments are the chunks of an av1an scenes file."""
     if not isinstance(segmentation, str | PathLike) or not os.path.isfile(segmentation):  # noqa: PTH113
         return False
-    return Path(segmentation).read_text("utf-8-sig", errors="replace").lstrip().startswith("{")
+    return _read(Path(segmentation)).lstrip().startswith("{")
+
+
+def _read(path: Path) -> str:
+    """The text of a list of segments, of MAX_LIST bytes at most."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_LIST + 1)
+    except OSError as error:
+        raise ValueError(
+            f"Cannot read '{path}': {error.strerror}. Check its permissions."
+        ) from None
+    if len(data) > MAX_LIST:
+        raise ValueError(f"'{path}' is no list of segments: it has more than {MAX_LIST:,} bytes.")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def _length(number: str, unit: str, fps: Fraction) -> int:
@@ -161,7 +177,7 @@ def _read_starts(path: Path, total: int) -> list[int]:
         raise ValueError(
             f"Segment '{path}' is neither a file nor a length. Use 240, '5s', 'scenes', or a file."
         )
-    text = path.read_text("utf-8-sig", errors="replace")
+    text = _read(path)
     if text.lstrip().startswith(("{", "[")):
         try:
             data = json.loads(text)

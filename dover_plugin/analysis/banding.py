@@ -52,7 +52,7 @@ class Cambi:
             self._graph.vpull()
         except av.error.BlockingIOError:  # the result of this frame is not ready
             pass
-        except av.error.FFmpegError:  # libvmaf refuses the size
+        except (av.error.FFmpegError, ValueError):  # it refuses the size, or PyAV lacks it
             self._failed = True
             return
         self._indices.append(index)

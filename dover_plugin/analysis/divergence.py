@@ -4,16 +4,12 @@ Source: paper, section on divergence of aesthetic and technical perspectives; gM
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from dover_plugin.errors import SettingsError
 from dover_plugin.preprocessing.sampling import BRANCHES
-
-if TYPE_CHECKING:
-    pass
 
 FEWEST = 6  # videos of a map; fewer have no thirds
 

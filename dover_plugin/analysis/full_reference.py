@@ -71,7 +71,7 @@ def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
                 f"{name}: {each} needs a source of at least {ffmpeg_metrics.SMALLEST_VMAF} pixels "
                 f"on its shorter side, got {smallest}"
             )
-    if (before.width, before.height) != (after.width, after.height):
+    if wanted and (before.width, before.height) != (after.width, after.height):
         warnings.append(
             f"{name}: scaled to the source's {before.width}x{before.height} (bicubic) for "
             f"{listed(wanted, 'and')}"

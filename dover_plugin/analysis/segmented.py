@@ -128,10 +128,13 @@ def _read(scorer: "Scorer", path: str, cut: Cut) -> Iterator[_Part]:
     infos = [replace(source.info, num_frames=end - start) for start, end in inner]
     choices = [(s.start, scorer.draws(info)) for s, info in zip(inner, infos, strict=True)]
     made = stream_views(source, [*choices, (0, scorer.draws(source.info))])
-    for segment, info in zip(inner, infos, strict=True):
-        yield _Part(info, source.info, segment, next(made))
+    for segment in inner:
+        views = next(made)
+        info = source.info  # reading may have added warnings
+        part = replace(info, num_frames=segment.end - segment.start)
+        yield _Part(part, info, segment, views)
     views = next(made)
-    info = source.info  # reading may have added warnings
+    info = source.info
     yield _Part(info, info, None, views, is_segment=whole in segments)
 
 

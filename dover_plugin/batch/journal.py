@@ -10,7 +10,7 @@ from math import isclose
 from pathlib import Path
 from typing import IO, Any, Self
 
-from dover_plugin.errors import SettingsError
+from dover_plugin.errors import SettingsError, VideoError
 from dover_plugin.io.write import check_regular
 from dover_plugin.options import COMPARABLE
 from dover_plugin.scorer import Scorer
@@ -231,9 +231,18 @@ def _parse(line: bytes) -> Row:
 
 
 def stamp_of(path: str) -> Stamp:
-    """Size in bytes and time of change in nanoseconds; None if the file does not exist."""
+    """Size in bytes and time of change in nanoseconds; None if the file does not exist.
+
+    Those of an image sequence are the sum and the latest time of its images.
+    """
     try:
-        status = os.stat(path)  # noqa: PTH116, paths stay as they are named
-    except (OSError, ValueError):
+        if os.path.isfile(path):  # noqa: PTH113, paths stay as they are named
+            files = [path]
+        else:
+            from dover_plugin.io.sequence import find_images
+
+            files = find_images(path)
+        found = [os.stat(file) for file in files]  # noqa: PTH116
+    except (OSError, ValueError, VideoError):
         return None, None
-    return status.st_size, status.st_mtime_ns
+    return sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)

@@ -34,13 +34,14 @@ def find_on(folder: str) -> list[str]:
         raise SettingsError(
             f"Cannot list '{folder}' ({error}). Check the URI and permissions."
         ) from None
-    of_path = root.startswith(parts.netloc)  # true for buckets, false for hosts
-    start = f"{parts.scheme}://{'' if of_path else parts.netloc}"
+    start = parts._replace(query="", fragment="").geturl().rstrip("/")
+    query = f"?{parts.query}" if parts.query else ""  # such as the region of a bucket
+    inside = [PurePosixPath(path).relative_to(root) for path in paths]
     return sorted(
-        f"{start}{quote(path)}"
-        for path in paths
-        if PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
-        and not any(part.startswith(".") for part in PurePosixPath(path[len(root) :]).parts)
+        f"{start}/{quote(str(path))}{query}"
+        for path in inside
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and not any(part.startswith(".") for part in path.parts)
     )
 
 

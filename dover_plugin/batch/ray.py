@@ -141,7 +141,7 @@ def _like_actors(settings: Mapping[str, Any]) -> Scorer:
 
 
 def _check_room(cluster: Cluster) -> None:
-    """Raise SettingsError if the cluster has too few CPUs to start all actors."""
+    """Raise SettingsError if the cluster has too few CPUs or GPUs to start all actors."""
     readers = cluster.readers or 1
     needed = readers + (0 if cluster.gpus else cluster.scorers)
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -150,6 +150,12 @@ def _check_room(cluster: Cluster) -> None:
         raise SettingsError(
             f"{readers} readers and {cluster.scorers} scorers need {needed} CPUs, and the cluster "
             f"has {there}. Ask for fewer, or add nodes first."
+        )
+    gpus, found = cluster.scorers * cluster.gpus, resources.get("GPU", 0)
+    if gpus > found:
+        raise SettingsError(
+            f"{cluster.scorers} scorers need {gpus:g} GPUs, and the cluster has {found:g}. Ask for "
+            "fewer, or add nodes first."
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import Progress
 
     from dover_plugin.weights.download import Progress as DownloadProgress
     from dover_plugin.weights.registry import Published
@@ -72,12 +72,8 @@ def consent(accepted: bool) -> "Consent":
 
 
 @contextmanager
-def progress_bars(*columns: "ProgressColumn") -> "Iterator[Progress]":
-    """Progress bars on standard error; nothing is shown unless it is a terminal.
-
-    Args:
-        columns: shown between the count and the remaining time.
-    """
+def progress_bars() -> "Iterator[Progress]":
+    """Progress bars on standard error; nothing is shown unless it is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -87,7 +83,6 @@ def progress_bars(*columns: "ProgressColumn") -> "Iterator[Progress]":
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        *columns,
         Remaining(),
         console=console,
         transient=True,
@@ -122,7 +117,7 @@ def open_output(output: Path | None) -> Iterator[TextIO]:
             yield sys.stdout
             sys.stdout.flush()
         else:
-            with output.open("x", newline="", errors="surrogateescape") as file:
+            with output.open("x", newline="", encoding="utf-8", errors="surrogateescape") as file:
                 yield file
     except BrokenPipeError:  # '| head' ends the command without a message
         raise

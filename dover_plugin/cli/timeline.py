@@ -121,7 +121,7 @@ def _timelines(
     from dover_plugin.analysis.recorded import read_properties
     from dover_plugin.analysis.segments import cut
     from dover_plugin.analysis.timeline import NoTimeline, Timeline
-    from dover_plugin.errors import VideoError
+    from dover_plugin.errors import DoverError, EngineError
     from dover_plugin.text import name_of
 
     for video in videos:
@@ -134,10 +134,12 @@ def _timelines(
             cuts = cut(source, segments, overlap)
             scored = scorer.timeline(source, segments=cuts)
             parts = list(bars.track(scored, len(cuts), task_id=task))
-        except VideoError as error:
+        except EngineError:  # of all videos
+            raise
+        except (DoverError, MemoryError) as error:
             if len(videos) == 1:
                 raise
-            yield NoTimeline(video, str(error))
+            yield NoTimeline(video, str(error) or "too little memory to read it")
         else:
             yield Timeline(source.info, scorer.settings, parts)  # reading may have added warnings
         finally:

@@ -24,6 +24,9 @@ class CopySource:
         path: path that results state; None for a video in memory.
         options: how it is opened.
 
+    Attributes:
+        source: the copy, which lasts as long as this object.
+
     Raises:
         VideoError: the copy is no video, or damaged.
     """
@@ -36,22 +39,22 @@ class CopySource:
         self._file = file
         self._name = name
         self._path = path
-        with self._named_errors():
-            self._source: FrameSource = decoders.open_file(file.name, options)
+        with self.named_errors():
+            self.source: FrameSource = decoders.open_file(file.name, options)
 
     @property
     def info(self) -> VideoInfo:
         """See source.FrameSource."""
-        info = self._source.info
+        info = self.source.info
         return replace(info, path=self._path, options=info.options if self._path else None)
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See source.FrameSource."""
-        with self._named_errors():
-            yield from self._source.frames(indices)
+        with self.named_errors():
+            yield from self.source.frames(indices)
 
     @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def named_errors(self) -> Iterator[None]:
         """Name the video, not its copy, in errors."""
         try:
             yield

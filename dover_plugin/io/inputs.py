@@ -137,7 +137,7 @@ def read_table(path: Path, column: str) -> list[str]:
     """
     check_regular(path)
     try:
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SettingsError(f"Cannot read '{path}': {reason}.") from None
@@ -178,7 +178,7 @@ def read_from(path: Path, column: str) -> list[str]:
     Raises:
         SettingsError: the file cannot be read.
     """
-    if path.suffix in TABLES:
+    if path.suffix.lower() in TABLES:
         return read_table(path, column)
     try:
         with path.open(encoding="utf-8", errors="surrogateescape") as stream:

@@ -12,7 +12,7 @@ from dover_plugin.errors import VideoError
 from dover_plugin.io.checks import check_file
 from dover_plugin.io.memory import LAYOUTS, frames_in_memory
 from dover_plugin.io.options import OpenOptions
-from dover_plugin.io.part import part_of
+from dover_plugin.io.part import PartSource, part_of
 from dover_plugin.io.source import FrameSource, Video, VideoInfo
 
 
@@ -79,7 +79,8 @@ def open_source(
 def open_with(video: Video, options: OpenOptions) -> FrameSource:
     """``open_source`` with its options as one object."""
     if isinstance(video, FrameSource):
-        return video
+        is_whole = video.info.options is None and not isinstance(video, PartSource)
+        return part_of(video, options) if is_whole else video
     return part_of(_open_whole(video, options), options)
 
 
@@ -119,7 +120,11 @@ def _open_path(path: str, options: OpenOptions) -> FrameSource:
         from dover_plugin.io.sequence import ImageSequence
 
         return ImageSequence(
-            path, options.fps, allow_damaged=options.allow_damaged, hdr=options.hdr
+            path,
+            options.fps,
+            allow_damaged=options.allow_damaged,
+            hdr=options.hdr,
+            options=options,
         )
     from dover_plugin.io.remote import is_url, open_url
 

@@ -67,9 +67,10 @@ def _frame_of(position: Position, info: VideoInfo) -> int:
     if position.unit == "f":
         return int(position.value)
     if info.times is None and not info.fps:
+        name = repr(info.path) if info.path else "The video in memory"
         raise VideoError(
-            f"{info.path!r} has no frame rate, so {position} is no frame of it. Name a frame, such "
-            "as 250."
+            f"{name} has no frame rate, so {position} is no frame of it. Name a frame, such as "
+            "250, or its fps."
         )
     return int(info.frames_at(np.array([position.value]))[0])
 

@@ -93,8 +93,8 @@ def _fetch_other(url: str, file: IO[bytes]) -> None:
     try:
         with fsspec.open(url, "rb") as stream:
             shutil.copyfileobj(stream, file, CHUNK)
-    except (ImportError, ValueError) as error:  # the package of a scheme, or the scheme
-        raise VideoError(f"Cannot fetch {url!r} ({error}). Check the address.") from None
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise VideoError(f"Cannot fetch {url!r} ({reason}). Check the address.") from None
+    except Exception as error:  # each package of a scheme raises errors of its own
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise VideoError(
+            f"Cannot fetch {url!r} ({reason}). Check the address and permissions."
+        ) from None

@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from os import PathLike, fspath
 from pathlib import Path
@@ -32,6 +33,8 @@ class ImageSequence:
         fps: frames per second, if known.
         allow_damaged: see open.open_source.
         hdr: see open.open_source.
+        options: how the sequence is opened, for results and for opening it again; the arguments
+            above by default.
 
     Raises:
         VideoError: no images, images of several types in a folder, or the first one cannot be read.
@@ -44,8 +47,11 @@ class ImageSequence:
         *,
         allow_damaged: bool = False,
         hdr: str = "tonemap",
+        options: OpenOptions | None = None,
     ) -> None:
-        options = OpenOptions(as_sequence=True, fps=fps, allow_damaged=allow_damaged, hdr=hdr)
+        options = options or OpenOptions(
+            as_sequence=True, fps=fps, allow_damaged=allow_damaged, hdr=hdr
+        )
         path: str | None = None
         if isinstance(images, str | PathLike):
             path = fspath(images)
@@ -57,7 +63,7 @@ class ImageSequence:
             raise VideoError("An image sequence of no images. Name at least one.")
         first = self._open(0).info
         gap = _missing_numbers(self._files)
-        self.info = VideoInfo(
+        self._info = VideoInfo(
             path=path,
             num_frames=len(self._files),
             height=first.height,
@@ -65,8 +71,14 @@ class ImageSequence:
             fps=fps,
             decoder=first.decoder,
             warnings=(*first.warnings, *([gap] if gap else [])),
+            hdr=first.hdr,
             options=None if path is None else options,
         )
+
+    @property
+    def info(self) -> VideoInfo:
+        """See source.FrameSource; warnings of images are added as they are read."""
+        return self._info
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See source.FrameSource.
@@ -77,14 +89,22 @@ class ImageSequence:
         for index in indices:
             source = self._open(index)
             info = source.info
-            if (info.height, info.width) != (self.info.height, self.info.width):
+            if (info.height, info.width) != (self._info.height, self._info.width):
                 raise VideoError(
                     f"{self._files[index]!r} is {info.width}x{info.height} and the first image is "
-                    f"{self.info.width}x{self.info.height}. Images of a sequence must have one "
+                    f"{self._info.width}x{self._info.height}. Images of a sequence must have one "
                     "size; scale them first."
                 )
             for _, frame in source.frames([0]):
+                self._add_warnings(source.info.warnings)
                 yield index, frame
+
+    def _add_warnings(self, found: Sequence[str]) -> None:
+        """Add warnings that no other image has given."""
+        known = self._info.warnings
+        new = [each for each in found if each not in known]
+        if new:
+            self._info = replace(self._info, warnings=(*known, *new))
 
     def _open(self, index: int) -> FrameSource:
         from dover_plugin.io import decoders  # imports FFmpeg's libraries

@@ -1,13 +1,17 @@
 """Frames as a file stores them: its pixel format, bit depth and fields, without conversion."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from av.video.frame import VideoFrame
 
+from dover_plugin.io.copies import CopySource
 from dover_plugin.io.decoders import PyAvSource
 from dover_plugin.io.part import PartSource
 from dover_plugin.io.source import Frame, FrameSource
+
+type Errors = Callable[[], AbstractContextManager[None]]
 
 
 def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
@@ -16,10 +20,11 @@ def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple
     Raises:
         VideoError: a frame cannot be decoded.
     """
-    whole, first = _whole(source)
+    whole, first, errors = _whole(source)
     if isinstance(whole, PyAvSource):
-        for index, frame in whole.decode([index + first for index in indices]):
-            yield index - first, frame
+        with errors():
+            for index, frame in whole.decode([index + first for index in indices]):
+                yield index - first, frame
         return
     for index, picture in source.frames(indices):
         yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
@@ -27,14 +32,15 @@ def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple
 
 def tone_mapped(source: FrameSource, frame: VideoFrame) -> Frame | None:
     """A stored HDR frame as SDR (H, W, 3) uint8 RGB; None if the source does not map tones."""
-    whole, _ = _whole(source)
+    whole, _, _ = _whole(source)
     if isinstance(whole, PyAvSource) and whole.maps_tones:
         return whole.to_rgb(frame)
     return None
 
 
-def _whole(source: FrameSource) -> tuple[FrameSource, int]:
-    """The video that a part belongs to, and the number of the first frame of the part."""
-    if isinstance(source, PartSource):
-        return source.whole, source.start
-    return source, 0
+def _whole(source: FrameSource) -> tuple[FrameSource, int, Errors]:
+    """The video behind parts and copies, the first frame of the part, and a context for errors."""
+    whole, first = (source.whole, source.start) if isinstance(source, PartSource) else (source, 0)
+    if isinstance(whole, CopySource):
+        return whole.source, first, whole.named_errors
+    return whole, first, nullcontext

@@ -100,6 +100,7 @@ def finish_all[V: Video, R](
         running: deque[tuple[V, Future[R]]] = deque()
         try:
             for video, reading in readings:
+                wait([reading])  # here, where Ctrl-C ends it, and not in a thread
                 running.append((video, pool.submit(finish, video, reading)))
                 if len(running) > parallel:
                     done, result = running.popleft()

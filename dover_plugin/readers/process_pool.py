@@ -229,6 +229,8 @@ def _serve(pipe: Connection, options: ReadOptions, limits: Limits, read_video: R
             pipe.send(answer)
         except BrokenPipeError:
             return
+        except MemoryError as error:  # the views are copied to send them
+            pipe.send(error)
         if hasattr(signal, "alarm"):
             signal.alarm(0)
 

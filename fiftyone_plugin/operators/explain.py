@@ -68,7 +68,10 @@ class Explain(forms.FormOperator):
         params = ctx.params
         field = forms.chosen_field(ctx)
         samples = scorable(ctx.dataset)
-        sample = samples[_current(ctx)]
+        try:
+            sample = samples[_current(ctx)]
+        except KeyError:  # a clip or a patch
+            raise SettingsError("This is a part of a video. Open the whole video.") from None
         found = explain(samples, sample, field)
         words, picture = in_markdown(found), None
         if params.get("faults", True):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from dover_plugin import ArraySource, Scorer, Segment, SettingsError, VideoError, diagnose
+from dover_plugin.analysis import banding
 from dover_plugin.analysis.faults import FAULTS, NAMES, TAGS
 from dover_plugin.analysis.frame_measures import blockiness, noise, plane_of, spatial_information
 from dover_plugin.cli import app
@@ -355,3 +357,17 @@ def test_bad_options(still: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("dover: No fault has the tag 'ugly'. Choose from banding, blocky")
+
+
+def test_an_ffmpeg_without_libvmaf_measures_no_banding(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lacking(av.filter.Graph):
+        def add(self, filter: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002, PyAV's name
+            if filter == "libvmaf":
+                raise ValueError("no filter libvmaf")
+            return super().add(filter, *args, **kwargs)
+
+    monkeypatch.setattr(banding, "Graph", Lacking)
+    frames = np.random.default_rng(0).integers(0, 255, (30, 240, 320, 3), np.uint8)
+    found = diagnose(ArraySource(frames, 25))
+    assert found["banding"].value is None
+    assert found["noise"].value is not None

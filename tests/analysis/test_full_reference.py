@@ -151,6 +151,10 @@ def test_small_frames_have_no_vmaf(scorer: Scorer, tmp_path: Path) -> None:
     assert "small.mkv: vmaf needs a source of at least 64 pixels on its shorter side, got 32" in (
         found.warnings
     )
+    smaller = write_grey(tmp_path / "smaller.mkv", np.full((20, 16, 48), 90))
+    nothing = measured(compare(path, smaller, scorer, seconds=1), ["vmaf"])
+    assert nothing.metrics == {}
+    assert not any("scaled" in warning for warning in nothing.warnings)
 
 
 def test_a_file_that_disappears_loses_only_its_metrics(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 from clips import write_clip
@@ -23,6 +24,7 @@ from dover_plugin.cli import app
 from dover_plugin.errors import EngineError, SettingsError
 
 ray = pytest.importorskip("ray")
+from dover_plugin.batch import locations  # noqa: E402
 from dover_plugin.batch import ray as ray_batch  # noqa: E402
 from dover_plugin.batch.locations import find_on, stamp_on  # noqa: E402
 from dover_plugin.batch.ray import Cluster, score_on_ray  # noqa: E402
@@ -156,6 +158,38 @@ def test_the_command_and_uris(folder: Path, tmp_path: Path) -> None:
     assert "Cannot keep shards in 'nowhere://at/all'" in str(done.exception)
     with pytest.raises(SettingsError, match="9 readers and 1 scorers need 10 CPUs, and the"):
         score_on_ray([], out, SETTINGS, cluster=Cluster(readers=9))
+    with pytest.raises(SettingsError, match="2 scorers need 1 GPUs, and the cluster has 0"):
+        score_on_ray([], out, SETTINGS, cluster=Cluster(readers=1, scorers=2, gpus=0.5))
+
+
+@pytest.mark.parametrize(
+    ("place", "start", "end"),
+    [
+        ("gs://anonymous@bucket/a%20b/", "gs://anonymous@bucket/a%20b/", ""),
+        ("s3://key:secret@bucket/", "s3://key:secret@bucket/", ""),
+        ("s3://bucket/deep/?region=eu-1", "s3://bucket/deep/", "?region=eu-1"),
+        ("hdfs://host:9000/clips/", "hdfs://host:9000/clips/", ""),
+    ],
+)
+def test_uris_of_videos_in_a_folder(
+    place: str, start: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("x y.mp4", "sub/z.mkv", "notes.txt", ".hidden.mp4"):
+        (tmp_path / name).touch()
+    local = pafs.LocalFileSystem()
+    monkeypatch.setattr(locations.pafs, "FileSystem", Mapped(local, str(tmp_path)))
+    assert find_on(place) == [f"{start}sub/z.mkv{end}", f"{start}x%20y.mp4{end}"]
+
+
+class Mapped:
+    """Stands for every filesystem; the folder lies on this machine."""
+
+    def __init__(self, filesystem: pafs.FileSystem, root: str) -> None:
+        self._found = filesystem, root
+
+    def from_uri(self, _: str) -> tuple[pafs.FileSystem, str]:
+        return self._found
 
 
 def test_another_table_is_left_alone(folder: Path, tmp_path: Path) -> None:

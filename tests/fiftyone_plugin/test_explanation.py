@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fo_helpers import execute, form, operator, problem
 from PIL import Image
+from test_panel import event
 
 from dover_plugin.errors import SettingsError
 
@@ -80,3 +81,18 @@ def test_which_sample(scored_once: Any, dataset: Any) -> None:
         operator("explain")(scored_once, bad.id)
     with pytest.raises(SettingsError, match="has no scores"):
         operator("explain")(dataset, dataset.first().id)
+
+
+def test_a_clip_is_no_video(scored_once: Any) -> None:
+    clip = scored_once.to_clips("dover_segments").first()
+    with_clip = execute("explain", scored_once, {}, selected=[clip.id])
+    assert "Open the whole video" in with_clip["problem"]
+    state: dict[str, Any] = {}
+    event("on_load", scored_once, state)
+    event("on_change_selected", scored_once, state, selected=[clip.id])
+    assert state["timeline_layout"] is None
+    clips = scored_once.to_clips("dover_segments")
+    event("on_change_view", scored_once, state, view=clips)
+    assert "parts of videos" in state["problem"]
+    event("on_change_selected", scored_once, state, view=clips, selected=[clip.id])
+    assert state["timeline_layout"] is None

@@ -119,6 +119,16 @@ def test_a_mark_that_stays_keeps_its_tags(scored: Any) -> None:
     assert "low_quality" not in scored.count_sample_tags()
 
 
+def test_a_mark_that_stays_keeps_its_labels(scored: Any) -> None:
+    mark, undo = operator("tag_low_quality"), operator("undo_low_quality")
+    mark(scored, rule="quantile", share=0.1, kind="label", name="low")
+    mark(scored, rule="quantile", share=0.5, kind="label", name="low")
+    undo(scored, key=sorted(scored.list_runs(method="dover_mark"))[0])
+    assert scored.count("low") == 3, "the second mark still hits them all"
+    undo(scored)
+    assert not scored.has_field("low")
+
+
 def test_undo_leaves_labels_that_were_changed(scored: Any, fo: Any) -> None:
     operator("tag_low_quality")(scored, rule="quantile", share=0.5, kind="label")
     reviewed = scored.exists("quality_label").first()

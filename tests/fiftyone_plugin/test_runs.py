@@ -105,6 +105,24 @@ def test_the_state_is_written_while_one_video_takes_long(dataset: Any) -> None:
     assert second.beat > first.beat
 
 
+def test_the_state_survives_an_error_of_the_database(
+    dataset: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runs.reported(dataset, "dover") as reporter:
+        write, failed = reporter._write, Event()
+
+        def fail_once() -> None:
+            if not failed.is_set():
+                failed.set()
+                raise ConnectionError("the database is away")
+            write()
+
+        monkeypatch.setattr(reporter, "_write", fail_once)
+        assert failed.wait(10)
+        runs.cancel(dataset)
+        assert reporter._cancelled.wait(10)
+
+
 def test_a_failed_run_says_why(dataset: Any) -> None:
     with pytest.raises(DoverError, match="There is no weights file"):
         operator("score_videos")(dataset, weights="/nowhere.pth")

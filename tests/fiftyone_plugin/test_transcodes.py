@@ -54,6 +54,9 @@ def test_groups_are_compared(grouped: Any) -> None:
     assert result["mean"] == pytest.approx(sum(losses) / 2)
     view = grouped.load_saved_view("lost quality")
     assert view.values("dover_difference.overall") == sorted(losses)
+    grouped.group_slice = "before"
+    assert len(grouped.load_saved_view("lost quality")) == 2
+    grouped.group_slice = "after"
 
 
 def test_pairs_by_name(scored: Any) -> None:

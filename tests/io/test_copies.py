@@ -16,6 +16,7 @@ import pytest
 from dover_plugin import Failure, Scorer, SettingsError, VideoError
 from dover_plugin.io import remote
 from dover_plugin.io.open import open_source, reopen
+from dover_plugin.io.stored import stored_frames
 
 type Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -49,6 +50,18 @@ def test_an_open_file_and_a_pipe(clip: Path) -> None:
     threading.Thread(target=lambda: os.fdopen(writing, "wb").write(clip.read_bytes())).start()
     with os.fdopen(reading, "rb") as pipe:
         assert len(frames_of(pipe)) == 3
+
+
+def test_stored_frames_of_a_copy_are_those_of_the_file(clip: Path) -> None:
+    pairs = zip(
+        stored_frames(open_source(clip.read_bytes(), start=10), [0, 5]),
+        stored_frames(open_source(clip), [10, 15]),
+        strict=True,
+    )
+    for (_, found), (_, expected) in pairs:
+        assert found.format.name == expected.format.name == "yuv420p"
+        np.testing.assert_array_equal(found.to_ndarray(), expected.to_ndarray())
+    del pairs, found, expected
 
 
 def test_bytes_are_scored_as_the_file(bundled: Scorer, clip: Path) -> None:

@@ -91,7 +91,8 @@ def test_tables(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "t.csv", index=False)
     table.to_parquet(tmp_path / "t.parquet")
     for suffix in ("csv", "parquet"):
-        file = tmp_path / f"t.{suffix}"
+        (tmp_path / f"T.{suffix.upper()}").write_bytes((tmp_path / f"t.{suffix}").read_bytes())
+    for file in (tmp_path / name for name in ("t.csv", "t.parquet", "T.CSV", "T.PARQUET")):
         assert read_from(file, "clip") == ["a.mp4", "b.mp4"]
         with pytest.raises(SettingsError, match=r"no column .path.; it has clip, n\. Name one"):
             read_from(file, "path")

@@ -65,8 +65,21 @@ def test_frames_in_memory_have_parts(film: Path) -> None:
     assert open_source(frames, start=10).info.num_frames == 90
     with pytest.raises(VideoError, match="has no frame rate, so 1s is no frame of it"):
         open_source(frames, start="1s")
-    source = ArraySource(frames)
-    assert open_source(source, start=10) is source  # it is returned as it is
+    assert open_source(ArraySource(frames), start=10).info.num_frames == 90
+
+
+def test_options_of_a_scorer_reach_frames_in_memory_but_not_opened_files(film: Path) -> None:
+    frames = np.stack([frame.copy() for _, frame in open_source(film).frames(range(60))])
+    scorer = Scorer("dover-open", "cpu", start=20)
+    found = scorer.score(ArraySource(frames))
+    assert (found.num_frames, found.settings.reading) == (40, "start=20")
+    assert found.raw == scorer.score(frames).raw
+    assert [part.scores.num_frames for part in scorer.timeline(ArraySource(frames, 25), 1)] == [
+        25,
+        15,
+    ]
+    opened = scorer.score(open_source(film, start=90))
+    assert (opened.num_frames, opened.settings.reading) == (10, "start=90")
 
 
 @pytest.mark.parametrize(

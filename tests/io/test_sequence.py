@@ -8,6 +8,7 @@ from clips import number_of, numbered, scene
 from PIL import Image
 
 from dover_plugin import ImageSequence, Scorer, SettingsError, VideoError
+from dover_plugin.batch.journal import stamp_of
 from dover_plugin.io.open import open_source, reopen
 
 
@@ -48,6 +49,39 @@ def test_a_sequence_is_scored_as_its_frames(bundled: Scorer, tmp_path: Path) -> 
     scores = bundled.score(ImageSequence(tmp_path, fps=25))
     assert scores.raw == bundled.score(frames).raw
     assert scores.settings.reading == "as_sequence, fps=25"
+
+
+def test_a_part_of_a_sequence_is_recorded(bundled: Scorer, folder: Path) -> None:
+    source = open_source(folder, as_sequence=True, start=4, end=8)
+    scores = bundled.score(source)
+    assert (scores.num_frames, scores.settings.reading) == (4, "start=4, end=8, as_sequence")
+    assert scores.info is not None
+    again = reopen(scores.info)
+    assert again is not None
+    assert [number_of(frame) for _, frame in again.frames([0, 3])] == [4, 7]
+
+
+def test_warnings_of_any_image_are_kept(tmp_path: Path) -> None:
+    for index, frame in enumerate(scene(3, 240, 320)):
+        Image.fromarray(frame).save(tmp_path / f"{index}.png")
+    damaged = bytearray((tmp_path / "1.png").read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    (tmp_path / "1.png").write_bytes(damaged)
+    source = ImageSequence(tmp_path, allow_damaged=True)
+    assert source.info.warnings == ()
+    assert len(list(source.frames(range(3)))) == 3
+    assert any("damaged" in warning for warning in source.info.warnings)
+
+
+def test_the_stamp_of_a_sequence_follows_its_images(folder: Path, tmp_path: Path) -> None:
+    for index in range(3):
+        (tmp_path / f"{index}.png").write_bytes((folder / f"f{index}.png").read_bytes())
+    places = [str(tmp_path), str(tmp_path / "%d.png")]
+    before = [stamp_of(place) for place in places]
+    assert before[0] == before[1]
+    (tmp_path / "1.png").write_bytes((folder / "f11.png").read_bytes())
+    assert all(stamp_of(p) != stamp for p, stamp in zip(places, before, strict=True))
+    assert stamp_of(str(tmp_path / "none")) == stamp_of(str(tmp_path / "x%d.png")) == (None, None)
 
 
 def test_missing_numbers_give_a_warning(folder: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vs_filter import segments
 from vs_filter.segments import Segment, find_segments
 
 
@@ -91,6 +92,20 @@ def test_segmentations_that_mean_nothing(segmentation: Any, says: str) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
         find_segments(clip(100), segmentation)
     assert says in str(caught.value)
+
+
+def test_files_that_cannot_be_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "MAX_LIST", 100)
+    (tmp_path / "film.mkv").write_bytes(bytes(101))
+    with pytest.raises(ValueError, match="is no list of segments: it has more than 100 bytes"):
+        find_segments(clip(100), tmp_path / "film.mkv")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ValueError, match=r"Cannot read '.*film\.mkv' \(Permission denied\)"):
+        find_segments(clip(100), tmp_path / "film.mkv")
 
 
 def test_seconds_need_a_frame_rate() -> None:
