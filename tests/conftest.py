@@ -21,6 +21,7 @@ from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.weights.store import cached
 
+os.environ.setdefault("DOVER_ENGINE", "openvino")
 # Background jobs of a shell ignore Ctrl-C, and so would every command that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED = Path(__file__).parents[2] / "shared"
@@ -55,10 +56,13 @@ def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, compiled_networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(
+    tmp_path_factory: pytest.TempPathFactory,
+    compiled_networks: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """No test sees or writes the user's cache."""
-    home = tmp_path / "dover-home"
-    home.mkdir()
+    home = tmp_path_factory.mktemp("home")
     with suppress(OSError):  # Windows may not allow links
         (home / "compiled").symlink_to(compiled_networks, target_is_directory=True)
     monkeypatch.setenv("DOVER_HOME", str(home))

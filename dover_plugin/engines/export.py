@@ -2,8 +2,10 @@
 
 import copy
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,8 +83,8 @@ def export_onnx(network: Dover, file: Path, metadata: Mapping[str, str]) -> None
 
 
 def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter warns about its own code
+    with warnings.catch_warnings(), _quiet(), torch.no_grad():
+        warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
                 _Graph(network).eval(),
@@ -101,6 +103,18 @@ def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
             ) from error
     assert program is not None  # it is None only with dynamo=False
     return program
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what the exporter says about its own code and about packages that it looks for."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def can_export() -> bool:

@@ -158,8 +158,10 @@ def test_no_frames(mobile: Scorer, tmp_path: Path) -> None:
     assert "a header but no frame" in sentence(mobile, path)
 
 
-@pytest.mark.parametrize("num_frames", [1, 2, 31, 33])
-@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize(
+    ("decoder", "num_frames"),
+    [("pyav", 1), ("pyav", 2), ("pyav", 31), ("pyav", 33), ("decord", 1), ("decord", 33)],
+)
 def test_few_frames(num_frames: int, decoder: str, seeded: dict[str, Path], tmp_path: Path) -> None:
     scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], decoder=decoder)
     path = write_clip(tmp_path / "short.mp4", num_frames)

@@ -70,11 +70,12 @@ def test_table(run: Run, clip: Path, weights: tuple[object, ...], tmp_path: Path
     assert re.fullmatch(rf"{re.escape(str(clip))}( +[01]\.\d{{3}}){{3}}", lines[1].strip())
     assert lines[2].split()[1:] == ["failed"] * 3
     assert "error: There is no file" in done.stdout
-    assert "matched fusion, centred, torch float32 on cpu" in lines[-1]
+    assert "matched fusion, centred, openvino float32 on cpu" in lines[-1]
 
 
 def test_a_table_shows_warnings(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
-    done = run("score", clip, "-m", "dover-mobile", "--weights", seeded["dover-mobile"])
+    options = ("-m", "dover-mobile", "--weights", seeded["dover-mobile"], "--engine", "torch")
+    done = run("score", clip, *options)
     assert "note: dover-mobile is uncalibrated" in done.stdout
 
 
@@ -90,7 +91,8 @@ def test_csv_to_a_file(run: Run, clip: Path, weights: tuple[object, ...], tmp_pa
 
 
 def test_ranks(run: Run, clip: Path, seeded: dict[str, Path]) -> None:
-    done = run("score", clip, "-m", "dover", "--weights", seeded["dover"], "--ranks", "-f", "json")
+    options = ("-m", "dover", "--weights", seeded["dover"], "--engine", "torch")
+    done = run("score", clip, *options, "--ranks", "-f", "json")
     ranks = json.loads(done.stdout)["ranks"]
     assert set(ranks["LIVE-VQC"]["technical"]) == {"percentile", "z"}
 

@@ -74,7 +74,7 @@ def test_maps_are_those_of_torch(model: str, seeded: dict[str, Path], views: Vie
     if model == "dover":  # which takes seconds for each clip
         views = replace(views, technical=views.technical[:1])
     expected = scorer(seeded, model, "torch").engine.run(views)
-    for engine in OTHERS:
+    for engine in OTHERS[:1] if model == "dover" else OTHERS:
         made = scorer(seeded, model, engine)
         assert (made.settings.engine, made.settings.device) == (engine, "cpu")
         found = made.engine.run(views)
@@ -170,7 +170,6 @@ def test_the_second_start_makes_no_graph(
 ) -> None:
     scorer(seeded, "dover-mobile", engine)
     before = {file: file.stat().st_mtime_ns for file in compiled_networks.rglob("*.onnx")}
-    assert len(before) % 2 == 0
     assert before
 
     def fail(*_: object) -> None:
@@ -190,7 +189,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(
 ) -> None:
     (tmp_path / "compiled").write_text("a file where the folder should be")
     monkeypatch.setenv("DOVER_HOME", str(tmp_path))
-    made = scorer(seeded, "dover-mobile", "openvino")
+    made = scorer(seeded, "dover-open", "openvino")
     assert "Cannot keep compiled networks" in caplog.text
     assert np.isfinite(made.engine.run(views).technical).all()
 
@@ -209,9 +208,7 @@ def test_a_graph_that_cannot_be_made_is_said(
     assert not list(tmp_path.rglob("tmp*"))
 
 
-def test_the_default_is_openvino_on_every_surface(
-    seeded: dict[str, Path], clip: Path, home: Path
-) -> None:
+def test_the_default_is_openvino_on_every_surface(seeded: dict[str, Path], clip: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "DOVER_ENGINE"}
     command = [sys.executable, "-m", "dover_plugin", "score", str(clip), "--format", "json"]
     done = subprocess.run(
@@ -324,12 +321,12 @@ def test_an_exported_model_runs_with_onnxruntime_alone(
 def test_an_export_that_differs_is_not_written(
     seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "mobile.onnx"
+    file = tmp_path / "open.onnx"
     file.write_text("an earlier one")
     monkeypatch.setattr(export, "_difference", lambda *_: float("nan"))
     with pytest.raises(EngineError, match="differs from torch by nan"):
-        export.write_checked("dover-mobile", seeded["dover-mobile"], file)
-    assert [f.name for f in tmp_path.iterdir()] == ["mobile.onnx"]
+        export.write_checked("dover-open", seeded["dover-open"], file)
+    assert [f.name for f in tmp_path.iterdir()] == ["open.onnx"]
     assert file.read_text() == "an earlier one"
     with pytest.raises(SettingsError, match=r"Name an \.onnx file in a folder that is"):
         export.write_checked("dover-mobile", seeded["dover-mobile"], tmp_path / "no" / "a.onnx")

@@ -127,13 +127,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_command_resumes(
-    folder: Path, seeded: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_resumes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = tmp_path / "scores.jsonl"
-    weights = f"-m dover-mobile --weights {seeded['dover-mobile']} --device cpu"
     command = (
-        f"evaluate {folder}/labels.txt --videos {folder} --set konvid-1k {weights} "
+        f"evaluate {folder}/labels.txt --videos {folder} --set konvid-1k --device cpu "
         f"--scores {journal} --format json --plot {tmp_path}/plot.svg --seed 3 --repeats 2"
     )
     first = CliRunner().invoke(app, command.split())

@@ -12,7 +12,7 @@ from clips import write_clip
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
 
-SAMPLES = 1000
+SAMPLES = 600
 MAX_GROWTH = 60 * 2**20  # bytes; keeping the views of 1,000 videos would take 19 GB
 
 

@@ -226,7 +226,9 @@ def test_cached_weights_are_verified_before_use(published_here: Path) -> None:
     with pytest.raises(WeightsError, match=r"damaged or not dover-mobile.*dover weights download"):
         Scorer("dover-mobile")
     published_here.replace(target)
-    assert Scorer("dover-mobile", "cpu").settings.weights_sha256 == store.verify("dover-mobile")
+    assert Scorer("dover-mobile", engine="torch").settings.weights_sha256 == store.verify(
+        "dover-mobile"
+    )
 
 
 def test_weights_without_a_published_hash_are_pinned(
