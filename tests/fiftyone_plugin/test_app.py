@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.program("chromium", "ffmpeg"), pytest.mark.timeout(400
 # These flows take longer than their limits on a busy machine.
 IDLE = pytest.mark.skipif(os.environ.get("DOVER_APP") != "all", reason="set DOVER_APP=all")
 PICTURES = ROOT / "build/screenshots"
-MANY = 60  # videos of a run that is long enough to be cancelled
+MANY = 300  # videos of a run that is long enough to be cancelled
 POINTS = f"{PLOT} .scatterlayer .point"
 
 
@@ -96,16 +96,18 @@ def test_a_run_goes_on_while_the_app_is_used(
     app.picture("2-progress")
     page.get_by_text("Last run: 6 scored, 1 failed").wait_for(timeout=120_000)
     page.locator(POINTS).first.wait_for()
-    assert "'broken.mp4' cannot be read as a video" in app.shown("3-result")
+    page.get_by_text("'broken.mp4' cannot be read as a video").first.wait_for()
+    app.picture("3-result")
     clips.reload()
     assert clips.count("dover.overall") == 6
     assert clips.count("dover_segments.detections") == 12
 
 
-@IDLE
 def test_fields_are_placed_without_a_reload(app: App) -> None:
-    lines = app.page.locator("body").inner_text().upper().split("\n")
-    groups = [line for line in lines if line in ("TAGS", "METADATA", "DOVER", "LABELS")]
+    names = app.page.locator('[data-cy^="sidebar"] input').evaluate_all(
+        "inputs => inputs.map(input => input.value.toUpperCase())"
+    )
+    groups = [name for name in names if name in ("TAGS", "METADATA", "DOVER", "LABELS")]
     assert groups == ["TAGS", "METADATA", "DOVER", "LABELS"]
     for name in ("overall", "technical", "aesthetic", "error"):
         app.page.locator(f'[data-cy="checkbox-dover.{name}"]').wait_for()
@@ -145,7 +147,6 @@ def test_a_run_survives_a_reload_and_is_cancelled_in_a_second_tab(
     app.wait_for_samples()
 
 
-@IDLE
 def test_a_slider_of_the_sidebar_filters(app: App) -> None:
     app.page.locator('[data-cy="sidebar-field-arrow-enabled-dover.overall"]').click()
     thumb = app.page.locator('[data-cy^="sidebar-column"] .MuiSlider-thumb').last
@@ -164,18 +165,17 @@ def test_a_slider_of_the_sidebar_filters(app: App) -> None:
     app.wait_for_samples()
 
 
-@IDLE
 def test_tag_and_show(app: App, clips: Any) -> None:
     form = app.operator("DOVER: tag low quality")
     form.get_by_text("Matches 1 of 6 scored videos").wait_for()
-    app.fill(form, "Share", "0.34")
+    app.fill(form, "Share", "0.33")
     form.get_by_text("Matches 2 of 6 scored videos").wait_for()
     form.locator(PLOT).wait_for()
     app.picture("6-tag-form")
     app.fill(form, "Share", "5")
     form.get_by_text("above 0 and at most 1, got 5").wait_for()
     form.get_by_role("button", name="Mark", exact=True).wait_for()
-    app.fill(form, "Share", "0.34")
+    app.fill(form, "Share", "0.33")
     form.get_by_text("Matches 2 of 6 scored videos").wait_for()
     app.submit(form, "Mark")
     app.page.get_by_text("2 videos: tag 'low_quality'").wait_for()
@@ -195,11 +195,15 @@ def test_a_point_opens_its_video_and_explain_says_why(app: App, weights: str) ->
         app.panel("video_quality", points.first)
     expect(points).to_have_count(6)
     app.picture("7-panel")
-    app.hover(points.first)
-    box = points.first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.locator('[data-cy="modal"]').wait_for()
+    sample = page.locator('[data-cy="modal"]')
+    for _ in range(3):  # the plot may be drawn again between the hover and the click
+        app.hover(points.first)
+        page.mouse.down()
+        page.mouse.up()
+        page.wait_for_timeout(3000)
+        if sample.count():
+            break
+    sample.wait_for()
     form = app.operator("DOVER: explain")
     app.fill(form, "Weights", weights)
     app.submit(form, "Explain")
