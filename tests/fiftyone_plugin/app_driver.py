@@ -116,6 +116,7 @@ class App:
 
     def hover(self, element: Any) -> None:
         """Move the mouse over an element of a plot, which then reacts to clicks."""
+        element.scroll_into_view_if_needed()
         box = element.bounding_box()
         assert box is not None
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -212,14 +212,14 @@ def test_a_point_opens_its_video_and_explain_says_why(app: App, weights: str) ->
     app.picture("8-explain")
     assert "Worst segments" in app.done()
     app.close_sample()
-    page.locator(f"{PLOT} .scatterlayer .lines path").first.wait_for(state="attached")
-    app.picture("9-active-and-timeline")
+    app.picture("9-active")
 
 
 @IDLE
 def test_a_lasso_narrows_and_back_restores(app: App) -> None:
     page = app.page
     plot = page.locator(PLOT).filter(has=page.locator(".colorbar"))
+    plot.locator(".nsewdrag").first.scroll_into_view_if_needed()
     area = plot.locator(".nsewdrag").first.bounding_box()
     assert area is not None
     left, top = area["x"] + 4, area["y"] + 4
