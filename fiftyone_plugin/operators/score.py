@@ -21,6 +21,7 @@ from fiftyone_plugin.operators.score_form import (
     ask_licence,
     ask_model,
     ask_more,
+    chosen_labels,
     model_options,
     say_counts,
 )
@@ -105,7 +106,7 @@ class ScoreVideos(forms.FormOperator):
             name,
             overwrite=params.get("existing") == "overwrite",
             segment_seconds=forms.given(params, "seconds", 10.0) if segments else None,
-            labels=None if segments else params.get("labels") or None,
+            labels=None if segments else chosen_labels(params),
         )
 
         def prepare() -> None:

@@ -22,8 +22,10 @@ from fiftyone_plugin.targets import REMOTE, waiting
 CHECKED_FILES = 1000  # files whose existence the form checks
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
 PRECISIONS = ("float32", "bfloat16", "float16")
+# Values of dropdowns that choose nothing; the App shows an empty field for an empty value.
+NO_LABELS, ALL_BRANCHES, BEST_FUSION = "none", "all", "default"
 FUSIONS = {
-    "": "default of the model",
+    BEST_FUSION: "default of the model",
     "matched": "matched: constants measured on the model",
     "reference": "reference: constants of the reference implementation",
 }
@@ -32,15 +34,16 @@ FUSIONS = {
 def model_options(params: dict[str, Any]) -> ModelOptions:
     """Options of Scorer; hidden fields of 'More settings' count as not set."""
     more = params if params.get("advanced") else {}
+    branch = _chosen(more, "branch", ALL_BRANCHES)
     return {
         "model": params.get("model") or DEFAULT_MODEL,
         "weights": _path(more.get("weights")),
         "device": more.get("device") or "auto",
         "engine": more.get("engine") or "auto",
         "precision": more.get("precision") or "float32",
-        "fusion": _path(more.get("calibration")) or more.get("fusion") or None,
+        "fusion": _path(more.get("calibration")) or _chosen(more, "fusion", BEST_FUSION),
         "repeats": int(more.get("repeats") or 1),
-        "branches": (more["branch"],) if more.get("branch") else None,
+        "branches": (branch,) if branch else None,
         "seed": None if more.get("seed") in (None, "") else int(more["seed"]),
     }
 
@@ -68,13 +71,17 @@ def ask_labels(ctx: Any, inputs: types.Object) -> str | None:
     forms.dropdown(
         inputs,
         "labels",
-        {"": "none", **{name: name for name in fields}},
-        "",
+        {NO_LABELS: "none", **{name: name for name in fields}},
+        NO_LABELS,
         "Labels to score too",
         "Scores become attributes of the temporal detections. A clips view needs no choice here",
     )
-    chosen = ctx.params.get("labels")
-    return chosen if chosen in fields else None
+    return chosen_labels(ctx.params)
+
+
+def chosen_labels(params: dict[str, Any]) -> str | None:
+    """The field of labels that the form selected."""
+    return _chosen(params, "labels", NO_LABELS)
 
 
 def ask_more(inputs: types.Object) -> None:
@@ -105,15 +112,15 @@ def ask_more(inputs: types.Object) -> None:
         inputs,
         "fusion",
         FUSIONS,
-        "",
+        BEST_FUSION,
         "Fusion",
         "Constants that map raw outputs to scores in [0, 1]",
     )
     forms.dropdown(
         inputs,
         "branch",
-        {"": "all of the model", **{name: f"{name} alone" for name in BRANCHES}},
-        "",
+        {ALL_BRANCHES: "all of the model", **{name: f"{name} alone" for name in BRANCHES}},
+        ALL_BRANCHES,
         "Branches",
         "One branch alone costs less; the other scores stay empty",
     )
@@ -200,6 +207,12 @@ def say_counts(
     if not (have and overwrite):
         _warn_of_other_settings(inputs, target, name, like)
     _warn_of_files(inputs, todo)
+
+
+def _chosen(params: dict[str, Any], name: str, nothing: str) -> str | None:
+    """The value of a dropdown; None for ``nothing``."""
+    value: str | None = params.get(name)
+    return None if value in (None, "", nothing) else value
 
 
 def _path(value: Any) -> str | None:

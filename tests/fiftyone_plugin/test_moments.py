@@ -123,7 +123,8 @@ def test_what_cannot_be_scored(labelled: Any, bundled: Scorer) -> None:
 
 def test_the_form_offers_the_fields_and_counts_labels(labelled: Any) -> None:
     fields = form("score_videos", labelled)
-    assert "labels" in fields
+    assert fields["labels"]["default"] == "none"
+    assert form("score_videos", labelled, {"labels": "none"})["count"] == fields["count"]
     chosen = form("score_videos", labelled, {"labels": "events"})
     assert text(chosen["count"]) == (
         "3 of 3 videos will be scored The scores of 8 labels are written to 'events'"
