@@ -9,7 +9,8 @@ demo:  ## score two encodes of a clip
 	@$(BIN)/python examples/demo.py
 
 # Two processes, each with half of the cores; the tests of one file stay in one process.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Files run in the order of their folders: by default those with few tests, the slow ones, come last.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 QUICK := tests/test_architecture.py tests/test_docs.py tests/test_language.py tests/test_scores.py \
 	tests/preprocessing tests/networks tests/evaluation/test_metrics.py tests/reporting/test_text.py
 
