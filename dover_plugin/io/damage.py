@@ -197,6 +197,19 @@ def lacks_end(path: str, kind: str) -> bool | None:
                 return _ts_lacks_end(file, size)
             case "dv":
                 return all(size % frame for frame in DV_FRAMES)
+            case "image2" | "jpeg_pipe" | "png_pipe" | "webp_pipe":
+                return _image_lacks_end(file.read())
+    return None
+
+
+def _image_lacks_end(data: bytes) -> bool | None:
+    """Look for the end of a JPEG (ITU-T T.81, B.1.1.3), PNG or WebP file."""
+    if data.startswith(b"\xff\xd8"):  # a thumbnail may have a scan and an end of its own
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    if data.startswith(b"RIFF"):
+        return len(data) < 8 + int.from_bytes(data[4:8], "little")
     return None
 
 

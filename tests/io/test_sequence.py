@@ -63,14 +63,30 @@ def test_a_part_of_a_sequence_is_recorded(bundled: Scorer, folder: Path) -> None
 
 def test_warnings_of_any_image_are_kept(tmp_path: Path) -> None:
     for index, frame in enumerate(scene(3, 240, 320)):
-        Image.fromarray(frame).save(tmp_path / f"{index}.png")
-    damaged = bytearray((tmp_path / "1.png").read_bytes())
-    damaged[len(damaged) // 2] ^= 255
-    (tmp_path / "1.png").write_bytes(damaged)
+        Image.fromarray(frame).save(tmp_path / f"{index}.jpg")
+    whole = (tmp_path / "1.jpg").read_bytes()
+    (tmp_path / "1.jpg").write_bytes(whole[: len(whole) // 2])
     source = ImageSequence(tmp_path, allow_damaged=True)
     assert source.info.warnings == ()
     assert len(list(source.frames(range(3)))) == 3
-    assert any("damaged" in warning for warning in source.info.warnings)
+    [warning] = source.info.warnings
+    assert "cut off" in warning
+    with pytest.raises(VideoError, match=r"1\.jpg' is cut off"):
+        list(ImageSequence(tmp_path).frames(range(3)))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_cut_off_image_has_no_score(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / f"image.{kind.lower()}"
+    Image.fromarray(next(iter(scene(1, 240, 320)))).save(file, kind)
+    assert open_source(file).info.warnings == ()
+    data = file.read_bytes()
+    if kind == "JPEG":  # cameras write more after the image
+        file.write_bytes(data + b"trailing bytes")
+        assert open_source(file).info.num_frames == 1
+    file.write_bytes(data[:-40])
+    with pytest.raises(VideoError):
+        list(open_source(file).frames([0]))
 
 
 def test_the_stamp_of_a_sequence_follows_its_images(folder: Path, tmp_path: Path) -> None:
