@@ -46,7 +46,7 @@ def test_a_failure_is_one_line_and_a_retry_works(scorer: Counting) -> None:
 
 
 def test_a_network_that_gives_no_number(seeded: dict[str, Path]) -> None:
-    scorer = Scorer("dover-open", "cpu", weights=seeded["dover-open"])
+    scorer = Scorer("dover-open", "cpu", weights=seeded["dover-open"], engine="torch")
     bias = scorer.engine._network.technical_head.fc_last.bias  # type: ignore[attr-defined]
     good = bias.clone()
     bias.fill_(float("nan"))

@@ -104,7 +104,7 @@ def test_files_that_cannot_be_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ValueError, match=r"Cannot read '.*film\.mkv' \(Permission denied\)"):
+    with pytest.raises(ValueError, match=r"Cannot read '.*film\.mkv': Permission denied"):
         find_segments(clip(100), tmp_path / "film.mkv")
 
 
