@@ -14,6 +14,7 @@ from fo_helpers import ROOT
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.program("chromium", "ffmpeg"), pytest.mark.timeout(400)]
+expect.set_options(timeout=30_000)
 # These flows take longer than their limits on a busy machine.
 IDLE = pytest.mark.skipif(os.environ.get("DOVER_APP") != "all", reason="set DOVER_APP=all")
 PICTURES = ROOT / "build/screenshots"
@@ -165,6 +166,7 @@ def test_a_slider_of_the_sidebar_filters(app: App) -> None:
     app.wait_for_samples()
 
 
+@IDLE
 def test_tag_and_show(app: App, clips: Any) -> None:
     form = app.operator("DOVER: tag low quality")
     form.get_by_text("Matches 1 of 6 scored videos").wait_for()
