@@ -17,8 +17,7 @@ import vapoursynth as vs
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
-from dover_plugin.preprocessing.pictures import MAX_ENLARGED_PIXELS, picture
-from dover_plugin.preprocessing.sampling import VIEW, fragment_size
+from dover_plugin.preprocessing.pictures import enlarged_size, picture
 from dover_plugin.scores import Scores
 from vs_filter.colour import Colour, checker, readable, to_rgb
 from vs_filter.curve import interpolate, overlapping, owned_frames
@@ -34,7 +33,7 @@ BESTSOURCE = "RepeatField"  # property by which frames of BestSource, with four 
 
 
 def check_clip(clip: vs.VideoNode) -> None:
-    """Raise ValueError for clips that cannot be scored."""
+    """Raise ValueError or VideoError for clips that cannot be scored."""
     if not isinstance(clip, vs.VideoNode):
         raise ValueError(f"clip must be a VideoNode, got {type(clip).__name__}.")
     if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
@@ -42,12 +41,7 @@ def check_clip(clip: vs.VideoNode) -> None:
             "The format or size of the clip varies. Make it constant first, for example with "
             "core.resize.Bicubic(clip, 1920, 1080, format=vs.YUV420P8), or score its parts."
         )
-    height, width = fragment_size(clip.height, clip.width)
-    if height * width > MAX_ENLARGED_PIXELS:
-        raise ValueError(
-            f"Frames of {clip.width}x{clip.height} are too narrow: enlarged to a short side of "
-            f"{VIEW} they would be {width}x{height}. Crop or scale the clip first."
-        )
+    enlarged_size(clip.height, clip.width)
 
 
 class SegmentNodes:

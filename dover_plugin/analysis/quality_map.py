@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dover_plugin.io.source import FrameSource
-from dover_plugin.preprocessing.sampling import FRAGMENT, Branch
+from dover_plugin.preprocessing.pictures import corners, seen_part
+from dover_plugin.preprocessing.sampling import FRAGMENT, Branch, SamplingRule
+from dover_plugin.preprocessing.sampling_rule import DOVER
 from dover_plugin.scores import Maps
 
 type Box = tuple[int, int, int, int]
@@ -41,32 +43,21 @@ def fragment_boxes(
     Returns:
         (top, left, bottom, right) of each fragment, in pixels of the image.
     """
-    boxes = []
-    grid = len(offsets)
-    for i in range(grid):
-        for j in range(grid):
-            corner = [
-                min(side // grid * cell, side - FRAGMENT) + int(offset)
-                for side, cell, offset in zip(whole, (i, j), offsets[i, j], strict=True)
-            ]
-            scales = [s / w for s, w in zip(shown, whole, strict=True)]
-            ends = [(c, c + FRAGMENT) for c in corner]
-            (top, bottom), (left, right) = (
-                (int(a * scale), max(int(a * scale) + 1, int(b * scale)))
-                for (a, b), scale in zip(ends, scales, strict=True)
-            )
-            boxes.append((top, left, bottom, right))
-    return boxes
+    scale = np.array(shown) / whole
+    starts = corners(*whole, offsets).reshape(-1, 2)
+    firsts = (starts * scale).astype(int)
+    ends = np.maximum(firsts + 1, ((starts + FRAGMENT) * scale).astype(int))
+    return [(*first, *end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
 
 
-def middle_frame(source: FrameSource) -> NDArray[np.uint8]:
-    """The middle frame of a video, (H, W, 3) uint8 RGB.
+def middle_frame(source: FrameSource, rule: SamplingRule = DOVER) -> NDArray[np.uint8]:
+    """The middle frame of a video, (H, W, 3) uint8 RGB, as far as the model sees it.
 
     Raises:
         VideoError: the frame cannot be decoded.
     """
     [(_, frame)] = source.frames([source.info.num_frames // 2])
-    return frame
+    return frame[seen_part(frame, rule)]
 
 
 def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:

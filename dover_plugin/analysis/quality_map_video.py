@@ -13,9 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_boxes
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.source import Frame, FrameSource, VideoInfo
+from dover_plugin.io.source import Frame, FrameSource
+from dover_plugin.preprocessing.pictures import fitted_offsets, seen_part
 from dover_plugin.preprocessing.sampling import Branch, Draw, fragment_size
 from dover_plugin.scores import Maps
+
+type Size = tuple[int, int]  # (H, W)
 
 WIDTH = 640  # maximum width of each of the two frames, in pixels
 TITLE, LEGEND = 32, 44  # heights of the strips above and below
@@ -49,7 +52,8 @@ def write_map_video(
     info = source.info
     scale = min(1.0, WIDTH / info.width)
     width, height = (2 * max(8, round(side * scale / 2)) for side in (info.width, info.height))
-    sides = [_Side(maps, draw, branch, (height, width), info) for branch in maps.branches]
+    whole, shown = (info.height, info.width), (height, width)
+    sides = [_Side(maps, draw, branch, whole, shown) for branch in maps.branches]
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with av.open(str(part), "w", format="mp4") as container:
@@ -59,7 +63,8 @@ def write_map_video(
             stream.pix_fmt = "yuv420p"
             for index, frame in source.frames(range(info.num_frames)):
                 small = np.asarray(Image.fromarray(frame).resize((width, height)))
-                picture = np.hstack([side.picture(small, index) for side in sides])
+                seen = seen_part(frame, draw.rule)
+                picture = np.hstack([side.picture(small, index, seen) for side in sides])
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
                 done(index + 1, info.num_frames)
             container.mux(stream.encode(None))
@@ -71,41 +76,63 @@ def write_map_video(
 
 
 class _Side:
-    """The map of one branch over time, and its colours."""
+    """The map of one branch over time, and its colours.
 
-    def __init__(
-        self, maps: Maps, draw: Draw, branch: Branch, size: tuple[int, int], info: VideoInfo
-    ) -> None:
+    Args:
+        maps: quality maps.
+        draw: sampled frames and fragments.
+        branch: branch to draw.
+        whole: (H, W) of the video.
+        shown: (H, W) of the drawn frames.
+    """
+
+    def __init__(self, maps: Maps, draw: Draw, branch: Branch, whole: Size, shown: Size) -> None:
         local: NDArray[np.float32] = getattr(maps, branch)  # (clips, T, 7, 7), or (clips, T, 4, 4)
         frames = draw.technical if branch == "technical" else draw.aesthetic[None]
-        grid = local.shape[-1]
-        self._cells = local.reshape(-1, grid, grid)
+        self._grid = local.shape[-1]
+        self._cells = local.reshape(-1, self._grid, self._grid)
         self._moments = (
             frames.reshape(len(local), local.shape[1], -1).mean(axis=2).ravel()
         )  # of each map
         self._per_clip = local.shape[1]
         self._low, self._high = float(local.min()), float(local.max())
-        self._rows = np.arange(size[0]) * grid // size[0]
-        self._columns = np.arange(size[1]) * grid // size[1]
-        self._strips = _strips(branch, size[1])
-        self._outlines: list[list[Box]] = []
-        if branch == "technical":
-            whole = fragment_size(info.height, info.width, draw.rule.view)
-            self._outlines = [fragment_boxes(offsets, whole, size) for offsets in draw.offsets]
+        self._strips = _strips(branch, shown[1])
+        self._draw, self._branch = draw, branch
+        self._whole, self._shown = whole, shown
 
-    def picture(self, frame: Frame, index: int) -> Frame:
-        """The grey frame under the map of the nearest moment, between title and legend."""
+    def picture(self, frame: Frame, index: int, part: tuple[slice, slice]) -> Frame:
+        """The grey frame under the map of the nearest moment, between title and legend.
+
+        Args:
+            frame: (H, W, 3), reduced to the size that is shown.
+            index: of the frame in the video.
+            part: rows and columns of the whole frame that the model sees.
+        """
         nearest = int(np.abs(self._moments - index).argmin())
         cells = (self._cells[nearest] - self._low) / max(self._high - self._low, 1e-12)
         colours = colormaps[COLOURS](cells)[..., :3] * 255  # (7, 7, 3)
-        over = colours[self._rows][:, self._columns]  # (H, W, 3)
-        grey = frame.mean(axis=2, keepdims=True)
-        painted = (grey * (1 - OPACITY) + over * OPACITY).astype(np.uint8)
-        if self._outlines:
-            for top, left, bottom, right in self._outlines[nearest // self._per_clip]:
-                painted[top:bottom, [left, right - 1]] = 255
-                painted[[top, bottom - 1], left:right] = 255
-        return np.vstack([self._strips[0], painted, self._strips[1]])
+        painted = np.repeat(frame.mean(axis=2, keepdims=True), 3, axis=2)
+        place = tuple(
+            slice(*(int(end) * shown // side for end in each.indices(side)[:2]))
+            for each, shown, side in zip(part, self._shown, self._whole, strict=True)
+        )
+        inside = painted[place]  # a view
+        rows, columns = (np.arange(side) * self._grid // side for side in inside.shape[:2])
+        inside *= 1 - OPACITY
+        inside += colours[rows][:, columns] * OPACITY
+        if self._branch == "technical":
+            for top, left, bottom, right in self._outlines(nearest // self._per_clip, part, inside):
+                inside[top:bottom, [left, right - 1]] = 255
+                inside[[top, bottom - 1], left:right] = 255
+        return np.vstack([self._strips[0], painted.astype(np.uint8), self._strips[1]])
+
+    def _outlines(
+        self, clip: int, part: tuple[slice, slice], inside: NDArray[np.float64]
+    ) -> list[Box]:
+        size = tuple(len(range(*p.indices(s))) for p, s in zip(part, self._whole, strict=True))
+        offsets = fitted_offsets(self._draw.offsets[clip], self._whole, size)
+        cut_from = fragment_size(*size, self._draw.rule.view)
+        return fragment_boxes(offsets, cut_from, inside.shape[:2])
 
 
 def _strips(branch: Branch, width: int) -> tuple[Frame, Frame]:

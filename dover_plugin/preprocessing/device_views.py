@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.preprocessing import pictures
+from dover_plugin.preprocessing import bars, pictures
 from dover_plugin.preprocessing.sampling import FRAGMENT, VIEW, Draw
 
 
@@ -23,11 +23,22 @@ def picture(frame: Tensor, sample: pictures.Sample, draw: Draw) -> pictures.Pict
     Returns:
         A frame such as (224, 224, 3) uint8 in main memory.
     """
+    whole = tuple(frame.shape[:2])
+    if draw.rule.cut_bars:
+        frame = frame[_inside_bars(frame)]
     if sample.branch == "technical":
-        reduced = technical_mosaic(frame, draw.offsets[sample.clip])
+        offsets = draw.offsets[sample.clip]
+        part = tuple(frame.shape[:2])
+        reduced = technical_mosaic(frame, pictures.fitted_offsets(offsets, whole, part))
     else:
         reduced = aesthetic_picture(frame, draw.rule.view)
     return reduced.cpu().numpy()
+
+
+def _inside_bars(frame: Tensor) -> tuple[slice, slice]:
+    """See bars.inside_bars."""
+    rows, columns = (frame.amax((axis, 2)).cpu().numpy() for axis in (1, 0))
+    return bars.inside_levels(rows, columns)
 
 
 def technical_mosaic(frame: Tensor, offsets: NDArray[np.int64]) -> Tensor:

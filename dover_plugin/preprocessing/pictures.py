@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.errors import VideoError
-from dover_plugin.preprocessing.sampling import FRAGMENT, VIEW, Branch, Draw, fragment_size
+from dover_plugin.preprocessing.bars import inside_bars
+from dover_plugin.preprocessing.sampling import (
+    FRAGMENT,
+    VIEW,
+    Branch,
+    Draw,
+    SamplingRule,
+    fragment_size,
+)
 
 MAX_ENLARGED_PIXELS = 64 * VIEW * VIEW  # a strip narrower than 1:64 would fill the memory
 
@@ -35,9 +43,17 @@ class Sample(NamedTuple):
 
 def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
     """Reduce a frame (H, W, C) to the frame of the view, such as (224, 224, C)."""
+    whole = frame.shape[:2]
+    frame = frame[seen_part(frame, draw.rule)]
     if sample.branch == "technical":
-        return technical_mosaic(frame, draw.offsets[sample.clip])
+        offsets = draw.offsets[sample.clip]
+        return technical_mosaic(frame, fitted_offsets(offsets, whole, frame.shape[:2]))
     return aesthetic_picture(frame, draw.rule.view, draw.rule.view)
+
+
+def seen_part(frame: Picture, rule: SamplingRule) -> tuple[slice, slice]:
+    """Rows and columns of a frame (H, W, C) that the model sees."""
+    return inside_bars(frame) if rule.cut_bars else (slice(None), slice(None))
 
 
 def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:
@@ -82,6 +98,26 @@ def corners(height: int, width: int, offsets: NDArray[np.int64]) -> NDArray[np.i
     tops = np.minimum(height // grid * cells, height - FRAGMENT)
     lefts = np.minimum(width // grid * cells, width - FRAGMENT)
     return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1) + offsets
+
+
+def fitted_offsets(
+    offsets: NDArray[np.int64], whole: tuple[int, ...], part: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Offsets for a part of the frame, at the same place inside smaller grid cells.
+
+    Args:
+        offsets: (grid, grid, 2), drawn for the whole frame.
+        whole: (H, W) of the frame.
+        part: (H, W) of the part. Centred offsets stay those that the part alone would get.
+    """
+    if whole == part:
+        return offsets
+    view = len(offsets) * FRAGMENT
+    ranges = [
+        np.array(fragment_size(*size, view)) // len(offsets) - FRAGMENT for size in (whole, part)
+    ]
+    before, after = (np.maximum(each, 1) for each in ranges)
+    return (2 * offsets + 1) * after // (2 * before)
 
 
 def enlarged_size(height: int, width: int, view: int = VIEW) -> tuple[int, int]:

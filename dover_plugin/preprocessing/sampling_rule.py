@@ -33,6 +33,7 @@ class SamplingRule:
         fixed_starts: clips start at evenly spread frames, also with a seed; otherwise each span
             has its own start, which a seed makes random.
         grid: fragments along each side of a mosaic.
+        cut_bars: views show the picture inside black bars; see bars.py.
     """
 
     branches: tuple[Branch, ...] = BRANCHES
@@ -41,6 +42,7 @@ class SamplingRule:
     spans: int = 1
     fixed_starts: bool = False
     grid: int = GRID
+    cut_bars: bool = False
 
     @property
     def view(self) -> int:
@@ -81,6 +83,7 @@ class SamplingRule:
 
 # Paper section 3.2 and dover.yml of the reference.
 DOVER = SamplingRule()
+DOVER_OPEN = SamplingRule(cut_bars=True)
 # FAST-VQA: fast-b.yml, f3dvqa-b.yml and fast-m.yml of its repository, test mode. Its vqa.py leaves
 # out the frame interval of 2 that these files, and so all published numbers, have.
 FAST_VQA = SamplingRule(("technical",), num_clips=4, fixed_starts=True)

@@ -29,7 +29,7 @@ from dover_plugin.training.run_folder import write_error
 type SampleKey = tuple[int, int]  # number of the sample, index of the video
 type Arrays = dict[str, NDArray[Any]]
 type Rng = np.random.Generator | None
-RULE = DOVER  # of all models that can be trained
+RULE = DOVER  # of all models that can be trained, but for the bars
 CENTRED = -1  # number of the centred sample, which validation and test use
 
 
@@ -141,18 +141,24 @@ class VideoDataset(Dataset["dict[str, Tensor] | DoverError"]):
 
 @dataclass(frozen=True)
 class ViewBuilder:
-    """Views as uint8: ``technical_view`` and ``aesthetic_view`` (clips, 32, 224, 224, 3)."""
+    """Views as uint8: ``technical_view`` and ``aesthetic_view`` (clips, 32, 224, 224, 3).
+
+    Attributes:
+        cut_bars: see SamplingRule.
+    """
+
+    cut_bars: bool = False
 
     @property
     def name(self) -> str:
         """See SampleBuilder."""
-        return "views"
+        return "views inside bars" if self.cut_bars else "views"
 
     def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[Arrays]:
         """See SampleBuilder."""
         return [
             {f"{branch}_view": getattr(views, branch) for branch in BRANCHES}
-            for views in read_views(row.file, rngs)
+            for views in read_views(row.file, rngs, cut_bars=self.cut_bars)
         ]
 
 
@@ -166,20 +172,23 @@ class FeatureBuilder:
         network: network whose backbones run.
         sha256: hash of the backbones' weights.
         device: device of the network.
+        cut_bars: see SamplingRule.
     """
 
     network: Dover
     sha256: str
     device: torch.device
+    cut_bars: bool = False
 
     @property
     def name(self) -> str:
         """See SampleBuilder."""
-        return f"features of {self.sha256}"
+        return f"features of {self.sha256}" + " inside bars" * self.cut_bars
 
     def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[Arrays]:
         """See SampleBuilder."""
-        return [self._features(views) for views in read_views(row.file, rngs)]
+        found = read_views(row.file, rngs, cut_bars=self.cut_bars)
+        return [self._features(views) for views in found]
 
     def _features(self, views: Views) -> Arrays:
         arrays: Arrays = {}
@@ -197,21 +206,23 @@ class FeatureBuilder:
         return arrays
 
 
-def read_views(file: Path, rngs: Sequence[Rng]) -> list[Views]:
+def read_views(file: Path, rngs: Sequence[Rng], *, cut_bars: bool = False) -> list[Views]:
     """Views of one video, read in one pass.
 
     Args:
         file: the video.
         rngs: one random sample is taken per generator; None takes the centred sample.
+        cut_bars: see SamplingRule.
 
     Raises:
         VideoError: the video cannot be read.
     """
     source = open_source(file)
     info = source.info
-    one_clip = replace(RULE, num_clips=1)
+    rule = replace(RULE, cut_bars=cut_bars)
+    one_clip = replace(rule, num_clips=1)
     draws = [
-        draw(info.num_frames, info.height, info.width, rng, rule=one_clip if rng else RULE)
+        draw(info.num_frames, info.height, info.width, rng, rule=one_clip if rng else rule)
         for rng in rngs
     ]
     return build_views(source, draws)

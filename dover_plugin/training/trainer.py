@@ -24,6 +24,7 @@ from dover_plugin.training.model import backbones_sha256, load_initial
 from dover_plugin.training.predictions import Predictions, Progress, predict
 from dover_plugin.training.run_folder import RunFolder, TrainingError, fingerprint
 from dover_plugin.training.settings import TrainSettings
+from dover_plugin.weights.registry import published
 
 MIN_VIDEOS = 3  # of each split; correlations need them
 
@@ -114,10 +115,11 @@ def _datasets(
 ) -> dict[str, VideoDataset]:
     """A dataset per split: features if the backbones are frozen, otherwise views."""
     settings = learner.settings
+    bars = published(settings.model).sampling.cut_bars
     build = (
-        FeatureBuilder(learner.network, backbones_sha256(learner.network), learner.device)
+        FeatureBuilder(learner.network, backbones_sha256(learner.network), learner.device, bars)
         if settings.heads_only
-        else ViewBuilder()
+        else ViewBuilder(bars)
     )
     return {
         name: VideoDataset(

@@ -112,6 +112,7 @@ def registry() -> tuple[Published, ...]:
             "Bundled; trained on human ratings of photographs and on degradation ladders",
             "SROCC .871 on photographs (BIQ2021 test)",
             trained_on_images=True,
+            sampling=sampling_rule.DOVER_OPEN,
             commercial=True,
         ),
         _fast_vqa(

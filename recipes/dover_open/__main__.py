@@ -54,11 +54,11 @@ def features(build: Build = DEFAULT_BUILD, workers: Workers = 2) -> None:
         views = np.load(build / "photos" / f"{branch}.npy", mmap_mode="r")
         for variant in range(recipe.photos.variants):
             target = build / "photo_features" / f"{branch}-{variant}"
-            cache_features(views[:, variant], target, trunk, recipe.stages.frozen, workers)
+            cache_features(views[:, variant], target, trunk, recipe, workers)
         for shard in shards(build / "ladders"):
             frames = np.load(shard / f"{branch}.npy", mmap_mode="r")
             target = build / "ladder_features" / shard.name / branch
-            cache_features(frames, target, trunk, recipe.stages.frozen, workers)
+            cache_features(frames, target, trunk, recipe, workers)
 
 
 @app.command()

@@ -9,11 +9,12 @@ RECIPE = Path(__file__).with_name("recipe.toml")
 
 @dataclass(frozen=True)
 class Stages:
-    """Which parts of the trunk are frozen."""
+    """The trunk: its frozen parts and its input."""
 
     frozen: int
     frame_stride: int
     freeze_depthwise: bool
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,6 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
-class PackSettings:
-    """What is added after the fit."""
-
-    dither: float
-
-
-@dataclass(frozen=True)
 class Recipe:
     """All settings, see recipe.toml."""
 
@@ -77,7 +71,6 @@ class Recipe:
     photos: PhotoSettings
     ladders: LadderSettings
     fit: FitSettings
-    pack: PackSettings
 
 
 def read_recipe(path: Path = RECIPE) -> Recipe:
@@ -94,5 +87,4 @@ def read_recipe(path: Path = RECIPE) -> Recipe:
         photos=PhotoSettings(**table["photos"]),
         ladders=LadderSettings(**table["ladders"]),
         fit=FitSettings(**table["fit"]),
-        pack=PackSettings(**table["pack"]),
     )

@@ -216,18 +216,6 @@ def bits10(frame: Picture, _: np.random.Generator) -> Picture:
     return round_trip_10_bits(frame)
 
 
-def letterbox(frame: Picture, rng: np.random.Generator) -> Picture:
-    """Add black bars above and below, of 12 to 50 % of the height together."""
-    bar = even(frame.shape[0] * rng.uniform(0.06, 0.25))
-    return np.pad(frame, ((bar, bar), (0, 0), (0, 0)))
-
-
-def pillarbox(frame: Picture, rng: np.random.Generator) -> Picture:
-    """Add black bars left and right, of 12 to 70 % of the width together."""
-    bar = even(frame.shape[1] * rng.uniform(0.06, 0.35))
-    return np.pad(frame, ((0, 0), (bar, bar), (0, 0)))
-
-
 def flip(frame: Picture, _: np.random.Generator) -> Picture:
     """Mirror left and right."""
     return np.ascontiguousarray(frame[:, ::-1])
@@ -259,8 +247,6 @@ type Equal = Callable[[Picture, np.random.Generator], Picture]
 SAME: dict[str, Equal] = {  # of one frame (H, W, 3)
     "dither": dither,
     "bits10": bits10,
-    "letterbox": letterbox,
-    "pillarbox": pillarbox,
     "flip": flip,
     "aspect": aspect,
     "grain": grain,

@@ -19,6 +19,8 @@ from dover_plugin.networks.efficientnet import (
 )
 from dover_plugin.preprocessing.normalise import normalise
 from dover_plugin.preprocessing.sampling import VIEW
+from recipes.dover_open.config import Recipe
+from recipes.dover_open.input_noise import input_noise
 
 BATCH = 16
 SAVE_EVERY = 320  # frames; a multiple of BATCH
@@ -55,21 +57,25 @@ class Features:
 
 
 class FrozenStages(nn.Module):
-    """The first stages of a trunk.
+    """The first stages of a trunk, which see the input noise.
 
     Args:
         trunk: with ImageNet weights.
-        stages: number of frozen stages.
+        recipe: number of frozen stages, and the noise.
     """
 
-    def __init__(self, trunk: EfficientNetLite, stages: int) -> None:
+    noise: Tensor
+
+    def __init__(self, trunk: EfficientNetLite, recipe: Recipe) -> None:
         super().__init__()
+        stages = recipe.stages.frozen
+        self.register_buffer("noise", input_noise(recipe).float().repeat(1, GRID, GRID))
         self.stem = trunk.stem
         self.stages = trunk.stages[:stages]
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, 224, 224) -> last output (B, C, H, W) and cell statistics (B, C', 7, 7)."""
-        x = self.stem(frames)
+        x = self.stem(frames + self.noise)
         levels = []
         for stage in self.stages:
             x = stage(x)
@@ -78,7 +84,7 @@ class FrozenStages(nn.Module):
 
 
 def cache_features(
-    frames: NDArray[np.uint8], target: Path, trunk: EfficientNetLite, stages: int, threads: int
+    frames: NDArray[np.uint8], target: Path, trunk: EfficientNetLite, recipe: Recipe, threads: int
 ) -> None:
     """Write the Features of ``frames``; resumes where an earlier call stopped.
 
@@ -86,9 +92,10 @@ def cache_features(
         frames: (M, 224, 224, 3) RGB.
         target: folder to write to.
         trunk: with ImageNet weights.
-        stages: number of frozen stages.
+        recipe: number of frozen stages, and the noise.
         threads: CPU threads.
     """
+    stages = recipe.stages.frozen
     count, side, width = len(frames), SIDES[stages - 1], STAGES[stages - 1].width
     statistics = sum(2 * stage.width for stage in STAGES[:stages])
     progress = target / "progress.txt"
@@ -106,7 +113,7 @@ def cache_features(
         name: open_memmap(target / f"{name}.npy", mode, dtype, shape)
         for name, (dtype, shape) in shapes.items()
     }
-    network = _compile(FrozenStages(trunk, stages), threads)
+    network = _compile(FrozenStages(trunk, recipe), threads)
     for start in range(begin, count, BATCH):
         end = min(start + BATCH, count)
         clips = normalise(torch.from_numpy(np.ascontiguousarray(frames[start:end, None])))

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from dover_plugin.calibration import Calibration
 from dover_plugin.networks import CONFIGS, Dover
-from dover_plugin.networks.efficientnet import CELL
-from dover_plugin.preprocessing.normalise import STD, normalise
+from dover_plugin.preprocessing.normalise import normalise
 from dover_plugin.preprocessing.sampling import CLIP_LEN
 from dover_plugin.weights.download import sha256_of
 from dover_plugin.weights.state_dict import save
 from recipes.dover_open.config import Recipe, read_recipe
+from recipes.dover_open.input_noise import input_noise
 
 MODEL = "dover-open"
 BRANCHES = ("technical", "aesthetic")
@@ -36,9 +36,7 @@ def join_branches(folder: Path, recipe: Recipe) -> dict[str, Tensor]:
         recipe: strength and seed of the fixed noise on the input.
     """
     state: dict[str, Tensor] = {}
-    rng = np.random.default_rng(recipe.seed)
-    noise = torch.from_numpy(rng.standard_normal((3, CELL, CELL)).astype(np.float32))
-    dither = recipe.pack.dither * noise / torch.tensor(STD)[:, None, None]
+    dither = input_noise(recipe)
     for branch in BRANCHES:
         part = torch.load(folder / f"{branch}.pt", weights_only=True)
         part["backbone.dither"] = dither

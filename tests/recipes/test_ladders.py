@@ -56,15 +56,6 @@ def test_dither_changes_values_by_one_at_most() -> None:
     assert set(np.unique(changed - scene())) == {-1, 0, 1}
 
 
-@pytest.mark.parametrize(("kind", "axis"), [("letterbox", 0), ("pillarbox", 1)])
-def test_bars_leave_the_picture(kind: str, axis: int) -> None:
-    framed = SAME[kind](scene(), np.random.default_rng(3))
-    bar = (framed.shape[axis] - scene().shape[axis]) // 2
-    picture, edges = np.split(np.moveaxis(framed, axis, 0), [bar]), framed.shape[axis] - bar
-    np.testing.assert_array_equal(np.moveaxis(picture[1][: edges - bar], 0, axis), scene())
-    assert not picture[0].any()
-
-
 def test_flip_and_aspect_show_pixels_of_the_frame() -> None:
     np.testing.assert_array_equal(SAME["flip"](scene(), np.random.default_rng())[:, ::-1], scene())
     height, width = SAME["aspect"](scene(), np.random.default_rng(4)).shape[:2]

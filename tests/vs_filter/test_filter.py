@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import vapoursynth as vs
+from clips import scene
 from vs_helpers import Counting, moving
 
 import vs_filter
@@ -99,8 +100,15 @@ def test_properties_that_do_not_exist(props: Any, scorer: Counting) -> None:
         dover(moving(3), scorer=scorer, props=props)
 
 
+@pytest.mark.parametrize(("width", "height"), [(2560, 1440), (3840, 2160), (2160, 3840)])
+def test_large_frames_are_scored(scorer: Counting, width: int, height: int) -> None:
+    table = collect(dover_segments(moving(1, height, width), scorer=scorer))
+    expected = scorer.score(np.stack(list(scene(1, height, width))))
+    assert table["DoverOverall"].tolist() == [expected.overall]
+
+
 def test_a_strip_is_refused_at_once(scorer: Counting) -> None:
-    with pytest.raises(vs.Error, match=r"dover: Frames of 2000x1 are too narrow"):
+    with pytest.raises(vs.Error, match=r"dover: Cannot score a frame of 2000x1 pixels"):
         dover(core.std.BlankClip(width=2000, height=1, format=vs.GRAY8), scorer=scorer)
 
 
