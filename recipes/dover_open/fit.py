@@ -169,7 +169,8 @@ class Fit:
 
     def held_out_scores(self) -> NDArray[np.float64]:
         """Raw scores of the held-out photographs."""
-        batches = np.array_split(self.photos.held_out, len(self.photos.held_out) // 50)
+        held_out = self.photos.held_out
+        batches = np.array_split(held_out, max(1, len(held_out) // EVALUATION_BATCH))
         return np.concatenate([self._score(self.photos.variants[0].take(b)) for b in batches])
 
     def ladder_order(self) -> dict[str, float]:
@@ -236,7 +237,7 @@ class Fit:
         with torch.no_grad():
             found = [
                 self.tail.features(*self.photos.variants[0].take(batch)[:2])
-                for batch in np.array_split(rows, len(rows) // EVALUATION_BATCH)
+                for batch in np.array_split(rows, max(1, len(rows) // EVALUATION_BATCH))
             ]
         self.tail.standardise(torch.cat(found))
 
