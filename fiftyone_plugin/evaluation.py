@@ -11,8 +11,7 @@ from fiftyone.core.collections import SampleCollection
 from dover_plugin.errors import SettingsError
 from dover_plugin.evaluation.metrics import MIN_VIDEOS, correlations, rescale
 from dover_plugin.scores import SCORES
-
-PLUGIN = "@dover/quality"
+from fiftyone_plugin.install import PLUGIN
 
 
 def evaluate(

@@ -12,12 +12,13 @@ from dover_plugin.analysis.diagnosis import diagnose
 from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
+from dover_plugin.grades import grade
 from dover_plugin.io.open import open_source
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.faults import fault_fields
-from fiftyone_plugin.fields import in_words, scored, segments_field
+from fiftyone_plugin.fields import scored, segments_field
 from fiftyone_plugin.low_quality import HIGH, LOW
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Moment:
             where = f"frames {self.frames[0]:,} to {self.frames[1]:,}"
         else:
             where = " to ".join(f"{int(s // 60)}:{s % 60:04.1f}" for s in self.seconds)
-        return f"{where} ({in_words(self.score)}, {self.score:.3f})"
+        return f"{where} ({grade(self.score)}, {self.score:.3f})"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def explain(samples: SampleCollection, sample: fo.Sample, field: str) -> Explana
             continue
         worse = len(peers.match(F(f"{field}.{name}") < value))
         share = 100 * worse / total if total else 0.0
-        places.append(Place(name, value, in_words(value), share))
+        places.append(Place(name, value, grade(value), share))
     published = {}
     if scores.model == "dover":
         found = ranks("dover", scores.technical_raw, scores.aesthetic_raw)

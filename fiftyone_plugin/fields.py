@@ -9,12 +9,12 @@ from fiftyone.core.expressions import ViewExpression
 
 from dover_plugin.analysis.segments import SegmentScores
 from dover_plugin.errors import SettingsError
+from dover_plugin.grades import grade
 from dover_plugin.scores import SCORES, Result
 from fiftyone_plugin.sidebar import place
 
 DEFAULT_FIELD = "dover"
 FAILED_TAG = "dover:failed"
-GRADES = ("bad", "poor", "fair", "good", "excellent")  # equal fifths of [0, 1], as for MOS
 
 # The columns of a row of dover_plugin, less what a sample's own path and metadata say.
 SUBFIELDS: dict[str, tuple[type[fo.Field], str]] = {
@@ -140,18 +140,13 @@ def detections(segments: Iterable[SegmentScores]) -> fo.TemporalDetections:
     return fo.TemporalDetections(
         detections=[
             fo.TemporalDetection(
-                label=in_words(getattr(part.scores, part.scores.main)),
+                label=grade(getattr(part.scores, part.scores.main)),
                 support=[part.segment.start + 1, part.segment.end],  # from 1, end inclusive
                 **{name: getattr(part.scores, name) for name in SCORES},
             )
             for part in segments
         ]
     )
-
-
-def in_words(score: float) -> str:
-    """The grade of a score on the five-grade scale, from "bad" to "excellent"."""
-    return GRADES[min(int(score * len(GRADES)), len(GRADES) - 1)]
 
 
 def scored(samples: SampleCollection, field: str) -> fo.DatasetView:

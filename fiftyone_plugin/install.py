@@ -8,7 +8,7 @@ from dover_plugin import __version__
 from dover_plugin.errors import SettingsError
 
 FOLDER = "dover-quality"
-NAME = "@dover/quality"
+PLUGIN = "@dover/quality"
 ASSETS = ("icon.svg", "icon-light.svg", "icon-dark.svg", "app.js")
 ENTRY = '''"""Written by 'dover fiftyone install'; the plugin is the installed package."""
 
@@ -49,7 +49,7 @@ def duplicates(folder: Path) -> list[Path]:
     found = []
     for manifest in sorted(folder.parent.rglob("fiftyone.yml")):
         is_this = manifest.parent.resolve() == folder.resolve()
-        if not is_this and f'name: "{NAME}"' in manifest.read_text(errors="replace"):
+        if not is_this and f'name: "{PLUGIN}"' in manifest.read_text(errors="replace"):
             found.append(manifest.parent)
     return found
 

@@ -9,6 +9,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.grades import LIMITS
 from dover_plugin.scores import SCORES
 from fiftyone_plugin.fields import every_sample, scored
 from fiftyone_plugin.runs import tell_change
@@ -16,7 +17,7 @@ from fiftyone_plugin.targets import scorable
 
 RUN = "dover_mark"  # the method under which marks are recorded
 LABEL = "low"
-LOW, HIGH = 0.4, 0.6  # poor or bad; good or excellent
+_, LOW, HIGH, _ = LIMITS  # below: poor or bad; from there: good or excellent
 
 type Rule = Literal["threshold", "quantile", "disagreement"]
 type Mark = Literal["tag", "label", "view"]

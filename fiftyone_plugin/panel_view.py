@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators.types as types
 
-from fiftyone_plugin.operators.forms import PLUGIN
+from fiftyone_plugin.install import PLUGIN
 from fiftyone_plugin.plots import STILL
 from fiftyone_plugin.runs import RunState
 from fiftyone_plugin.statistics import Counts

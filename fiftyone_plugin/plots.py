@@ -3,9 +3,9 @@
 import itertools
 from typing import Any
 
+from dover_plugin.grades import GRADES, LIMITS, grade
 from dover_plugin.reporting.style import SCREEN_COLOURS
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.fields import GRADES, in_words
 from fiftyone_plugin.statistics import Histogram, Points, Timeline
 
 INK = "#8a8f98"  # text and lines, on light and dark backgrounds
@@ -20,7 +20,6 @@ SCALE = [
 GAP = 0.1  # between histograms, as a share of the width
 MIN_SIZE, MAX_SIZE = 6, 22  # of cells, in pixels
 STILL = {"displayModeBar": False, "scrollZoom": False}
-BOUNDS = [grade / len(GRADES) for grade in range(1, len(GRADES))]  # between the grades
 
 type Data = list[dict[str, Any]]
 type Layout = dict[str, Any]
@@ -89,7 +88,7 @@ def scatter(found: Points, active: str | None = None) -> tuple[Data, Layout]:
         "y": list(found.aesthetic),
         "ids": list(found.ids),
         "text": [
-            f"{name}<br>overall {score:.3f}, {in_words(score)}"
+            f"{name}<br>overall {score:.3f}, {grade(score)}"
             for name, score in zip(found.names, found.overall, strict=True)
         ],
         "marker": {
@@ -105,7 +104,7 @@ def scatter(found: Points, active: str | None = None) -> tuple[Data, Layout]:
                 "thickness": 10,
                 "outlinewidth": 0,
                 "tickfont": {"color": INK},
-                "tickvals": [0, *BOUNDS, 1],
+                "tickvals": [0, *LIMITS, 1],
             },
         },
         "hovertemplate": "%{text}<br>technical %{x:.3f}<br>aesthetic %{y:.3f}<extra></extra>",
@@ -139,7 +138,7 @@ def scatter(found: Points, active: str | None = None) -> tuple[Data, Layout]:
     layout["shapes"] = [
         _line(axis, at, INK, "dot")
         for axis, (low, high) in (("x", x), ("y", y))
-        for at in BOUNDS
+        for at in LIMITS
         if low < at < high
     ]
     return data, layout
@@ -239,7 +238,7 @@ def _layout(*, x: dict[str, Any], y: dict[str, Any], top: int = 30) -> Layout:
 
 def _unit_axis(title: str | None = None, **more: Any) -> dict[str, Any]:
     """An axis from 0 to 1 with ticks between the grades."""
-    return _axis(title=title, range=[0, 1], tickvals=[0, *BOUNDS, 1], **more)
+    return _axis(title=title, range=[0, 1], tickvals=[0, *LIMITS, 1], **more)
 
 
 def _counts_axis(most: int, title: str | None = None, **more: Any) -> dict[str, Any]:

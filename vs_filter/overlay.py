@@ -7,6 +7,7 @@ import numpy as np
 import vapoursynth as vs
 
 from dover_plugin.analysis.segments import Segment
+from dover_plugin.grades import LIMITS
 from dover_plugin.options import ModelOptions
 from dover_plugin.scores import SCORES
 from vs_filter.colour import Matrix
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 HEIGHT = 1 / 8  # of the timeline, as a share of the frame's height
 TEXT_ROWS = 360  # rows of a frame for each step of the size of the text
 MAX_TEXT_BITS = 16  # of integers that VapourSynth's text filter draws on
-GUIDES = (0.2, 0.4, 0.6, 0.8)  # scores that lines mark: the grades
 # Brightness, as a share of white.
 BACKGROUND, GUIDE, BAR, CURRENT, UNKNOWN = 0.06, 0.3, 0.5, 0.95, 0.15
 
@@ -87,7 +87,7 @@ def _painter(nodes: SegmentNodes, segments: Sequence[Segment]) -> Any:
             rows = 1 if score is None else max(1, round(score * height))
             shade = CURRENT if start <= n < end else BAR if score is not None else UNKNOWN
             strip[height - rows :, left : max(left + 1, right)] = shade
-        for line in GUIDES:
+        for line in LIMITS:
             row = height - 1 - round(line * (height - 1))
             strip[row] = (strip[row] + GUIDE) / 2
         now = min(out.width - 1, out.width * n // total)

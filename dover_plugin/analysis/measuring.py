@@ -12,12 +12,12 @@ from dover_plugin.analysis.banding import Cambi
 from dover_plugin.analysis.faults import BARS
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.io.filters import FilterChain
+from dover_plugin.io.options import USUAL_RATE
 from dover_plugin.io.source import FrameSource
 from dover_plugin.io.stored import stored_frames, tone_mapped
 
 SPACING = 0.5  # seconds between the frames whose pixels are measured
 FEWEST = 8  # such frames per segment, where it has them
-USUAL_RATE = 25.0  # frames per second if the video does not state them
 STILL = 1.5  # levels by which the mean of a block may change in a repeated frame
 REFRESHED = 0.5  # levels of mean change of one frame within a freeze, such as a key frame
 REPEATED = 0.1  # mean change of a repeated frame, as a share of that of moving frames nearby

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_boxes
 from dover_plugin.errors import SettingsError
+from dover_plugin.io.options import USUAL_RATE
 from dover_plugin.io.source import Frame, FrameSource
 from dover_plugin.preprocessing.pictures import fitted_offsets, seen_part
 from dover_plugin.preprocessing.sampling import Branch, Draw, fragment_size
@@ -22,7 +23,6 @@ type Size = tuple[int, int]  # (H, W)
 
 WIDTH = 640  # maximum width of each of the two frames, in pixels
 TITLE, LEGEND = 32, 44  # heights of the strips above and below
-USUAL_RATE = 25.0  # frames per second if the source does not state them
 PAPER, INK = (20, 23, 26), (235, 235, 235)
 
 

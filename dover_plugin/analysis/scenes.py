@@ -1,11 +1,11 @@
 """Scene detection with PySceneDetect."""
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.io.options import USUAL_RATE
 from dover_plugin.io.source import FrameSource
 
 WIDTH = 256  # maximum frame width in pixels, as in PySceneDetect
 SHORTEST = 0.6  # minimum scene length in seconds
-USUAL_RATE = 25.0  # frames per second if the video does not state them
 
 
 def find_scenes(source: FrameSource) -> list[int]:

@@ -8,7 +8,8 @@ from dover_plugin.errors import SettingsError
 
 DECODERS = ("auto", "pyav", "decord", "torchcodec")
 HDR_MODES = ("tonemap", "as-is")
-FASTEST = 1000.0  # frames per second
+FASTEST = 1000.0  # frames per second; a higher rate is a time base, not a frame rate
+USUAL_RATE = 25.0  # frames per second if a video does not state them
 CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)s")
 FRAMES = re.compile(r"(\d+)f?")

@@ -6,10 +6,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from dover_plugin.io.options import FASTEST, USUAL_RATE
+
 STEP_BACK = 0.5  # seconds; a decoding time that falls by more begins another recording
 STEP_AHEAD = 10.0  # seconds; so does one that rises by more
 SAME_RATE = 0.01  # share of the duration by which a frame rate may be wrong
-FASTEST = 1000.0  # frames per second; a higher rate is a time base, not a frame rate
 
 
 def joined(dts: Sequence[int | None], unit: Fraction) -> list[int] | None:
@@ -56,7 +57,7 @@ def frame_times(ticks: Sequence[int], unit: Fraction, rate: float | None) -> NDA
         (len(ticks) + 1,) seconds.
     """
     starts = (np.asarray(ticks, np.float64) - ticks[0]) * float(unit)
-    last = float(np.median(np.diff(starts))) if len(starts) > 1 else 1 / (rate or 25.0)
+    last = float(np.median(np.diff(starts))) if len(starts) > 1 else 1 / (rate or USUAL_RATE)
     return np.append(starts, starts[-1] + last)
 
 

@@ -7,6 +7,7 @@ import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
+from dover_plugin.text import counted
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.pairs import (
@@ -165,7 +166,7 @@ class GroupTranscodes(forms.FormOperator):
         params = ctx.params
         dataset = group_folders(params["before"], params["after"], params["name"])
         ctx.trigger("open_dataset", {"dataset": dataset.name})
-        return {"done": f"'{dataset.name}' holds {forms.plural(len(dataset), 'group')}"}
+        return {"done": f"'{dataset.name}' holds {counted(len(dataset), 'group')}"}
 
     def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Summary of the new dataset."""
@@ -220,9 +221,9 @@ def _first_key(samples: SampleCollection) -> str:
 
 def _say_pairs(inputs: types.Object, pairs: list[Pair], unpaired: int) -> None:
     if not pairs:
-        raise SettingsError(f"No pairs. {forms.plural(unpaired, 'sample')} have no counterpart.")
-    rest = f"; {forms.plural(unpaired, 'sample')} without a counterpart" if unpaired else ""
-    forms.notice(inputs, "count", f"{forms.plural(len(pairs), 'pair')}{rest}")
+        raise SettingsError(f"No pairs. {counted(unpaired, 'sample')} have no counterpart.")
+    rest = f"; {counted(unpaired, 'sample')} without a counterpart" if unpaired else ""
+    forms.notice(inputs, "count", f"{counted(len(pairs), 'pair')}{rest}")
 
 
 def _words(found: dict[str, Any]) -> list[tuple[type[types.View], str]]:
@@ -233,7 +234,7 @@ def _words(found: dict[str, Any]) -> list[tuple[type[types.View], str]]:
         lines.append(
             (
                 kind,
-                f"{found['lost']:,} of {forms.plural(found['pairs'], 'transcode')} lost more than "
+                f"{found['lost']:,} of {counted(found['pairs'], 'transcode')} lost more than "
                 f"{found['threshold']:g}",
             )
         )

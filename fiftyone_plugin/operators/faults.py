@@ -9,6 +9,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.errors import SettingsError
+from dover_plugin.text import counted
 from fiftyone_plugin.faults import (
     FAULT_FIELD,
     FaultRule,
@@ -51,7 +52,7 @@ class FindFaults(forms.FormOperator):
         target = scorable(ctx.target_view())
         field = params.get("field") or FAULT_FIELD
         todo = target if params.get("overwrite") else waiting(target, field)
-        total = forms.plural(len(target), "video")
+        total = counted(len(target), "video")
         if not len(todo):
             raise SettingsError(f"All {total} were measured. Switch on 'Measure again'.")
         forms.notice(

@@ -7,6 +7,7 @@ import fiftyone.operators.types as types
 
 from dover_plugin.errors import DoverError
 from fiftyone_plugin.fields import DEFAULT_FIELD, score_fields
+from fiftyone_plugin.install import PLUGIN
 
 ICON = "/fiftyone_plugin/icon.svg"
 ICONS = {  # visible on FiftyOne's highlight, which has the colour of ICON
@@ -15,7 +16,6 @@ ICONS = {  # visible on FiftyOne's highlight, which has the colour of ICON
     "dark_icon": "/fiftyone_plugin/icon-dark.svg",
 }
 PREFIX = "DOVER: "
-PLUGIN = "@dover/quality"
 
 
 class FormOperator(foo.Operator):  # type: ignore[misc]
@@ -178,8 +178,3 @@ def switch(
     inputs.bool(
         name, default=default, label=label, description=description, view=types.SwitchView()
     )
-
-
-def plural(count: int, noun: str) -> str:
-    """Text such as '1 sample' or '1,200 samples'."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

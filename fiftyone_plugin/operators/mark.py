@@ -7,6 +7,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.scores import SCORES
+from dover_plugin.text import counted
 from fiftyone_plugin import plots, statistics
 from fiftyone_plugin.fields import DEFAULT_FIELD
 from fiftyone_plugin.low_quality import (
@@ -72,7 +73,7 @@ class TagLowQuality(forms.FormOperator):
         count = mark(ctx.target_view(), field, low, kind, name)
         ctx.trigger("reload_dataset")
         return {
-            "done": f"{forms.plural(count, 'video')}: {kind} '{name}'",
+            "done": f"{counted(count, 'video')}: {kind} '{name}'",
             "show": {"kind": kind, "name": name, "sort": f"{field}.{low.by}"},
         }
 
@@ -166,7 +167,7 @@ def _preview(ctx: Any, inputs: types.Object, field: str) -> DoverError | None:
     total = sum(histogram[low.by].counts)
     data, layout = plots.threshold(histogram[low.by], low.by, low.limit(samples, field))
     inputs.plot("histogram", data=data, layout=layout, config=plots.STILL)
-    videos = forms.plural(total, "scored video")
+    videos = counted(total, "scored video")
     forms.notice(inputs, "count", f"Matches {hits:,} of {videos} ({hits / total:.0%})")
     return None
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fiftyone_plugin.fields import segments_field
-from fiftyone_plugin.operators.forms import PLUGIN
+from fiftyone_plugin.install import PLUGIN
 from fiftyone_plugin.sidebar import SETTINGS, active
 
 

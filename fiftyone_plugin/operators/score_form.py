@@ -12,6 +12,7 @@ from dover_plugin.engines.factory import ENGINES
 from dover_plugin.errors import SettingsError
 from dover_plugin.options import ModelOptions
 from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.text import counted
 from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS, published
 from dover_plugin.weights.store import cached, consent_by_environment, find
 from fiftyone_plugin.fields import is_scores, scored
@@ -189,20 +190,19 @@ def say_counts(
     if have:
         rest = f"score the other {total - have:,}" if total > have else "score none"
         choices = {"skip": f"keep them, {rest}", "overwrite": "overwrite all scores"}
-        label = f"{forms.plural(have, 'video')} {'has' if have == 1 else 'have'} scores"
+        label = f"{counted(have, 'video')} {'has' if have == 1 else 'have'} scores"
         forms.dropdown(inputs, "existing", choices, "skip", label)
         if overwrite:
             todo = target
         elif total == have:
             raise SettingsError(
-                f"All {forms.plural(total, 'video')} have scores. Overwrite them, or use another "
-                "field."
+                f"All {counted(total, 'video')} have scores. Overwrite them, or use another field."
             )
     labels = ""
     if moments:
         number = sum(map(len, moments.by_sample().values()))
-        labels = f"The scores of {forms.plural(number, 'label')} are written to '{moments.labels}'"
-    scored_ones = f"{len(todo):,} of {forms.plural(total, 'video')} will be scored"
+        labels = f"The scores of {counted(number, 'label')} are written to '{moments.labels}'"
+    scored_ones = f"{len(todo):,} of {counted(total, 'video')} will be scored"
     forms.notice(inputs, "count", scored_ones, labels)
     if not (have and overwrite):
         _warn_of_other_settings(inputs, target, name, like)
@@ -257,7 +257,7 @@ def _warn_of_files(inputs: types.Object, todo: SampleCollection) -> None:
         forms.warning(
             inputs,
             "remote",
-            f"Remote files are not supported: {forms.plural(remote, 'video')} will fail",
+            f"Remote files are not supported: {counted(remote, 'video')} will fail",
             "Download the files and set filepath to the local copies.",
         )
     paths = todo.limit(CHECKED_FILES).values("filepath")
@@ -267,6 +267,6 @@ def _warn_of_files(inputs: types.Object, todo: SampleCollection) -> None:
         forms.warning(
             inputs,
             "missing",
-            f"{forms.plural(len(missing), 'file')}{of} missing; scoring will fail",
+            f"{counted(len(missing), 'file')}{of} missing; scoring will fail",
             f"Example: '{missing[0]}'.",
         )

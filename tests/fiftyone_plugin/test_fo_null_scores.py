@@ -31,7 +31,8 @@ def case(request: pytest.FixtureRequest, fo: Any, folder: Path, one_score: Score
 
 
 def test_fields_hold_null_and_settings(case: Any) -> None:
-    from fiftyone_plugin.fields import GRADES, failed, scored, unscored
+    from dover_plugin.grades import GRADES
+    from fiftyone_plugin.fields import failed, scored, unscored
     from fiftyone_plugin.targets import waiting
 
     name, dataset, scorer = case
