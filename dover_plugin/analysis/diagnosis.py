@@ -10,7 +10,8 @@ from dover_plugin.analysis.faults import FAULTS, Fault, Measures, Severity, mean
 from dover_plugin.analysis.measuring import measure_frames
 from dover_plugin.analysis.segments import Segment, by_length, by_seconds, cut, time_code
 from dover_plugin.errors import DoverError, SettingsError
-from dover_plugin.io.open import open_source
+from dover_plugin.io.open import open_source, open_with
+from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import Video, VideoInfo
 
 SECONDS = 10.0  # of a segment
@@ -195,6 +196,8 @@ def diagnose(
     segments: Sequence[Segment] | None = None,
     stream: int | None = None,
     allow_damaged: bool = False,
+    start: str | int | None = None,
+    end: str | int | None = None,
 ) -> Diagnosis:
     """Measure what is wrong with a video. No network is needed.
 
@@ -208,12 +211,14 @@ def diagnose(
             outside of them are left out.
         stream: see open_source.
         allow_damaged: see open_source.
+        start: first second or frame of the part that is measured; see open_source.
+        end: its end.
 
     Raises:
         VideoError: the video cannot be read.
         SettingsError: no such length, or segments that lie outside of the video.
     """
-    source = open_source(video, stream=stream, allow_damaged=allow_damaged)
+    source = open_source(video, stream=stream, allow_damaged=allow_damaged, start=start, end=end)
     info = source.info
     chosen = _whole_video(info, seconds) if segments is None else _checked(segments, info)
     measures = measure_frames(source, chosen)
@@ -246,24 +251,21 @@ class NotDiagnosed:
 def diagnose_many(
     paths: Iterable[str],
     length: str = f"{SECONDS:g}s",
-    *,
-    stream: int | None = None,
-    allow_damaged: bool = False,
+    opening: OpenOptions | None = None,
 ) -> Iterator[Diagnosis | NotDiagnosed]:
     """Diagnose files one after the other.
 
     Args:
         paths: paths of the videos.
         length: length of a segment, such as "5s", "240f" or "scenes"; see segments.cut.
-        stream: see open_source.
-        allow_damaged: see open_source.
+        opening: how the files are opened; None for the defaults.
 
     Yields:
         A Diagnosis each, in order, or what is wrong with a file.
     """
     for path in paths:
         try:
-            source = open_source(path, stream=stream, allow_damaged=allow_damaged)
+            source = open_with(path, opening or OpenOptions())
             yield diagnose(source, segments=cut(source, length))
         except DoverError as error:
             yield NotDiagnosed(path, str(error))

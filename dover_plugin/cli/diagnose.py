@@ -17,8 +17,10 @@ from dover_plugin.cli.common import (
 from dover_plugin.cli.options import (
     OUTPUT,
     AllowDamaged,
+    End,
     OutputFile,
     SegmentLength,
+    Start,
     Stream,
     expand_options,
 )
@@ -33,6 +35,8 @@ def diagnose(
     segments: SegmentLength = "10s",
     stream: Stream = None,
     allow_damaged: AllowDamaged = False,
+    start: Start = None,
+    end: End = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,11 +60,13 @@ def diagnose(
     from dover_plugin.analysis.diagnosis import NotDiagnosed, diagnose_many
     from dover_plugin.analysis.faults import TAGS
     from dover_plugin.errors import SettingsError
+    from dover_plugin.io.options import OpenOptions
     from dover_plugin.reporting.diagnosis_tables import WRITERS
 
     for tag in fail_on or []:
         if tag not in TAGS:
             raise SettingsError(f"No fault has the tag {tag!r}. Choose from {', '.join(TAGS)}.")
+    opening = OpenOptions(stream=stream, allow_damaged=allow_damaged, start=start, end=end)
     check_new(output)
     videos = inputs.videos()
     failed, tagged = False, False
@@ -68,7 +74,7 @@ def diagnose(
 
         def watched() -> "Iterator[Diagnosis | NotDiagnosed]":
             nonlocal failed, tagged
-            found = diagnose_many(videos, segments, stream=stream, allow_damaged=allow_damaged)
+            found = diagnose_many(videos, segments, opening)
             for each in bars.track(found, len(videos), description="diagnosing"):
                 if isinstance(each, NotDiagnosed):
                     failed = True

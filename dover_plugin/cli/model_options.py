@@ -11,7 +11,9 @@ from dover_plugin.cli.options import (
     SAMPLING,
     Accept,
     AllowDamaged,
+    End,
     Model,
+    Start,
     Stream,
     WeightsFile,
 )
@@ -84,23 +86,8 @@ class NetworkOptions:
             rich_help_panel=INPUT,
         ),
     ] = "tonemap"
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help="Start of the scored part: seconds such as 10s or 1:30, or a frame number such as "
-            "250.",
-            show_default="the first frame",
-            rich_help_panel=INPUT,
-        ),
-    ] = None
-    end: Annotated[
-        str | None,
-        typer.Option(
-            help="End of the scored part (exclusive): seconds or a frame number, as for --start.",
-            show_default="the last frame",
-            rich_help_panel=INPUT,
-        ),
-    ] = None
+    start: Start = None
+    end: End = None
     as_sequence: Annotated[
         bool,
         typer.Option(

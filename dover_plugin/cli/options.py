@@ -60,6 +60,23 @@ AllowDamaged = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="Start of the part that is read: seconds such as 10s or 1:30, or a frame number such "
+        "as 250.",
+        show_default="the first frame",
+        rich_help_panel=INPUT,
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option(
+        help="End of the part (exclusive): seconds or a frame number, as for --start.",
+        show_default="the last frame",
+        rich_help_panel=INPUT,
+    ),
+]
 SegmentLength = Annotated[
     str,
     typer.Option(

@@ -349,6 +349,20 @@ def test_the_gate(still: Path, clip: Path) -> None:
     assert run(still, "--fail-on", "blurry", "--fail-on", "frozen")[0] == 3
 
 
+def test_a_part(tmp_path: Path) -> None:
+    pictures = moving(60)[[*range(30), *[30] * 30]]
+    path = write_clip(tmp_path / "half.mp4", frames=iter(stored(pictures)))
+    options: list[tuple[list[str], bool]] = [(["--end", "30"], False), (["--start", "1.2s"], True)]
+    for chosen, frozen in options:
+        code, out, _ = run(path, "-f", "json", *chosen)
+        row = json.loads(out)
+        assert (code, row["segments"][0]["end_frame"]) == (0, 30)
+        assert ("frozen" in row["tags"]) is frozen
+    assert "frozen" not in diagnose(path, end="1.2s").tags
+    with pytest.raises(SettingsError, match="Name an earlier start"):
+        diagnose(path, start=20, end=10)
+
+
 def test_bad_options(still: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dover_plugin", "diagnose", still, "--fail-on", "ugly"],
