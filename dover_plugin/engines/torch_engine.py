@@ -80,10 +80,16 @@ class TorchEngine:
         size = 1 if self._device.type == "cpu" else len(clips)
         with self._errors():
             parts = [
-                self._network.quality_map(branch, normalise(batch.to(self._device)).to(self._dtype))
+                self._network.quality_map(branch, normalise(self._sent(batch)).to(self._dtype))
                 for batch in torch.split(torch.from_numpy(clips), size)
             ]
             return torch.cat(parts)
+
+    def _sent(self, clips: Tensor) -> Tensor:
+        """uint8 clips on the device; CUDA copies them while earlier work still runs there."""
+        if self._device.type == "cuda":
+            return clips.pin_memory().to(self._device, non_blocking=True)
+        return clips.to(self._device)
 
     def _to_host(self, maps: Tensor) -> NDArray[np.float32]:
         """Wait for the device, and copy its result."""
