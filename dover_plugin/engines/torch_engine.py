@@ -177,7 +177,7 @@ def find_devices(names: str) -> list[torch.device]:
         return [torch.device("cuda", index) for index in range(count)]
     if "," not in names:
         return [find_device(names)]
-    devices = [find_device(name.strip()) for name in names.split(",")]
+    devices = [_named(name.strip()) for name in names.split(",")]
     places = [(device.type, device.index or 0) for device in devices]
     twice = [d for d, at in zip(devices, places, strict=True) if places.count(at) > 1]
     if twice:
@@ -187,7 +187,7 @@ def find_devices(names: str) -> list[torch.device]:
             f"The devices {names!r} are of several types, whose scores differ in the last digits. "
             "List devices of one type, such as 'cuda:0,cuda:1'."
         )
-    return devices
+    return [find_device(str(device)) for device in devices]
 
 
 def find_device(name: str) -> torch.device:
@@ -198,12 +198,7 @@ def find_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise SettingsError(
-            f"No device is named {name!r}. Use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
-        ) from None
+    device = _named(name)
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
@@ -218,3 +213,13 @@ def find_device(name: str) -> torch.device:
             f"Device {name!r} is not supported. Use 'auto', 'cpu', 'cuda' or 'mps'."
         )
     return device
+
+
+def _named(name: str) -> torch.device:
+    """The device of a name, available or not."""
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise SettingsError(
+            f"No device is named {name!r}. Use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
+        ) from None
