@@ -10,7 +10,8 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from dover_plugin.analysis.change import Change
-    from dover_plugin.analysis.comparison import Comparison, NotCompared, compare, compare_many
+    from dover_plugin.analysis.comparing import compare, compare_many
+    from dover_plugin.analysis.comparison import Comparison, NotCompared
     from dover_plugin.analysis.diagnosis import Diagnosis, Finding, diagnose
     from dover_plugin.analysis.segments import Segment, SegmentScores, cut
     from dover_plugin.analysis.timeline import Timeline
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "calibration": ("Calibration",),
     "analysis.change": ("Change",),
-    "analysis.comparison": ("Comparison", "NotCompared", "compare", "compare_many"),
+    "analysis.comparing": ("compare", "compare_many"),
+    "analysis.comparison": ("Comparison", "NotCompared"),
     "analysis.diagnosis": ("Diagnosis", "Finding", "diagnose"),
     "errors": (
         "DoverError",

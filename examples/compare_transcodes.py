@@ -13,7 +13,8 @@ from pathlib import Path
 from clips import write_clip
 
 from dover_plugin import Scorer
-from dover_plugin.analysis.comparison import Comparison, by_loss, compare_many, knee
+from dover_plugin.analysis.comparing import compare_many
+from dover_plugin.analysis.comparison import Comparison, by_loss, knee
 from dover_plugin.reporting.html import comparison_report, write_report
 from dover_plugin.reporting.plots import draw_ladder
 from dover_plugin.reporting.style import save_figure

@@ -26,7 +26,8 @@ from dover_plugin.cli.options import (
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from dover_plugin.analysis.comparison import Comparison, NotCompared, Progress
+    from dover_plugin.analysis.comparing import Progress
+    from dover_plugin.analysis.comparison import Comparison, NotCompared
     from dover_plugin.scorer import Scorer
 
 
@@ -169,7 +170,8 @@ def _compare(
     bars: "Bars",
 ) -> "tuple[list[Comparison | NotCompared], int]":
     """Every outcome, and how many files had no counterpart."""
-    from dover_plugin.analysis.comparison import NotCompared, compare_many
+    from dover_plugin.analysis.comparing import compare_many
+    from dover_plugin.analysis.comparison import NotCompared
     from dover_plugin.errors import VideoError
     from dover_plugin.io.pairing import match_folders
 
