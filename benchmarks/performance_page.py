@@ -93,9 +93,21 @@ def markdown(rows: list[Row], columns: dict[str, Cell]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def machine(rows: list[Row]) -> str:
+    """One sentence on the machine that was measured."""
+    facts = {row["what"]: row["value"] for row in rows}
+    peak = max(value for name, value in facts.items() if name.endswith("GFLOP/s"))
+    return (
+        f"Measured on {facts['cores']} cores ({facts['processor']}), whose peak is {peak:.0f} "
+        f"GFLOP/s, with PyTorch {facts['torch'].split('+')[0]}."
+    )
+
+
 def update_page(measured: dict[str, list[Row]], page: Path = PAGE) -> None:
-    """Replace each table between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``."""
+    """Replace what is between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``."""
     content = page.read_text()
+    if measured.get("Machine"):
+        content = replaced(content, "machine", machine(measured["Machine"]))
     for name, (title, columns) in COLUMNS.items():
         rows = measured.get(title)
         if not rows:
@@ -103,11 +115,17 @@ def update_page(measured: dict[str, list[Row]], page: Path = PAGE) -> None:
         if name in ("reading", "length"):
             rows = by_decoder(rows, "video" if name == "reading" else "540p of")
         table = markdown([row for row in rows if "error" not in row], columns)
-        start, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
-        if start in content:
-            before, rest = content.split(start)
-            content = f"{before}{start}\n\n{table}\n\n{end}{rest.split(end)[1]}"
+        content = replaced(content, name, table)
     page.write_text(content)
+
+
+def replaced(content: str, name: str, made: str) -> str:
+    """The page with what was made between the markers of a name, if it has them."""
+    start, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
+    if start not in content:
+        return content
+    before, rest = content.split(start)
+    return f"{before}{start}\n\n{made}\n\n{end}{rest.split(end)[1]}"
 
 
 if __name__ == "__main__":

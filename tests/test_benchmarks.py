@@ -33,6 +33,17 @@ def test_decoders_stand_side_by_side(tmp_path: Path) -> None:
     assert "| 540p | 0.5 s | 0.75 s | 1.5 |" in page.read_text()
 
 
+def test_the_page_names_the_machine(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("<!-- bench:machine -->\n<!-- /bench:machine -->\n")
+    facts = {"torch GFLOP/s": 268.4, "cores": 2, "processor": "EPYC", "torch": "2.15.0+cpu"}
+    update_page({"Machine": [{"what": k, "value": v} for k, v in facts.items()]}, page)
+    assert (
+        "Measured on 2 cores (EPYC), whose peak is 268 GFLOP/s, with PyTorch 2.15.0."
+        in page.read_text()
+    )
+
+
 def test_every_table_of_the_page_has_its_markers() -> None:
     page = (ROOT / "docs/performance.md").read_text()
     for name, (_, columns) in COLUMNS.items():
