@@ -74,6 +74,9 @@ def rounds(app: App, url: str) -> tuple[float, float]:
     app.wait_for_samples()
     page.wait_for_timeout(4000)  # the App settles
     plot = page.locator(PLOT).filter(has=page.locator(".colorbar")).first
+    close = page.locator('[data-cy="panel-tab-video_quality"] button').last
+    if close.count():  # the App has opened the panel again
+        close.click()
     page.locator('[data-cy="new-panel-btn"]').first.click()
     option = page.locator('[data-cy="new-panel-option-video_quality"]')
     option.wait_for()
