@@ -97,9 +97,10 @@ def panel() -> None:
         )
 
         def figures(dataset: fo.Dataset = dataset) -> None:
-            statistics.counts(dataset, "dover")
-            plots.histograms(statistics.histograms(dataset, "dover"))
-            plots.scatter(statistics.points(dataset, "dover"))
+            table = statistics.ScoreTable.read(dataset, "dover")
+            table.counts()
+            plots.histograms(table.histograms())
+            plots.scatter(statistics.points(dataset, "dover", table))
 
         print(f"  {count:>7,} samples {seconds(figures):8.2f}")
         dataset.delete()

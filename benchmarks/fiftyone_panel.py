@@ -55,10 +55,12 @@ def make_dataset(folder: Path, count: int) -> fo.Dataset:
     clip = str(write_clip(folder / "clip.mp4", 24, (180, 320)))
     dataset = fo.Dataset(NAME, persistent=True, overwrite=True)
     declare(dataset, "dover", segments=False)
+    metadata = fo.VideoMetadata.build_for(clip)  # as scoring stores it
     scores = np.random.default_rng(0).random((count, 3)).tolist()
     samples = (
         fo.Sample(
             clip,
+            metadata=metadata,
             dover=fo.DynamicEmbeddedDocument(technical=t, aesthetic=a, overall=o),
         )
         for t, a, o in scores

@@ -204,16 +204,17 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
             state.problem = str(error)
             state.bars_layout = state.scatter_layout = None
             return
-        found = statistics.counts(samples, field)
+        table = statistics.ScoreTable.read(samples, field)
+        found = table.counts()
         state.summary = panel_view.counts_in_words(found)
         state.buttons = [name for name in panel_view.SHOW if getattr(found, name)]
         if not found.scored:
             state.bars_layout = state.scatter_layout = None
             return
-        histograms = statistics.histograms(samples, field)
+        histograms = table.histograms()
         state.edges = {name: list(each.edges) for name, each in histograms.items()}
         ctx.panel.data.bars, state.bars_layout = plots.histograms(histograms)
-        points = statistics.points(samples, field)
+        points = statistics.points(samples, field, table)
         if not points.ids:
             state.scatter_layout = None
             return

@@ -1,23 +1,26 @@
-"""Statistics of the panel, aggregated in the database."""
+"""Statistics of the panel, from the scores of all samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 import fiftyone as fo
+import numpy as np
 from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 from fiftyone.core.expressions import ViewExpression
+from numpy.typing import NDArray
 
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.fields import scored, segments_field, warned
+from fiftyone_plugin.fields import scored, segments_field
 
+COLUMNS = (*SCORES, "error", "warnings")  # fields that are read
 MAX_POINTS = 2000  # above this, samples are binned into cells
 CELLS = 40  # along each axis
 BINS = 20  # a quarter of a grade each
 _TOP = 1e-9  # so that a score of 1 is in the last bin
-_SHIFT = 1000  # packs three small numbers into one
+_SHIFT = 1000  # packs two small numbers into one
 
 
 @dataclass(frozen=True)
@@ -78,35 +81,69 @@ class Timeline:
     scores: dict[str, tuple[float, ...]]
 
 
-def counts(samples: SampleCollection, field: str) -> Counts:
-    """Count scored, failed and unscored samples, and those with warnings."""
-    total, bad = samples.aggregate([fo.Count(), fo.Count(f"{field}.error")])
-    good = len(scored(samples, field))
-    return Counts(good, bad, total - good - bad, len(warned(samples, field)))
+@dataclass(frozen=True)
+class ScoreTable:
+    """The scores of all samples of a view.
+
+    Attributes:
+        scores: (N,) float64 by score; NaN where a sample lacks it.
+        failed: (N,) bool, samples that could not be scored.
+        warned: (N,) bool, samples whose scores have warnings.
+    """
+
+    scores: dict[str, NDArray[np.float64]]
+    failed: NDArray[np.bool_]
+    warned: NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, samples: SampleCollection, field: str) -> "ScoreTable":
+        """Read the fields of scores in one pass over the samples."""
+        names = [name for name in COLUMNS if samples.has_field(f"{field}.{name}")]
+        values = dict(zip(names, samples.values([f"{field}.{n}" for n in names]), strict=True))
+        nothing = [None] * len(samples)
+        return cls(
+            {name: np.array(values.get(name, nothing), np.float64) for name in SCORES},
+            np.array([error is not None for error in values.get("error", nothing)], np.bool_),
+            np.array([bool(each) for each in values.get("warnings", nothing)], np.bool_),
+        )
+
+    def counts(self) -> Counts:
+        """Number of scored, failed and unscored samples, and of those with warnings."""
+        present = ~np.isnan(self.scores["technical"]) | ~np.isnan(self.scores["aesthetic"])
+        good, bad = int(present.sum()), int(self.failed.sum())
+        return Counts(good, bad, len(present) - good - bad, int(self.warned.sum()))
+
+    def histograms(self, names: Sequence[str] = SCORES) -> dict[str, Histogram]:
+        """One histogram over [0, 1] for each score that some sample has."""
+        found = {}
+        for name in names:
+            numbers, edges = np.histogram(self.scores[name], BINS, (0.0, 1.0 + _TOP))
+            if numbers.any():
+                found[name] = Histogram(tuple(edges.tolist()), tuple(numbers.tolist()))
+        return found
+
+    def complete(self) -> NDArray[np.bool_]:
+        """Samples with all three scores."""
+        missing = np.isnan(np.stack([self.scores[name] for name in SCORES]))
+        kept: NDArray[np.bool_] = ~missing.any(axis=0)
+        return kept
 
 
-def histograms(
-    samples: SampleCollection, field: str, names: Sequence[str] = SCORES
-) -> dict[str, Histogram]:
-    """One histogram over [0, 1] for each score that some sample has."""
-    paths = [f"{field}.{name}" for name in names]
-    found = samples.aggregate(
-        [fo.HistogramValues(path, bins=BINS, range=(0.0, 1.0 + _TOP)) for path in paths]
-    )
-    return {
-        name: Histogram(tuple(edges), tuple(numbers))
-        for name, (numbers, edges, _) in zip(names, found, strict=True)
-        if sum(numbers)
-    }
+def points(samples: SampleCollection, field: str, table: ScoreTable | None = None) -> Points:
+    """All samples with all three scores, or cells if there are more than MAX_POINTS.
 
-
-def points(samples: SampleCollection, field: str) -> Points:
-    """All samples with all three scores, or cells if there are more than MAX_POINTS."""
-    view = scored(samples, field)
+    Args:
+        samples: the samples.
+        field: of the scores.
+        table: scores of the samples, if they have been read.
+    """
+    table = table or ScoreTable.read(samples, field)
+    kept = table.complete()
+    if kept.sum() > MAX_POINTS:
+        return _cells({name: values[kept] for name, values in table.scores.items()})
+    view = samples
     for name in SCORES:
         view = view.match(F(f"{field}.{name}") != None)  # noqa: E711
-    if len(view) > MAX_POINTS:
-        return _cells(view, field)
     paths = ["id", *(f"{field}.{name}" for name in ("technical", "aesthetic", "overall"))]
     ids, technical, aesthetic, overall, files = view.values([*paths, "filepath"])
     return Points(
@@ -154,21 +191,18 @@ def _cell(field: str) -> ViewExpression:
     return columns[0] * _SHIFT + columns[1]
 
 
-def _cells(view: fo.DatasetView, field: str) -> Points:
-    shade = (F(f"{field}.overall") * (_SHIFT - 1)).floor()
-    packed = view.aggregate(fo.CountValues(_cell(field) * _SHIFT + shade))
-    numbers: dict[int, int] = {}
-    shades: dict[int, float] = {}
-    for key, count in packed.items():
-        cell, level = divmod(int(key), _SHIFT)
-        numbers[cell] = numbers.get(cell, 0) + count
-        shades[cell] = shades.get(cell, 0.0) + count * level / (_SHIFT - 1)
-    places = [divmod(cell, _SHIFT) for cell in numbers]
+def _cells(scores: dict[str, NDArray[np.float64]]) -> Points:
+    rows, columns = (np.floor(scores[name] * CELLS).astype(int) for name in BRANCHES)
+    cells, places, numbers = np.unique(
+        rows * _SHIFT + columns, return_inverse=True, return_counts=True
+    )
+    shades = np.bincount(places, scores["overall"]) / numbers
+    technical, aesthetic = ((each + 0.5) / CELLS for each in divmod(cells, _SHIFT))
     return Points(
-        tuple(str(cell) for cell in numbers),
-        tuple((t + 0.5) / CELLS for t, _ in places),
-        tuple((a + 0.5) / CELLS for _, a in places),
-        tuple(shades[cell] / number for cell, number in numbers.items()),
-        tuple(numbers.values()),
-        tuple(f"{number:,} videos" for number in numbers.values()),
+        tuple(str(cell) for cell in cells),
+        tuple(technical.tolist()),
+        tuple(aesthetic.tolist()),
+        tuple(shades.tolist()),
+        tuple(numbers.tolist()),
+        tuple(f"{number:,} videos" for number in numbers),
     )

@@ -158,7 +158,7 @@ def _preview(ctx: Any, inputs: types.Object, field: str) -> DoverError | None:
     """Add the histogram with the threshold, and the number of matches; returns what failed."""
     try:
         low, samples = _low(ctx.params), scorable(ctx.target_view())
-        histogram = statistics.histograms(samples, field, [low.by])
+        histogram = statistics.ScoreTable.read(samples, field).histograms([low.by])
         if not histogram:
             raise SettingsError("No video of this target has a score. Choose another target.")
         hits = len(low.find(samples, field))

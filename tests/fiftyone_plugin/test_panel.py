@@ -43,9 +43,10 @@ def shown_view(dataset: Any, asked: list[dict[str, Any]]) -> Any:
 
 
 def test_counts_and_histograms_are_numpys(scored_once: Any) -> None:
-    found = statistics.counts(scored_once, "dover")
+    table = statistics.ScoreTable.read(scored_once, "dover")
+    found = table.counts()
     assert (found.scored, found.failed, found.unscored) == (6, 1, 0)
-    for name, histogram in statistics.histograms(scored_once, "dover").items():
+    for name, histogram in table.histograms().items():
         values = [v for v in scored_once.values(f"dover.{name}") if v is not None]
         expected, _ = np.histogram(values, histogram.edges)
         assert list(histogram.counts) == expected.tolist()
@@ -159,7 +160,7 @@ def test_an_empty_lasso_does_nothing(scored_once: Any) -> None:
 def test_a_bar_shows_its_samples(scored_once: Any) -> None:
     state: dict[str, Any] = {}
     event("on_load", scored_once, state)
-    histogram = statistics.histograms(scored_once, "dover")["technical"]
+    histogram = statistics.ScoreTable.read(scored_once, "dover").histograms()["technical"]
     bar = int(np.argmax(histogram.counts))
     event("on_bar", scored_once, state, params={"idx": bar, "trace_idx": 1})
     low, high = histogram.edges[bar : bar + 2]

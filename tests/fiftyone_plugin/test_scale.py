@@ -102,7 +102,7 @@ def test_the_panel_shows_cells_of_many(large: Any, monkeypatch: pytest.MonkeyPat
         low, high = inside.bounds(f"dover.{name}")
         assert middle[most] - step <= low <= high <= middle[most] + step
     assert len(statistics.in_cells(large, "dover", list(found.ids))) == total
-    for histogram in statistics.histograms(large, "dover").values():
+    for histogram in statistics.ScoreTable.read(large, "dover").histograms().values():
         assert sum(histogram.counts) == total
     data, _ = plots.scatter(found)
     assert max(data[0]["marker"]["size"]) == plots.MAX_SIZE
