@@ -129,7 +129,10 @@ class _Side:
     def _outlines(
         self, clip: int, part: tuple[slice, slice], inside: NDArray[np.float64]
     ) -> list[Box]:
-        size = tuple(len(range(*p.indices(s))) for p, s in zip(part, self._whole, strict=True))
+        rows, columns = (
+            len(range(*each.indices(side))) for each, side in zip(part, self._whole, strict=True)
+        )
+        size = rows, columns
         offsets = fitted_offsets(self._draw.offsets[clip], self._whole, size)
         cut_from = fragment_size(*size, self._draw.rule.view)
         return fragment_boxes(offsets, cut_from, inside.shape[:2])

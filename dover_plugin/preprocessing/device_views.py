@@ -23,12 +23,12 @@ def picture(frame: Tensor, sample: pictures.Sample, draw: Draw) -> pictures.Pict
     Returns:
         A frame such as (224, 224, 3) uint8 in main memory.
     """
-    whole = tuple(frame.shape[:2])
+    whole = frame.shape[0], frame.shape[1]
     if draw.rule.cut_bars:
         frame = frame[_inside_bars(frame)]
     if sample.branch == "technical":
         offsets = draw.offsets[sample.clip]
-        part = tuple(frame.shape[:2])
+        part = frame.shape[0], frame.shape[1]
         reduced = technical_mosaic(frame, pictures.fitted_offsets(offsets, whole, part))
     else:
         reduced = aesthetic_picture(frame, draw.rule.view)

@@ -43,11 +43,11 @@ class Sample(NamedTuple):
 
 def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
     """Reduce a frame (H, W, C) to the frame of the view, such as (224, 224, C)."""
-    whole = frame.shape[:2]
+    height, width, _ = frame.shape
     frame = frame[seen_part(frame, draw.rule)]
     if sample.branch == "technical":
         offsets = draw.offsets[sample.clip]
-        return technical_mosaic(frame, fitted_offsets(offsets, whole, frame.shape[:2]))
+        return technical_mosaic(frame, fitted_offsets(offsets, (height, width), frame.shape[:2]))
     return aesthetic_picture(frame, draw.rule.view, draw.rule.view)
 
 
@@ -101,7 +101,7 @@ def corners(height: int, width: int, offsets: NDArray[np.int64]) -> NDArray[np.i
 
 
 def fitted_offsets(
-    offsets: NDArray[np.int64], whole: tuple[int, ...], part: tuple[int, ...]
+    offsets: NDArray[np.int64], whole: tuple[int, int], part: tuple[int, int]
 ) -> NDArray[np.int64]:
     """Offsets for a part of the frame, at the same place inside smaller grid cells.
 
@@ -112,12 +112,13 @@ def fitted_offsets(
     """
     if whole == part:
         return offsets
-    view = len(offsets) * FRAGMENT
-    ranges = [
-        np.array(fragment_size(*size, view)) // len(offsets) - FRAGMENT for size in (whole, part)
-    ]
-    before, after = (np.maximum(each, 1) for each in ranges)
-    return (2 * offsets + 1) * after // (2 * before)
+    grid = len(offsets)
+    before, after = (
+        np.maximum(1, np.array(fragment_size(*size, grid * FRAGMENT)) // grid - FRAGMENT)
+        for size in (whole, part)
+    )
+    fitted: NDArray[np.int64] = (2 * offsets + 1) * after // (2 * before)
+    return fitted
 
 
 def enlarged_size(height: int, width: int, view: int = VIEW) -> tuple[int, int]:
