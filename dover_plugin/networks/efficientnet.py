@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dover_plugin.preprocessing.bars import BLACK
 from dover_plugin.preprocessing.normalise import MEAN, STD
 
 GRID = 7  # cells along each side of a quality map; a cell of the technical view is one fragment
 STEM_CHANNELS = 32
-BLACK_LEVEL = 20.0  # of 255: brightest value of a cell that counts as black
 BLACK_SPREAD = 8.0  # of 255: largest range of one channel inside such a cell
 DEVIATION_EPS = 1e-4
 CELL = 32  # side of a cell in pixels of the view
@@ -196,7 +196,7 @@ def black_cells(clips: Tensor) -> Tensor:
     mean, std = (torch.tensor(values, device=clips.device)[:, None, None] for values in (MEAN, STD))
     highest = F.max_pool2d(frames, side) * std + mean  # (N * T, 3, 7, 7)
     lowest = mean - F.max_pool2d(-frames, side) * std
-    black = (highest.amax(1) <= BLACK_LEVEL) & ((highest - lowest).amax(1) <= BLACK_SPREAD)
+    black = (highest.amax(1) <= BLACK) & ((highest - lowest).amax(1) <= BLACK_SPREAD)
     return black.unflatten(0, (clips.shape[0], -1))
 
 

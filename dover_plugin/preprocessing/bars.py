@@ -6,7 +6,7 @@ Each frame is judged alone, so that its part of a view depends on nothing but it
 import numpy as np
 from numpy.typing import NDArray
 
-BLACK = 24  # the brightest level of a bar; coded bars are not exactly black
+BLACK = 20  # the brightest level of a bar: 16 in files of mistaken range, and coding noise
 NARROWEST = 16  # a picture narrower than this part of the frame's longer side is not cut out
 
 

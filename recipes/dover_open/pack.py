@@ -39,7 +39,7 @@ def join_branches(folder: Path, recipe: Recipe) -> dict[str, Tensor]:
     dither = input_noise(recipe)
     for branch in BRANCHES:
         part = torch.load(folder / f"{branch}.pt", weights_only=True)
-        part["backbone.dither"] = dither
+        part["backbone.dither"] = dither.clone()
         state |= {f"{branch}_{name}": value.half() for name, value in part.items()}
     return state
 

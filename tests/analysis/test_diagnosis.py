@@ -357,8 +357,8 @@ def test_a_part(tmp_path: Path) -> None:
         code, out, _ = run(path, "-f", "json", *chosen)
         row = json.loads(out)
         assert (code, row["segments"][0]["end_frame"]) == (0, 30)
-        assert ("frozen" in row["tags"]) is frozen
-    assert "frozen" not in diagnose(path, end="1.2s").tags
+        assert ("duplicated_frames" in row["tags"]) is frozen
+    assert "duplicated_frames" not in diagnose(path, end="1.2s").tags
     with pytest.raises(SettingsError, match="Name an earlier start"):
         diagnose(path, start=20, end=10)
 
