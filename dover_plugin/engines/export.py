@@ -97,11 +97,12 @@ def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
                 verbose=False,
             )
         except Exception as error:  # the exporter raises errors of many types
-            while error.__cause__ is not None:  # the exporter explains itself at length
-                error = error.__cause__
-            reason = str(error).partition("\n")[0]
+            first: BaseException = error
+            while first.__cause__ is not None:  # the exporter explains itself at length
+                first = first.__cause__
+            reason = str(first).partition("\n")[0]
             raise EngineError(
-                f"Cannot export the network to ONNX ({type(error).__name__}: {reason}). Use the "
+                f"Cannot export the network to ONNX ({type(first).__name__}: {reason}). Use the "
                 "engine 'torch', or the versions in constraints.txt."
             ) from None
     assert program is not None  # it is None only with dynamo=False
