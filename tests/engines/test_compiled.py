@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from filelock import FileLock
 
 from dover_plugin import Scorer, doctor
 from dover_plugin.engines import compiled
+from dover_plugin.engines.export import export_onnx
+from dover_plugin.errors import EngineError
+from dover_plugin.networks import CONFIGS, Dover
 from dover_plugin.preprocessing.sampling_rule import Branch, SamplingRule
 from dover_plugin.weights import lock
 
@@ -196,3 +200,15 @@ def test_scores_survive_changed_and_truncated_files(
     assert raw() == first
     assert fresh_files(folder).keys() == whole.keys()
     assert compiled.damaged_files() == []
+
+
+def test_a_failed_export_is_told_on_one_line(tmp_path: Path) -> None:
+    class Broken(Dover):
+        def quality_map(self, *_: Any) -> Any:
+            raise NameError("name 'x' is not defined")
+
+    with pytest.raises(EngineError) as caught:
+        export_onnx(Broken(CONFIGS["dover-open"]).eval(), tmp_path / "broken.onnx", {})
+    assert str(caught.value).startswith(
+        "Cannot export the network to ONNX (NameError: name 'x' is not defined). Use the engine"
+    )
