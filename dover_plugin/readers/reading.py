@@ -8,7 +8,7 @@ from dover_plugin.io.open import open_with
 from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import FrameSource, Video, VideoInfo
 from dover_plugin.preprocessing.sampling import draws
-from dover_plugin.preprocessing.sampling_rule import DOVER, SamplingRule
+from dover_plugin.preprocessing.sampling_rule import DOVER_OPEN, SamplingRule
 from dover_plugin.preprocessing.views import Views, build_views
 
 GIGABYTE = 2**30
@@ -34,12 +34,12 @@ class ReadOptions(OpenOptions):
     Attributes:
         seed: seed of random samples; None for the centred sample.
         repeats: number of samples.
-        rule: what the model sees of a video.
+        rule: what the model sees of a video; that of the default model if none is given.
     """
 
     seed: int | None = None
     repeats: int = 1
-    rule: SamplingRule = DOVER
+    rule: SamplingRule = DOVER_OPEN
 
     def open(self, video: Video) -> FrameSource:
         """Open a video with these options.
