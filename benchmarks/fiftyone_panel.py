@@ -70,7 +70,11 @@ def make_dataset(folder: Path, count: int) -> fo.Dataset:
 
 
 def rounds(app: App, url: str) -> tuple[float, float]:
-    """Open the page anew, open the panel, and select points with the lasso; seconds of both."""
+    """Reload the page, open the panel and draw a lasso.
+
+    Returns:
+        Seconds until the panel is painted, and until the lasso is answered.
+    """
     page = app.page
     page.goto(url)
     app.wait_for_samples()
@@ -84,16 +88,7 @@ def rounds(app: App, url: str) -> tuple[float, float]:
     option.wait_for()
     opened = seconds(option.click, plot)
     page.wait_for_timeout(4000)
-    area = plot.locator(".nsewdrag").first
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    assert box is not None
-    left, top = box["x"] + 4, box["y"] + 4
-    right, bottom = left + box["width"] - 8, top + box["height"] * 0.55
-    page.mouse.move(left, top)
-    page.mouse.down()
-    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 3)):
-        page.mouse.move(x, y, steps=4)
+    app.draw_lasso(plot)
     back = page.get_by_role("button", name="Back to all", exact=True)
     selected = seconds(page.mouse.up, back)
     back.click()

@@ -25,6 +25,7 @@ from dover_plugin.preprocessing.views import Views, stream_views
 from dover_plugin.readers.pools import as_read, finish_all, in_order, readers
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 from dover_plugin.scores import SCORES, Failure, Maps, Raw, Result, Scores, Settings
+from dover_plugin.text import described
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
 READ_AHEAD = 2  # videos, or one per worker; the views of one draw are 19 MB
@@ -320,7 +321,7 @@ class Scorer:
         except DoverError as error:
             reason = str(error)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = described(error)
         path = fspath(video) if isinstance(video, str | PathLike) else None
         return Failure(path, reason, self.settings)
 

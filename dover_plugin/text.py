@@ -25,6 +25,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def described(error: BaseException) -> str:
+    """The type and the first line of an error of another library, such as "ValueError: no data"."""
+    return f"{type(error).__name__}: {str(error).partition('\n')[0]}"
+
+
 def listed(choices: Sequence[str], word: str = "or") -> str:
     """Choices as a sentence lists them, such as ".png, .svg or .pdf"."""
     *most, last = choices

@@ -12,6 +12,7 @@ from fiftyone.core.collections import SampleCollection
 from dover_plugin.analysis.diagnosis import diagnose
 from dover_plugin.analysis.faults import FAULTS, Fault
 from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.text import described
 from fiftyone_plugin.runs import reported, tell_change
 from fiftyone_plugin.sidebar import place
 from fiftyone_plugin.summary import Summary
@@ -167,7 +168,7 @@ def _document(path: str) -> tuple[fo.DynamicEmbeddedDocument, str | None]:
             )
         found = diagnose(path).found
     except Exception as error:
-        text = str(error) if isinstance(error, DoverError) else f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, DoverError) else described(error)
         nothing = dict.fromkeys(fault.name for fault in FAULTS)
         return fo.DynamicEmbeddedDocument(**nothing, **{TAGS: None, ERROR: text}), text
     values = {finding.name: finding.value for finding in found.findings}

@@ -19,6 +19,7 @@ from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.pictures import enlarged_size, picture
 from dover_plugin.scores import Scores
+from dover_plugin.text import described
 from vs_filter.colour import Colour, checker, readable, to_rgb
 from vs_filter.curve import interpolate, overlapping, owned_frames
 from vs_filter.notices import notice
@@ -230,7 +231,7 @@ def _result(jobs: Jobs, n: int, segment: Segment) -> Scores:
     except Exception as error:
         raise vs.Error(
             f"dover: Frames {segment.start} to {segment.end - 1} cannot be scored "
-            f"({type(error).__name__}: {error}). Run 'dover doctor', or try engine='torch'."
+            f"({described(error)}). Run 'dover doctor', or try engine='torch'."
         ) from None
     for warning in scores.warnings:
         notice(warning)

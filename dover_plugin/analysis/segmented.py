@@ -12,6 +12,7 @@ from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.views import Views, stream_views
 from dover_plugin.readers.reading import read
 from dover_plugin.scores import Failure, Result
+from dover_plugin.text import described
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
@@ -116,7 +117,7 @@ def _read_all(scorer: "Scorer", videos: Iterable[tuple[str, Cut]]) -> Iterator[_
         except DoverError as error:
             yield Failure(path, str(error), scorer.settings)
         except Exception as error:
-            yield Failure(path, f"{type(error).__name__}: {error}", scorer.settings)
+            yield Failure(path, described(error), scorer.settings)
 
 
 def _read(scorer: "Scorer", path: str, cut: Cut) -> Iterator[_Part]:

@@ -24,6 +24,7 @@ from dover_plugin.readers.process_pool import ProcessPool
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import Failure, Result
+from dover_plugin.text import described
 
 BLOCK = 8  # videos per block of a reader
 MAX_BLOCKS = 20_000  # more blocks slow the scheduler down
@@ -189,7 +190,7 @@ class _Read:
         except DoverError as error:
             out["error"] = str(error)
         except Exception as error:
-            out["error"] = f"{type(error).__name__}: {error}"
+            out["error"] = described(error)
         return out
 
 

@@ -17,6 +17,7 @@ from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.kernels import ExportKernels, use_kernels
 from dover_plugin.preprocessing.normalise import MEAN, STD
+from dover_plugin.text import described
 from dover_plugin.weights import load, store
 from dover_plugin.weights.registry import published
 
@@ -100,10 +101,9 @@ def _trace(network: Dover, views: tuple[Tensor, ...]) -> torch.onnx.ONNXProgram:
             first: BaseException = error
             while first.__cause__ is not None:  # the exporter explains itself at length
                 first = first.__cause__
-            reason = str(first).partition("\n")[0]
             raise EngineError(
-                f"Cannot export the network to ONNX ({type(first).__name__}: {reason}). Use the "
-                "engine 'torch', or the versions in constraints.txt."
+                f"Cannot export the network to ONNX ({described(first)}). Use the engine 'torch', "
+                "or the versions in constraints.txt."
             ) from None
     assert program is not None  # it is None only with dynamo=False
     return program

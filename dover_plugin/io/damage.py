@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.errors import DoverError, VideoError
+from dover_plugin.text import described
 
 REORDER = 4  # frames by which decode and display order differ where timestamps do not tell
 MAX_REORDER = 16  # ITU-T H.264 and H.265 allow no more
@@ -170,7 +171,7 @@ def reason(error: Exception) -> str:
         return "FFmpeg asks for more memory than there is, which damaged sizes cause"
     if isinstance(error, av.error.FFmpegError):
         return error.strerror or str(error)
-    return f"PyAV: {type(error).__name__}: {error}"
+    return f"PyAV: {described(error)}"
 
 
 def lacks_end(path: str, kind: str) -> bool | None:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from dover_plugin.errors import DoverError, SettingsError, VideoError
 from dover_plugin.io.source import Video
 from dover_plugin.readers.reading import GIGABYTE, Limits, ReadOptions, VideoViews, read
+from dover_plugin.text import described
 
 START_SECONDS = 300.0  # limit for the start of a process
 END_SECONDS = 10.0  # limit for the end of a process that was killed
@@ -253,7 +254,7 @@ def _answer(path: str, options: ReadOptions, read_video: ReadVideo) -> tuple[Any
     except MemoryError:
         return MemoryError()
     except Exception as error:
-        return VideoError(f"Cannot read {path!r} ({type(error).__name__}: {error}).")
+        return VideoError(f"Cannot read {path!r} ({described(error)}).")
 
 
 def _limit_memory(memory: int) -> None:

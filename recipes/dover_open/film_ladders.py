@@ -172,18 +172,20 @@ class Film:
 
 
 def find_films(folder: Path) -> list[Film]:
-    """The videos directly in a folder that can be read and have at least 32 frames, small first."""
+    """The videos directly in a folder with a readable excerpt and 32 frames or more, small first."""
     films = []
     for path in sorted(Path(name) for name in find_videos([str(folder)])):
         if path.parent != folder:
             continue
         try:
             info = open_source(path).info
+            film = Film(path, file_key(path), min(info.height, info.width))
+            if info.num_frames < MIN_FRAMES:
+                continue
+            film.frames()  # a damaged frame shows only now
         except DoverError:
             continue
-        if info.num_frames >= MIN_FRAMES:
-            film = Film(path, file_key(path), min(info.height, info.width))
-            films.append((info.height * info.width, film))
+        films.append((info.height * info.width, film))
     return [film for _, film in sorted(films, key=lambda each: each[0])]
 
 

@@ -122,6 +122,19 @@ class App:
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         self.page.wait_for_timeout(700)
 
+    def draw_lasso(self, plot: Any) -> None:
+        """Draw a lasso around the upper half of a plot, up to the release of the button."""
+        area = plot.locator(".nsewdrag").first
+        area.scroll_into_view_if_needed()
+        box = area.bounding_box()
+        assert box is not None
+        left, top = box["x"] + 4, box["y"] + 4
+        right, bottom = left + box["width"] - 8, top + box["height"] * 0.55
+        self.page.mouse.move(left, top)
+        self.page.mouse.down()
+        for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 3)):
+            self.page.mouse.move(x, y, steps=8)
+
     def fill(self, form: Any, label: str, text: str) -> None:
         """Type into the field below a label."""
         below = f'xpath=.//*[normalize-space(text())="{label}"]/following::input[1]'

@@ -221,15 +221,7 @@ def test_a_point_opens_its_video_and_explain_says_why(app: App, weights: str) ->
 def test_a_lasso_narrows_and_back_restores(app: App) -> None:
     page = app.page
     plot = page.locator(PLOT).filter(has=page.locator(".colorbar"))
-    plot.locator(".nsewdrag").first.scroll_into_view_if_needed()
-    area = plot.locator(".nsewdrag").first.bounding_box()
-    assert area is not None
-    left, top = area["x"] + 4, area["y"] + 4
-    right, bottom = left + area["width"] - 8, top + area["height"] * 0.55
-    page.mouse.move(left, top)
-    page.mouse.down()
-    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 3)):
-        page.mouse.move(x, y, steps=8)
+    app.draw_lasso(plot)
     page.mouse.up()
     back = page.get_by_role("button", name="Back to all", exact=True)
     back.wait_for()

@@ -9,6 +9,7 @@ from test_scores import DEMO, SETTINGS, make
 from dover_plugin import Failure
 from dover_plugin.reporting.text import WRITERS
 from dover_plugin.scores import COLUMNS
+from dover_plugin.text import described
 
 NAMES = [
     "with space.mp4",
@@ -70,3 +71,7 @@ def test_ranks() -> None:
 
 def test_equal_notes_are_counted_once() -> None:
     assert "note (3): HDR" in written("table", make(), make(), make())
+
+
+def test_errors_of_other_libraries_are_described_on_one_line() -> None:
+    assert described(ValueError("no data\nRead the manual:\n...")) == "ValueError: no data"
