@@ -172,7 +172,7 @@ class Film:
 
 
 def find_films(folder: Path) -> list[Film]:
-    """The videos directly in a folder with a readable excerpt and 32 frames or more, small first."""
+    """Videos directly in a folder with a readable excerpt and 32 frames or more, small first."""
     films = []
     for path in sorted(Path(name) for name in find_videos([str(folder)])):
         if path.parent != folder:
