@@ -112,5 +112,7 @@ def all_steps(
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("recipes").setLevel(logging.INFO)  # not those of the exporter
+    log.setLevel(logging.INFO)
     app()
