@@ -113,7 +113,7 @@ def test_rows_hold_null(
         output = tmp_path / f"scores{suffix}"
         with Journal(tmp_path / f"{suffix}.jsonl", scorers[case]) as journal:
             score_batch(scorers[case], [str(clip)], journal)
-            write_output(journal, output)
+            write_output(journal, output, [str(clip)])
         table = read_scores(output if suffix != ".jsonl" else tmp_path / f"{suffix}.jsonl")
         values = table.loc[0, list(SCORES)].to_dict()
         for name in SCORES:

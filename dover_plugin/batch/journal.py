@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from math import isclose
 from pathlib import Path
 from typing import IO, Any, Self
@@ -122,10 +123,9 @@ class Journal:
             if path in self._index:
                 yield self.row(path)
 
-    def rows(self) -> Iterator[Row]:
-        """The last row of each video, in the order of their first rows."""
-        for row in self._index.values():
-            yield self._row_at(row.offset)
+    def rows(self, first: Iterable[str] = ()) -> Iterator[Row]:
+        """The last row of each video: those of ``first`` in that order, then all others."""
+        return self.rows_of(chain(first, self._index))
 
     def _row_at(self, offset: int) -> Row:
         self._reader.seek(offset)

@@ -1,7 +1,7 @@
 """Tables of scores: output files of a batch, and reading them back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +78,17 @@ def back_up(output: Path) -> None:
             raise SettingsError(f"Cannot rename '{file}': {error.strerror}.") from None
 
 
-def write_output(journal: Journal, output: Path, minimums: Minimums = NO_MINIMUMS) -> None:
+def write_output(
+    journal: Journal, output: Path, videos: Sequence[str], minimums: Minimums = NO_MINIMUMS
+) -> None:
     """Write the table, all of it or nothing; a .jsonl is the journal itself.
 
-    Minimums add the columns "keep" and "reason".
+    Args:
+        journal: rows of the table.
+        output: file to write.
+        videos: paths of the videos whose rows come first, in this order. Rows of other videos in
+            the journal follow.
+        minimums: they add the columns "keep" and "reason".
 
     Raises:
         SettingsError: the file cannot be written, or pyarrow is not installed.
@@ -90,20 +97,20 @@ def write_output(journal: Journal, output: Path, minimums: Minimums = NO_MINIMUM
         return
     write = _write_csv if _suffix(output) == ".csv" else _write_parquet
     with replacing(output) as part:
-        write(journal, part, minimums)
+        write(_filtered(journal.rows(videos), minimums), part, minimums)
 
 
 def _suffix(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _write_csv(journal: Journal, path: Path, minimums: Minimums) -> None:
+def _write_csv(rows: Iterator[dict[str, Any]], path: Path, minimums: Minimums) -> None:
     import csv
 
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, (*ALL_COLUMNS, *(KEEP_COLUMNS if minimums else ())))
         writer.writeheader()
-        for row in _filtered(journal.rows(), minimums):
+        for row in rows:
             writer.writerow(safe_row({**row, "warnings": "; ".join(row["warnings"])}))
 
 
@@ -112,14 +119,14 @@ def _filtered(rows: Iterator[dict[str, Any]], minimums: Minimums) -> Iterator[di
     return (row | minimums.columns(row) for row in rows) if minimums else rows
 
 
-def _write_parquet(journal: Journal, path: Path, minimums: Minimums) -> None:
+def _write_parquet(rows: Iterator[dict[str, Any]], path: Path, minimums: Minimums) -> None:
     pa, pq = load_pyarrow()
     schema = _schema()
     if minimums:
         schema = schema.append(pa.field("keep", pa.bool_())).append(pa.field("reason", pa.string()))
     with pq.ParquetWriter(path, schema) as writer:
-        for rows in _chunks(_filtered(journal.rows(), minimums)):
-            writer.write_table(_to_arrow(rows, schema))
+        for chunk in _chunks(rows):
+            writer.write_table(_to_arrow(chunk, schema))
 
 
 def rows_to_arrow(rows: list[dict[str, Any]]) -> Any:

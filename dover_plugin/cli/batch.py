@@ -64,7 +64,7 @@ def score_into(
             left = len(dict.fromkeys(videos)) - tally.resumed - tally.scored - tally.failed
             typer.echo(f"dover: interrupted; {counted(left, 'video')} not scored.", err=True)
             raise KeyboardInterrupt
-        write_output(journal, output, minimums)
+        write_output(journal, output, videos, minimums)
         found = summarise(journal.rows_of(videos))
     print_summary(found, tally.resumed, str(output))
     return SOME_FAILED if found.failed else OK

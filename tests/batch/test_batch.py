@@ -12,8 +12,8 @@ import psutil
 import pytest
 from batch_helpers import BROKEN, CLIPS, rows, run, videos
 
-from dover_plugin import Scorer, score_many, to_frame
-from dover_plugin.batch.journal import Journal
+from dover_plugin import Failure, Scorer, score_many, to_frame
+from dover_plugin.batch.journal import Journal, stamp_of
 from dover_plugin.batch.run import score_batch
 from dover_plugin.batch.summary import summarise
 from dover_plugin.batch.tables import back_up, journal_of, read_scores, write_output
@@ -38,7 +38,7 @@ def test_outputs(folder: Path, whole: list[Any], tmp_path: Path, kind: str) -> N
     if kind == "jsonl":
         table = pd.DataFrame(rows(file))
     else:
-        table = readers[kind](file).sort_values("path", ignore_index=True)
+        table = readers[kind](file)  # in the order of the folder
     assert table["path"].tolist() == [row["path"] for row in whole]
     for name in ("overall", "technical_raw"):
         wanted = [float("nan") if row[name] is None else row[name] for row in whole]
@@ -79,6 +79,20 @@ def test_from_python(folder: Path, whole: list[Any]) -> None:
     assert table["overall"].tolist() == pytest.approx(wanted, abs=1e-9, nan_ok=True)
     assert table["error"].notna().sum() == BROKEN
     assert list(to_frame([]).columns) == list(table.columns)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_have_the_order_in_which_videos_were_named(
+    scorer: Scorer, folder: Path, tmp_path: Path, suffix: str
+) -> None:
+    first, second, third, other = videos(folder)[:4]
+    output = tmp_path / f"scores{suffix}"
+    with Journal(tmp_path / "scores.jsonl", scorer) as journal:
+        for path in (third, other, first, second):  # the order in which they finish
+            journal.add(path, Failure(path, "damaged", scorer.settings), stamp_of(path))
+        write_output(journal, output, [second, first, third, second])
+    table = pd.read_csv(output) if suffix == ".csv" else pd.read_parquet(output)
+    assert table["path"].tolist() == [second, first, third, other]
 
 
 def test_backups_lose_nothing(tmp_path: Path) -> None:
@@ -156,5 +170,5 @@ def test_memory_stays_flat(scorer: Scorer, folder: Path, tmp_path: Path) -> None
 
     with Journal(tmp_path / "scores.jsonl", scorer) as journal:
         score_batch(scorer, [str(path) for path in many], journal, progress=watch)
-        write_output(journal, tmp_path / "scores.csv")
+        write_output(journal, tmp_path / "scores.csv", [str(path) for path in many])
     assert max(held[28:]) < 1.1 * max(held[12:28])
