@@ -143,7 +143,7 @@ def reading(path: str, decoder: str) -> Row:
     from dover_plugin.io.open import open_source
     from dover_plugin.io.scan import scan_file
     from dover_plugin.preprocessing.sampling import draws
-    from dover_plugin.preprocessing.views import build_views
+    from dover_plugin.preprocessing.streaming import build_views
 
     def views() -> None:
         source = open_source(path, decoder)

@@ -21,7 +21,8 @@ from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoErr
 from dover_plugin.io.source import Video, VideoInfo
 from dover_plugin.options import FileOptions, check_names, check_sampling, recorded_seed
 from dover_plugin.preprocessing.sampling import BRANCHES, Draw, draws
-from dover_plugin.preprocessing.views import Views, stream_views
+from dover_plugin.preprocessing.streaming import stream_views
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.readers.pools import as_read, finish_all, in_order, readers
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
 from dover_plugin.scores import SCORES, Failure, Maps, Raw, Result, Scores, Settings
@@ -286,7 +287,7 @@ class Scorer:
             height=info.height,
             fps=info.fps,
             warnings=(*info.warnings, *self._warnings(info)),
-            maps=maps[0],
+            maps=replace(maps[0], parts=views[0].parts),
             info=info,
         )
 

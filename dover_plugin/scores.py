@@ -1,6 +1,6 @@
 """The result of scoring one video, or of failing to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.bars import Part
 from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 from dover_plugin.preprocessing.sampling_rule import DOVER
 from dover_plugin.ranks import Rank, ReferenceSet, ranks
@@ -51,10 +52,13 @@ class Maps:
         technical: (clips, 16, 7, 7) float32, (clips, 8, 4, 4) for fast-vqa-m; each cell of the
             grid is one fragment.
         aesthetic: (1, 16, 7, 7) float32; the grid lies over the whole frame.
+        parts: rows and columns of the frames that the map of each branch lies over; all of them if
+            it is empty.
     """
 
     technical: NDArray[np.float32] | None = None
     aesthetic: NDArray[np.float32] | None = None
+    parts: Mapping[Branch, Part] = field(default_factory=dict)
 
     @property
     def branches(self) -> list[Branch]:

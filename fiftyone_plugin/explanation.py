@@ -163,7 +163,7 @@ def quality_map(path: str, scorer: "Scorer") -> bytes:
     """
     maps = scorer.score(path).maps
     assert maps is not None
-    return draw_maps(maps, middle_frame(open_source(path), scorer.read_options.rule))
+    return draw_maps(maps, middle_frame(open_source(path)))
 
 
 def fault_values(sample: fo.Sample) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ then runs in the background while the second half leaves.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import vapoursynth as vs
@@ -17,6 +17,7 @@ import vapoursynth as vs
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.bars import NO_BARS, Bars, bars_of
 from dover_plugin.preprocessing.pictures import enlarged_size, picture
 from dover_plugin.scores import Scores
 from dover_plugin.text import described
@@ -24,12 +25,13 @@ from vs_filter.colour import Colour, checker, readable, to_rgb
 from vs_filter.curve import interpolate, overlapping, owned_frames
 from vs_filter.notices import notice
 from vs_filter.scorers import SegmentScorer
-from vs_filter.scoring import Jobs, Plan
+from vs_filter.scoring import Jobs, Plan, Reduced
 from vs_filter.selection import select
 
 BATCHES = 32  # requests for the samples of the next segment
 LATE = 4  # parts of a segment after the batches, in which missing samples are requested
 SLOTS = 2 * (BATCHES + 1)  # parts of a segment; the second to the middle one request a batch each
+PART, BARS = "DoverPart", "DoverBars"  # of a sample: four bounds; rows and columns
 BESTSOURCE = "RepeatField"  # property by which frames of BestSource, with four decoders, are known
 
 
@@ -74,6 +76,7 @@ class SegmentNodes:
         info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
         self._jobs = Jobs(self._plan, info, scorer)
         self._reduced = self._reduce(default)
+        self._again = self._reduce(default) if scorer.rule.cut_bars else self._reduced
         self.scores = self._score()
 
     def broadcast(
@@ -112,7 +115,10 @@ class SegmentNodes:
         return None if scores is None else float(getattr(scores, scores.main))
 
     def _reduce(self, default: Colour) -> vs.VideoNode:
-        """A node whose frame i is the i-th sample of all segments, in the size of the view."""
+        """A node whose frame i is the i-th sample of all segments, in the size of the view.
+
+        Its properties are the part of the source frame that it shows, and the black bars there.
+        """
         core, plan, jobs, clip = vs.core, self._plan, self._jobs, self._clip
         if getattr(clip, "gpu_resident", False):
             clip = core.std.GPUDownload(clip)
@@ -130,9 +136,14 @@ class SegmentNodes:
         def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             check(f[0])
             jobs.several_decoders = BESTSOURCE in f[0].props
-            pick = plan.pick(n)
-            small = picture(to_rgb(f[0], default), pick.sample, pick.draw)
+            pick, rgb = plan.pick(n), to_rgb(f[0], default)
+            bars = bars_of(rgb) if pick.draw.rule.cut_bars else NO_BARS
+            part = jobs.part(n, bars)
+            small = picture(rgb, pick.sample, pick.draw, part)
             out = f[1].copy()
+            out.props[PART] = [end for side in part for end in (side.start, side.stop)]
+            if bars is not None:
+                out.props[BARS] = list(bars)
             for plane in range(3):
                 np.asarray(out[plane])[:] = small[..., plane]
             return out
@@ -143,10 +154,13 @@ class SegmentNodes:
         """One small frame per segment with its properties."""
         core, jobs, count = vs.core, self._jobs, self._plan.per_segment
         segments, props = self._segments, self._props
-        columns = [
-            core.std.SelectEvery(self._reduced, cycle=count, offsets=[i], modify_duration=False)
-            for i in range(count)
-        ]
+        columns, again = (
+            [
+                core.std.SelectEvery(node, cycle=count, offsets=[i], modify_duration=False)
+                for i in range(count)
+            ]
+            for node in (self._reduced, self._again)
+        )
         tiny = core.std.BlankClip(
             width=16,
             height=16,
@@ -158,11 +172,8 @@ class SegmentNodes:
         )
 
         def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-            jobs.place(n, ((i, _pixels(frame)) for i, frame in enumerate(f[1:])))
+            jobs.place(n, ((i, _reduced(frame)) for i, frame in enumerate(f[1:])))
             return f[0]
-
-        def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-            return wait(n, place(n, f))
 
         def wait(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
             out = f.copy()
@@ -170,13 +181,29 @@ class SegmentNodes:
                 out.props[name] = value
             return out
 
-        heavy = core.std.ModifyFrame(tiny, [tiny, *columns], run)
-        light = core.std.ModifyFrame(tiny, tiny, wait)
-        self._gathered = core.std.ModifyFrame(tiny, [tiny, *columns], place)
-        # A scored segment must not request its frames again after the cache was emptied.
-        return core.std.FrameEval(
-            tiny, lambda n: light if jobs.known(n) else heavy, clip_src=[light, heavy]
+        def run(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            return wait(n, place(n, f))
+
+        first, second = (
+            core.std.ModifyFrame(tiny, [tiny, *nodes], place) for nodes in (columns, again)
         )
+        # Samples that show another part of their frames than the last one are made again.
+        self._gathered = core.std.FrameEval(
+            tiny,
+            lambda n, f: tiny if jobs.placed(n) else second,  # noqa: ARG005, f is part of the API
+            prop_src=first,
+            clip_src=[tiny, second],
+        )
+        heavy = core.std.ModifyFrame(tiny, self._gathered, wait)
+        retry = core.std.ModifyFrame(tiny, [tiny, *again], run)
+        light = core.std.ModifyFrame(tiny, tiny, wait)
+
+        def choose(n: int) -> vs.VideoNode:
+            if jobs.known(n):
+                return light  # a scored segment must not request its frames again
+            return retry if jobs.failed(n) else heavy
+
+        return core.std.FrameEval(tiny, choose, clip_src=[light, retry, heavy])
 
     def _request_ahead(self, slots: vs.VideoNode) -> vs.VideoNode:
         """The same small frames, SLOTS per segment; they also request samples of the next segment.
@@ -201,8 +228,8 @@ class SegmentNodes:
 
         def place(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             segment, slot = divmod(n, SLOTS)
-            pictures = zip(of_slot[slot], map(_pixels, f[1:]), strict=False)
-            jobs.place(min(segment + 1, last), pictures)
+            made = zip(of_slot[slot], map(_reduced, f[1:]), strict=False)
+            jobs.place(min(segment + 1, last), made)
             return f[0]
 
         batch = core.std.ModifyFrame(slots, [slots, *inputs], place)
@@ -252,5 +279,8 @@ def _first(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
     return f[0]
 
 
-def _pixels(frame: vs.VideoFrame) -> Any:
-    return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
+def _reduced(frame: vs.VideoFrame) -> Reduced:
+    top, bottom, left, right = cast(list[int], frame.props[PART])
+    bars = Bars(*cast(list[int], frame.props[BARS])) if BARS in frame.props else None
+    pixels = np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
+    return Reduced(pixels, (slice(top, bottom), slice(left, right)), bars)

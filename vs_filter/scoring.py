@@ -6,7 +6,7 @@ the next segment is scored.
 
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.bars import Bars, Part
 from dover_plugin.preprocessing.pictures import Picture, Sample
 from dover_plugin.preprocessing.sampling import Draw, draws
-from dover_plugin.preprocessing.views import Views, samples
+from dover_plugin.preprocessing.views import Assembly, Cuts, Views, samples
 from dover_plugin.scores import Scores
 from vs_filter.scorers import SegmentScorer
 
@@ -48,7 +49,8 @@ class Plan:
         self.segments = segments
         self._height, self._width = height, width
         self._scorer = scorer
-        self.picks = cache(self._picks)  # most segments are equally long
+        self.draws = cache(self._draws)  # most segments are equally long
+        self.picks = cache(self._picks)
         self.per_segment = len(self.of(0))
 
     def of(self, n: int) -> list[Pick]:
@@ -65,20 +67,39 @@ class Plan:
         """The frame of each sample of all segments."""
         return [s.start + p.sample.frame for n, s in enumerate(self.segments) for p in self.of(n)]
 
-    def _picks(self, num_frames: int) -> list[Pick]:
+    def cuts(self) -> Cuts:
+        """What the views of a segment show before one of its frames is seen."""
+        return Cuts(self._scorer.rule, self._height, self._width)
+
+    def assembly(self, n: int, cuts: Cuts) -> Assembly:
+        """Views of segment ``n`` that have no samples yet."""
+        segment = self.segments[n]
+        return Assembly(self.draws(segment.end - segment.start), cuts)
+
+    def _draws(self, num_frames: int) -> list[Draw]:
         seed, repeats = self._scorer.seed, self._scorer.repeats
         rule = self._scorer.rule
-        chosen = draws(num_frames, self._height, self._width, seed=seed, repeats=repeats, rule=rule)
-        every = [Pick(sample, draw, r) for r, draw in enumerate(chosen) for sample in samples(draw)]
+        return draws(num_frames, self._height, self._width, seed=seed, repeats=repeats, rule=rule)
+
+    def _picks(self, num_frames: int) -> list[Pick]:
+        chosen = enumerate(self.draws(num_frames))
+        every = [Pick(sample, draw, r) for r, draw in chosen for sample in samples(draw)]
         return sorted(every, key=lambda pick: pick.sample.frame)
 
 
-class _Partial:
-    """The views of a segment, and the samples that they lack."""
+class Reduced(NamedTuple):
+    """A frame of a view, the part of its source frame that it shows, and the bars of that frame."""
 
-    def __init__(self, scorer: SegmentScorer, count: int) -> None:
-        self.views = [Views.blank(scorer.rule) for _ in range(scorer.repeats)]
-        self.missing = set(range(count))
+    picture: Picture
+    part: Part
+    bars: Bars | None
+
+
+class _Partial(NamedTuple):
+    """The views of a segment, and the indices of the samples that they lack."""
+
+    assembly: Assembly
+    missing: set[int]
 
 
 class Jobs:
@@ -100,6 +121,7 @@ class Jobs:
         self._plan, self._info, self._scorer = plan, info, scorer
         self._lock = threading.Lock()
         self._partial: OrderedDict[int, _Partial] = OrderedDict()
+        self._cuts: dict[int, Cuts] = defaultdict(plan.cuts)  # of segments that were begun
         self._jobs: dict[int, Future[Scores]] = {}
         self._thread = ThreadPoolExecutor(1, "dover-score")
         # vspipe ends without Python's exit handlers, and a network that runs then would crash. The
@@ -108,33 +130,62 @@ class Jobs:
 
     def known(self, n: int) -> bool:
         """Whether segment ``n`` is scored or being scored. A failure counts as unknown."""
-        job = self._jobs.get(n)
-        return job is not None and not (job.done() and job.exception())
+        return n in self._jobs and not self.failed(n)
 
-    def place(self, n: int, pictures: Iterable[tuple[int, Picture]]) -> None:
+    def failed(self, n: int) -> bool:
+        """Whether the network failed on segment ``n``."""
+        job = self._jobs.get(n)
+        return job is not None and job.done() and job.exception() is not None
+
+    def placed(self, n: int) -> bool:
+        """Whether all samples of segment ``n`` were placed and none has to be made again."""
+        return n in self._jobs
+
+    def part(self, i: int, bars: Bars | None) -> Part:
+        """The part of its frame that the ``i``-th sample of all segments is to show.
+
+        Args:
+            i: index of the sample.
+            bars: black bars of its frame.
+        """
+        pick = self._plan.pick(i)
+        with self._lock:
+            cuts = self._cuts[i // self._plan.per_segment]
+            cuts.see(pick.repeat, pick.sample.branch, bars)
+            return cuts.part(pick.repeat, pick.sample.branch)
+
+    def place(self, n: int, made: Iterable[tuple[int, Reduced]]) -> None:
         """Add samples of segment ``n``; the last one starts the network.
+
+        If the views were to show another part of some frames, the segment counts as not placed, and
+        all of its samples have to be made and placed again.
 
         Args:
             n: index of the segment.
-            pictures: index of each sample in the segment, and its frame (224, 224, 3).
+            made: index of each sample in the segment, and its frame.
         """
         with self._lock:
             if self.known(n):
                 return
             if n not in self._partial:
-                self._partial[n] = _Partial(self._scorer, self._plan.per_segment)
+                assembly = self._plan.assembly(n, self._cuts[n])
+                self._partial[n] = _Partial(assembly, set(range(self._plan.per_segment)))
                 while len(self._partial) > MAX_PARTIAL:
                     self._partial.popitem(last=False)
             part = self._partial[n]
             picks = self._plan.of(n)
-            for i, picture in pictures:
-                part.views[picks[i].repeat].place(picks[i].sample)[:] = picture
+            for i, (picture, shown, bars) in made:
+                sample, _, repeat = picks[i]
+                self._cuts[n].see(repeat, sample.branch, bars)
+                part.assembly.place(repeat, sample, shown, picture)
                 part.missing.discard(i)
-            if not part.missing:
-                del self._partial[n]
-                segment = self._plan.segments[n]
+            if part.missing:
+                return
+            del self._partial[n]
+            if not part.assembly.outdated():
+                views, segment = part.assembly.finished(), self._plan.segments[n]
                 self._jobs[n] = self._thread.submit(
-                    _score, self._scorer, self._info, segment, part.views
+                    _score, self._scorer, self._info, segment, views
                 )
 
     def result(self, n: int) -> Scores:
@@ -148,7 +199,7 @@ class Jobs:
     def finished(self, n: int) -> Scores | None:
         """The scores of segment ``n``, None if there are none yet."""
         job = self._jobs.get(n)
-        return job.result() if job is not None and job.done() and not job.exception() else None
+        return job.result() if job is not None and job.done() and not self.failed(n) else None
 
 
 def _score(

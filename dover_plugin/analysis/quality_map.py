@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dover_plugin.io.source import FrameSource
-from dover_plugin.preprocessing.pictures import corners, seen_part
-from dover_plugin.preprocessing.sampling import FRAGMENT, Branch, SamplingRule
-from dover_plugin.preprocessing.sampling_rule import DOVER
+from dover_plugin.preprocessing.pictures import corners
+from dover_plugin.preprocessing.sampling import FRAGMENT, Branch
 from dover_plugin.scores import Maps
 
 type Box = tuple[int, int, int, int]
@@ -50,18 +49,18 @@ def fragment_boxes(
     return [(*first, *end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)]
 
 
-def middle_frame(source: FrameSource, rule: SamplingRule = DOVER) -> NDArray[np.uint8]:
-    """The middle frame of a video, (H, W, 3) uint8 RGB, as far as the model sees it.
+def middle_frame(source: FrameSource) -> NDArray[np.uint8]:
+    """The middle frame of a video, (H, W, 3) uint8 RGB.
 
     Raises:
         VideoError: the frame cannot be decoded.
     """
     [(_, frame)] = source.frames([source.info.num_frames // 2])
-    return frame[seen_part(frame, rule)]
+    return frame
 
 
 def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
-    """The map of each branch that was run over a frame, side by side, as PNG.
+    """The map of each branch that was run over its part of a frame, side by side, as PNG.
 
     Colours compare locations within this video; each map has its own scale. A technical cell
     describes the fragment at its position, an aesthetic cell a part of the frame and its
@@ -71,15 +70,17 @@ def draw_maps(maps: Maps, frame: NDArray[np.uint8]) -> bytes:
         maps: quality maps; see Scores.maps.
         frame: (H, W, 3) uint8 RGB.
     """
-    height, width, _ = frame.shape
+    seen = [frame[maps.parts[branch]] if maps.parts else frame for branch in maps.branches]
+    height, width, _ = seen[0].shape
     count = len(maps.branches)
     size = (4.5 * count, min(8.0, 4.5 * height / width) + 0.9)
     figure = Figure(figsize=size, dpi=DPI, layout="tight")
     places = figure.subplots(1, count, squeeze=False)[0]
-    for axes, branch in zip(places, maps.branches, strict=True):
+    for axes, branch, part in zip(places, maps.branches, seen, strict=True):
         cells = local_quality(maps, branch)
         worst, best = float(cells.min()), float(cells.max())
-        axes.imshow(frame.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+        height, width, _ = part.shape
+        axes.imshow(part.mean(axis=2), cmap="gray", vmin=0, vmax=255)
         axes.set_title(branch.capitalize(), fontsize=11)
         axes.set_axis_off()
         shown = axes.imshow(

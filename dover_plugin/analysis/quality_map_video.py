@@ -15,7 +15,8 @@ from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_bo
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.options import USUAL_RATE
 from dover_plugin.io.source import Frame, FrameSource
-from dover_plugin.preprocessing.pictures import fitted_offsets, seen_part
+from dover_plugin.preprocessing.bars import NO_BARS, inside
+from dover_plugin.preprocessing.pictures import fitted_offsets
 from dover_plugin.preprocessing.sampling import Branch, Draw, fragment_size
 from dover_plugin.scores import Maps
 
@@ -63,8 +64,7 @@ def write_map_video(
             stream.pix_fmt = "yuv420p"
             for index, frame in source.frames(range(info.num_frames)):
                 small = np.asarray(Image.fromarray(frame).resize((width, height)))
-                seen = seen_part(frame, draw.rule)
-                picture = np.hstack([side.picture(small, index, seen) for side in sides])
+                picture = np.hstack([side.picture(small, index) for side in sides])
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
                 done(index + 1, info.num_frames)
             container.mux(stream.encode(None))
@@ -99,43 +99,39 @@ class _Side:
         self._strips = _strips(branch, shown[1])
         self._draw, self._branch = draw, branch
         self._whole, self._shown = whole, shown
+        self._part = maps.parts.get(branch, inside(NO_BARS, *whole))
 
-    def picture(self, frame: Frame, index: int, part: tuple[slice, slice]) -> Frame:
+    def picture(self, frame: Frame, index: int) -> Frame:
         """The grey frame under the map of the nearest moment, between title and legend.
 
         Args:
             frame: (H, W, 3), reduced to the size that is shown.
             index: of the frame in the video.
-            part: rows and columns of the whole frame that the model sees.
         """
         nearest = int(np.abs(self._moments - index).argmin())
         cells = (self._cells[nearest] - self._low) / max(self._high - self._low, 1e-12)
         colours = colormaps[COLOURS](cells)[..., :3] * 255  # (7, 7, 3)
         painted = np.repeat(frame.mean(axis=2, keepdims=True), 3, axis=2)
         place = tuple(
-            slice(*(int(end) * shown // side for end in each.indices(side)[:2]))
-            for each, shown, side in zip(part, self._shown, self._whole, strict=True)
+            slice(each.start * shown // side, each.stop * shown // side)
+            for each, shown, side in zip(self._part, self._shown, self._whole, strict=True)
         )
-        inside = painted[place]  # a view
-        rows, columns = (np.arange(side) * self._grid // side for side in inside.shape[:2])
-        inside *= 1 - OPACITY
-        inside += colours[rows][:, columns] * OPACITY
+        covered = painted[place]  # a view
+        rows, columns = (np.arange(side) * self._grid // side for side in covered.shape[:2])
+        covered *= 1 - OPACITY
+        covered += colours[rows][:, columns] * OPACITY
         if self._branch == "technical":
-            for top, left, bottom, right in self._outlines(nearest // self._per_clip, part, inside):
-                inside[top:bottom, [left, right - 1]] = 255
-                inside[[top, bottom - 1], left:right] = 255
+            for top, left, bottom, right in self._outlines(nearest // self._per_clip, covered):
+                covered[top:bottom, [left, right - 1]] = 255
+                covered[[top, bottom - 1], left:right] = 255
         return np.vstack([self._strips[0], painted.astype(np.uint8), self._strips[1]])
 
-    def _outlines(
-        self, clip: int, part: tuple[slice, slice], inside: NDArray[np.float64]
-    ) -> list[Box]:
-        rows, columns = (
-            len(range(*each.indices(side))) for each, side in zip(part, self._whole, strict=True)
-        )
+    def _outlines(self, clip: int, covered: NDArray[np.float64]) -> list[Box]:
+        rows, columns = (each.stop - each.start for each in self._part)
         size = rows, columns
         offsets = fitted_offsets(self._draw.offsets[clip], self._whole, size)
         cut_from = fragment_size(*size, self._draw.rule.view)
-        return fragment_boxes(offsets, cut_from, inside.shape[:2])
+        return fragment_boxes(offsets, cut_from, covered.shape[:2])
 
 
 def _strips(branch: Branch, width: int) -> tuple[Frame, Frame]:

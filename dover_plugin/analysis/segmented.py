@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dover_plugin.analysis.segments import Segment, SegmentScores
 from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.io.source import VideoInfo
-from dover_plugin.preprocessing.views import Views, stream_views
+from dover_plugin.preprocessing.streaming import stream_views
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.readers.reading import read
 from dover_plugin.scores import Failure, Result
 from dover_plugin.text import described

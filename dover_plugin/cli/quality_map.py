@@ -47,7 +47,7 @@ def _write(
         from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 
         try:
-            output.write_bytes(draw_maps(maps, middle_frame(source, rule)))
+            output.write_bytes(draw_maps(maps, middle_frame(source)))
         except OSError as error:
             raise SettingsError(f"Cannot write '{output}': {error.strerror}.") from None
         return

@@ -23,4 +23,5 @@ def run_branches(
         views: views of one video.
         run: computes the map (N, T', 7, 7) of one branch from its view (N, T, 224, 224, 3).
     """
-    return Maps(**{branch: run(branch, getattr(views, branch)) for branch in branches})
+    made = {branch: run(branch, getattr(views, branch)) for branch in branches}
+    return Maps(made.get("technical"), made.get("aesthetic"))

@@ -73,7 +73,8 @@ class TorchEngine:
         ):
             # A device computes one branch while the next one is prepared here.
             maps = {b: self._map(b, getattr(views, b)) for b in self._network.branches}
-            return Maps(**{branch: self._to_host(each) for branch, each in maps.items()})
+            made = {branch: self._to_host(each) for branch, each in maps.items()}
+            return Maps(made.get("technical"), made.get("aesthetic"))
 
     def _map(self, branch: Branch, clips: Picture) -> Tensor:
         """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7), computed or queued on the device."""

@@ -1,7 +1,10 @@
 """Black bars around the picture: letterbox, pillarbox, or both.
 
-Each frame is judged alone, so that its part of a view depends on nothing but its pixels.
+A view shows the part inside the bars that all of its frames have in common. A dark area of single
+frames therefore does not move the cut.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,32 +12,57 @@ from numpy.typing import NDArray
 BLACK = 20  # the brightest level of a bar: 16 in files of mistaken range, and coding noise
 NARROWEST = 16  # a picture narrower than this part of the frame's longer side is not cut out
 
+type Part = tuple[slice, slice]  # rows and columns of a frame
 
-def inside_bars(frame: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Rows and columns of the picture inside black bars.
 
-    Opposite bars are cut to the same depth, that of the thinner one. A dark area at one side of
-    the picture is therefore not a bar.
+class Bars(NamedTuple):
+    """Black bars of a frame. Opposite bars count as equally deep: as deep as the thinner one.
 
-    Args:
-        frame: (H, W, C) RGB.
+    A dark area at one side of the picture is therefore not a bar.
+
+    Attributes:
+        rows: black rows at the top and at the bottom.
+        columns: black columns at the left and at the right.
     """
+
+    rows: int
+    columns: int
+
+
+NO_BARS = Bars(0, 0)
+
+
+def bars_of(frame: NDArray[np.uint8]) -> Bars | None:
+    """Black bars of a frame (H, W, C) RGB; None if the whole frame is black."""
     ends = (frame[[0, -1]], frame[:, [0, -1]])
     if all(end.max() > BLACK for end in ends):
-        return slice(0, frame.shape[0]), slice(0, frame.shape[1])
-    return inside_levels(frame.reshape(len(frame), -1).max(axis=1), frame.max(axis=0).max(axis=1))
+        return NO_BARS
+    return bars_of_levels(frame.reshape(len(frame), -1).max(axis=1), frame.max(axis=0).max(axis=1))
 
 
-def inside_levels(rows: NDArray[np.uint8], columns: NDArray[np.uint8]) -> tuple[slice, slice]:
+def bars_of_levels(rows: NDArray[np.uint8], columns: NDArray[np.uint8]) -> Bars | None:
     """The same, from the brightest level of each row (H,) and of each column (W,)."""
-    kept = [slice(_bar(levels), len(levels) - _bar(levels)) for levels in (rows, columns)]
-    shortest = min(part.stop - part.start for part in kept)
-    if shortest * NARROWEST < max(len(rows), len(columns)):
-        return slice(0, len(rows)), slice(0, len(columns))
-    return kept[0], kept[1]
+    bright = np.flatnonzero(rows > BLACK), np.flatnonzero(columns > BLACK)
+    if not len(bright[0]):
+        return None
+    return Bars(
+        *(
+            int(min(lines[0], len(levels) - 1 - lines[-1]))
+            for lines, levels in zip(bright, (rows, columns), strict=True)
+        )
+    )
 
 
-def _bar(levels: NDArray[np.uint8]) -> int:
-    """Depth of the thinner of two opposite bars; 0 in a black frame."""
-    bright = np.flatnonzero(levels > BLACK)
-    return int(min(bright[0], len(levels) - 1 - bright[-1])) if len(bright) else 0
+def common(one: Bars | None, other: Bars | None) -> Bars | None:
+    """Bars that two frames have in common. A black frame, None, goes with any bars."""
+    if one is None or other is None:
+        return one or other
+    return Bars(min(one.rows, other.rows), min(one.columns, other.columns))
+
+
+def inside(bars: Bars | None, height: int, width: int) -> Part:
+    """The part of a frame of this size inside the bars; all of it if little would be left."""
+    rows, columns = bars or NO_BARS
+    if min(height - 2 * rows, width - 2 * columns) * NARROWEST < max(height, width):
+        rows, columns = NO_BARS
+    return slice(rows, height - rows), slice(columns, width - columns)

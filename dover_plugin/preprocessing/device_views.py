@@ -8,37 +8,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dover_plugin.preprocessing import bars, pictures
+from dover_plugin.preprocessing import pictures
+from dover_plugin.preprocessing.bars import Bars, Part, bars_of_levels
 from dover_plugin.preprocessing.sampling import FRAGMENT, VIEW, Draw
 
 
-def picture(frame: Tensor, sample: pictures.Sample, draw: Draw) -> pictures.Picture:
-    """Reduce a frame to the frame of the view; see pictures.picture.
+def picture(frame: Tensor, sample: pictures.Sample, draw: Draw, part: Part) -> pictures.Picture:
+    """Reduce a part of a frame to the frame of the view; see pictures.picture.
 
     Args:
         frame: (H, W, 3) uint8 on any device.
         sample: frame of the view.
         draw: frames and fragments.
+        part: rows and columns that are seen.
 
     Returns:
         A frame such as (224, 224, 3) uint8 in main memory.
     """
     whole = frame.shape[0], frame.shape[1]
-    if draw.rule.cut_bars:
-        frame = frame[_inside_bars(frame)]
+    frame = frame[part]
     if sample.branch == "technical":
         offsets = draw.offsets[sample.clip]
-        part = frame.shape[0], frame.shape[1]
-        reduced = technical_mosaic(frame, pictures.fitted_offsets(offsets, whole, part))
+        size = frame.shape[0], frame.shape[1]
+        reduced = technical_mosaic(frame, pictures.fitted_offsets(offsets, whole, size))
     else:
         reduced = aesthetic_picture(frame, draw.rule.view)
     return reduced.cpu().numpy()
 
 
-def _inside_bars(frame: Tensor) -> tuple[slice, slice]:
-    """See bars.inside_bars."""
+def bars_of(frame: Tensor) -> Bars | None:
+    """See bars.bars_of."""
     rows, columns = (frame.amax((axis, 2)).cpu().numpy() for axis in (1, 0))
-    return bars.inside_levels(rows, columns)
+    return bars_of_levels(rows, columns)
 
 
 def technical_mosaic(frame: Tensor, offsets: NDArray[np.int64]) -> Tensor:

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dover_plugin.errors import VideoError
-from dover_plugin.preprocessing.bars import inside_bars
+from dover_plugin.preprocessing.bars import Part
 from dover_plugin.preprocessing.sampling import (
     FRAGMENT,
     VIEW,
     Branch,
     Draw,
-    SamplingRule,
     fragment_size,
 )
 
@@ -41,19 +40,14 @@ class Sample(NamedTuple):
     position: int
 
 
-def picture(frame: Picture, sample: Sample, draw: Draw) -> Picture:
-    """Reduce a frame (H, W, C) to the frame of the view, such as (224, 224, C)."""
+def picture(frame: Picture, sample: Sample, draw: Draw, part: Part) -> Picture:
+    """Reduce a part of a frame (H, W, C) to the frame of the view, such as (224, 224, C)."""
     height, width, _ = frame.shape
-    frame = frame[seen_part(frame, draw.rule)]
+    frame = frame[part]
     if sample.branch == "technical":
         offsets = draw.offsets[sample.clip]
         return technical_mosaic(frame, fitted_offsets(offsets, (height, width), frame.shape[:2]))
     return aesthetic_picture(frame, draw.rule.view, draw.rule.view)
-
-
-def seen_part(frame: Picture, rule: SamplingRule) -> tuple[slice, slice]:
-    """Rows and columns of a frame (H, W, C) that the model sees."""
-    return inside_bars(frame) if rule.cut_bars else (slice(None), slice(None))
 
 
 def technical_mosaic(frame: Picture, offsets: NDArray[np.int64]) -> Picture:

@@ -1,20 +1,16 @@
-"""Frames to the two views that are the input of the networks.
+"""The two views that are the input of the networks, and how they are put together.
 
 Each sampled frame is reduced to a picture of 224x224 (see pictures.py); 32 of them make a clip.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dover_plugin.errors import VideoError
-from dover_plugin.io.memory import DeviceSource
-from dover_plugin.io.source import FrameSource, VideoInfo
-from dover_plugin.preprocessing.pictures import Picture, Sample, picture
-from dover_plugin.preprocessing.sampling import Draw, SamplingRule
+from dover_plugin.preprocessing.bars import NO_BARS, Bars, Part, common, inside
+from dover_plugin.preprocessing.pictures import Picture, Sample
+from dover_plugin.preprocessing.sampling import BRANCHES, Branch, Draw, SamplingRule
 from dover_plugin.preprocessing.sampling_rule import DOVER
 
 
@@ -25,21 +21,22 @@ class Views:
     Attributes:
         technical: (num_clips, clip_len, 224, 224, 3) uint8 RGB mosaics; 128x128 for fast-vqa-m.
         aesthetic: (1, clip_len, 224, 224, 3) uint8 RGB frames.
+        parts: rows and columns of the frames that each view shows; all of them if it is empty.
     """
 
     technical: Picture
     aesthetic: Picture
+    parts: dict[Branch, Part] = field(default_factory=dict)
 
     @classmethod
     def blank(cls, rule: SamplingRule = DOVER) -> "Views":
         """Empty views to be filled frame by frame."""
         clips = {"technical": rule.num_clips, "aesthetic": 1}
-        return cls(
-            **{
-                branch: np.zeros((count if branch in rule.branches else 0, *rule.clip_shape), "u1")
-                for branch, count in clips.items()
-            }
+        technical, aesthetic = (
+            np.zeros((clips[branch] if branch in rule.branches else 0, *rule.clip_shape), "u1")
+            for branch in BRANCHES
         )
+        return cls(technical, aesthetic)
 
     def place(self, sample: Sample) -> Picture:
         """The slot of a sample in its view, (224, 224, 3)."""
@@ -59,79 +56,64 @@ def samples(draw: Draw) -> list[Sample]:
     return sorted(technical + aesthetic)
 
 
-def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
-    """The views of a whole video, one per sample; see stream_views."""
-    (views,) = stream_views(source, [(0, draws)])
-    return views
-
-
-def stream_views(
-    source: FrameSource, segments: Sequence[tuple[int, Sequence[Draw]]]
-) -> Iterator[list[Views]]:
-    """Read each sampled frame once, in one pass, and reduce it to the frames of all views.
+class Cuts:
+    """The part of its frames that each view shows: inside the bars that its frames have in common.
 
     Args:
-        source: frames of the video.
-        segments: first frame of each segment, and its samples, counted from there.
-
-    Yields:
-        For each segment in the order given, once it and those before it are read, one Views per
-        draw.
-
-    Raises:
-        VideoError: a frame cannot be decoded.
+        rule: what the model sees.
+        height: height of a frame in pixels.
+        width: width of a frame in pixels.
     """
-    wanted: dict[int, list[tuple[int, int, Sample]]] = defaultdict(list)
-    missing = [0] * len(segments)
-    for number, (start, draws) in enumerate(segments):
-        for repeat, draw in enumerate(draws):
-            for sample in samples(draw):
-                wanted[start + sample.frame].append((number, repeat, sample))
-                missing[number] += 1
-    unfinished: dict[int, list[Views]] = {}
-    due = 0  # the segment to yield next; a segment inside another one is complete earlier
-    frames, reduce = _reading(source, sorted(wanted))
-    for index, frame in frames:
-        made: dict[object, Picture] = {}  # short videos and repeats use a frame several times
-        for number, repeat, sample in wanted.pop(index):
-            draws = segments[number][1]
-            if number not in unfinished:
-                unfinished[number] = [Views.blank(each.rule) for each in draws]
-            technical = sample.branch == "technical"
-            same = (number, repeat, sample.clip) if technical else "aesthetic"
-            if same not in made:
-                made[same] = reduce(frame, sample, draws[repeat])
-            unfinished[number][repeat].place(sample)[:] = made[same]
-            missing[number] -= 1
-        while due < len(segments) and not missing[due]:
-            yield unfinished.pop(due)
-            due += 1
-    if wanted:
-        raise VideoError(
-            f"The FrameSource of {source.info.path!r} did not yield frame {min(wanted)} of "
-            f"{source.info.num_frames}. It must yield every requested frame."
+
+    def __init__(self, rule: SamplingRule, height: int, width: int) -> None:
+        self._size = height, width
+        self._cut = rule.cut_bars
+        self._bars: dict[tuple[int, Branch], Bars | None] = {}
+
+    def see(self, repeat: int, branch: Branch, bars: Bars | None) -> None:
+        """Take note of the bars of a frame of a view; see bars.bars_of."""
+        self._bars[repeat, branch] = common(self._bars.get((repeat, branch)), bars)
+
+    def part(self, repeat: int, branch: Branch) -> Part:
+        """Rows and columns, from the frames seen so far."""
+        return inside(self._bars.get((repeat, branch)) if self._cut else NO_BARS, *self._size)
+
+
+class Assembly:
+    """Views of one video or segment that are put together frame by frame.
+
+    The cuts are known after the last frame. Pictures that then turn out to show another part of
+    their frames are made again.
+
+    Args:
+        draws: one per sample of the video.
+        cuts: of these views.
+    """
+
+    def __init__(self, draws: Sequence[Draw], cuts: Cuts) -> None:
+        self._views = [Views.blank(draw.rule) for draw in draws]
+        self._draws, self._cuts = draws, cuts
+        self._shown: dict[tuple[int, Sample], Part] = {}
+
+    def place(self, repeat: int, sample: Sample, part: Part, picture: Picture) -> None:
+        """Add the picture of a sample, which shows this part of its frame."""
+        self._views[repeat].place(sample)[:] = picture
+        self._shown[repeat, sample] = part
+
+    def outdated(self) -> list[tuple[int, Sample]]:
+        """Repeat and sample of each picture to make again, in the order of their frames."""
+        return sorted(
+            (
+                (repeat, sample)
+                for (repeat, sample), part in self._shown.items()
+                if part != self._cuts.part(repeat, sample.branch)
+            ),
+            key=lambda each: each[1].frame,
         )
 
-
-def _reading(source: FrameSource, indices: Sequence[int]) -> tuple[Iterator[tuple[int, Any]], Any]:
-    """Frames, and what reduces one to the frame of a view; a DeviceSource does it on its device."""
-    if isinstance(source, DeviceSource):
-        from dover_plugin.preprocessing import device_views  # imports torch
-
-        return source.device_frames(indices), device_views.picture
-    return _checked_frames(source, indices), picture
-
-
-def _checked_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, Picture]]:
-    for index, frame in source.frames(indices):
-        _check_frame(frame, index, source.info)
-        yield index, frame
-
-
-def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:
-    expected = (info.height, info.width, 3)
-    if frame.shape != expected or frame.dtype != np.uint8:
-        raise VideoError(
-            f"Frame {index} of {info.path!r} is {frame.shape} {frame.dtype}, but the video starts "
-            f"as {expected} uint8. Split the video where its size changes, or scale it."
-        )
+    def finished(self) -> list[Views]:
+        """The views, one per draw, once all samples are placed and none is outdated."""
+        return [
+            replace(views, parts={b: self._cuts.part(repeat, b) for b in draw.rule.branches})
+            for repeat, (views, draw) in enumerate(zip(self._views, self._draws, strict=True))
+        ]

@@ -9,7 +9,8 @@ from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import FrameSource, Video, VideoInfo
 from dover_plugin.preprocessing.sampling import draws
 from dover_plugin.preprocessing.sampling_rule import DOVER_OPEN, SamplingRule
-from dover_plugin.preprocessing.views import Views, build_views
+from dover_plugin.preprocessing.streaming import build_views
+from dover_plugin.preprocessing.views import Views
 
 GIGABYTE = 2**30
 LONGEST = 1e6  # seconds

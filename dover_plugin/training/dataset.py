@@ -22,7 +22,8 @@ from dover_plugin.io.open import open_source
 from dover_plugin.networks import Dover
 from dover_plugin.preprocessing.sampling import BRANCHES, draw
 from dover_plugin.preprocessing.sampling_rule import DOVER
-from dover_plugin.preprocessing.views import Views, build_views
+from dover_plugin.preprocessing.streaming import build_views
+from dover_plugin.preprocessing.views import Views
 from dover_plugin.training.features import clip_features
 from dover_plugin.training.run_folder import write_error
 

@@ -12,7 +12,7 @@ from dover_plugin.analysis.segments import between, by_length, cut, time_code
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.source import Frame
 from dover_plugin.preprocessing.sampling import draws
-from dover_plugin.preprocessing.views import build_views, stream_views
+from dover_plugin.preprocessing.streaming import build_views, stream_views
 
 SHOTS = ((1, 1), (2, 4), (3, 1))  # every so many rows, and how dark
 

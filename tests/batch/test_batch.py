@@ -35,10 +35,7 @@ def test_outputs(folder: Path, whole: list[Any], tmp_path: Path, kind: str) -> N
     done = run(folder, "-o", file)
     assert done.exit_code == 1
     readers = {"csv": pd.read_csv, "parquet": pd.read_parquet}
-    if kind == "jsonl":
-        table = pd.DataFrame(rows(file))
-    else:
-        table = readers[kind](file)  # in the order of the folder
+    table = pd.DataFrame(rows(file)) if kind == "jsonl" else readers[kind](file)
     assert table["path"].tolist() == [row["path"] for row in whole]
     for name in ("overall", "technical_raw"):
         wanted = [float("nan") if row[name] is None else row[name] for row in whole]

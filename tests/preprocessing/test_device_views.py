@@ -7,7 +7,7 @@ import torch
 from dover_plugin import ArraySource, VideoError
 from dover_plugin.io.memory import DeviceSource
 from dover_plugin.preprocessing.sampling import draws
-from dover_plugin.preprocessing.views import build_views
+from dover_plugin.preprocessing.streaming import build_views
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

@@ -15,7 +15,7 @@ from dover_plugin import ArraySource, VideoError
 from dover_plugin.preprocessing.normalise import normalise
 from dover_plugin.preprocessing.pictures import aesthetic_picture, technical_mosaic
 from dover_plugin.preprocessing.sampling import draw
-from dover_plugin.preprocessing.views import build_views
+from dover_plugin.preprocessing.streaming import build_views
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/views.json").read_text())
 PICKS = [(0, 0, 0, 0), (1, 5, 31, 32), (2, 17, 100, 200), (0, 31, 223, 223), (1, 16, 112, 112)]

@@ -1,5 +1,6 @@
 """The pixels that the network sees are those of the core."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,13 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 from clips import scene, write_clip
-from vs_helpers import Counting, Viewer, moving
+from vs_helpers import Counting, Viewer, clip_of, moving
 
-from dover_plugin import ArraySource, Scorer
+from dover_plugin import ArraySource, Scorer, Scores, VideoInfo
 from dover_plugin.preprocessing.sampling import draws
-from dover_plugin.preprocessing.views import build_views
-from vs_filter import (
-    collect,
-    dover_segments,
-)
+from dover_plugin.preprocessing.streaming import build_views
+from dover_plugin.preprocessing.views import Views
+from vs_filter import collect, dover, dover_segments
 
 core = vs.core
 
@@ -42,6 +41,41 @@ def test_identical_frames_give_identical_views(size: tuple[int, int], viewer: Vi
     assert np.array_equal(views.technical, expected.technical)
     assert np.array_equal(views.aesthetic, expected.aesthetic)
     assert (info.num_frames, info.height, info.width) == (70, *size)
+
+
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_black_bars_are_cut_as_in_the_core(
+    prefetch: bool, scorer: Counting, _result: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bars that grow thinner within a segment: its samples are made again."""
+    seen: dict[str, Views] = {}
+
+    def remember(info: VideoInfo, views: Sequence[Views]) -> Scores:
+        assert info.path
+        assert info.path not in seen
+        seen[info.path] = views[0]
+        return _result
+
+    monkeypatch.setattr(scorer, "score_views", remember)
+    frames = np.maximum(np.stack(list(scene(120, 120, 160))), 30)
+    for number, frame in enumerate(frames):
+        depth = 30 - number // 4 % 20
+        frame[:depth] = frame[120 - depth :] = 0
+    frames[:10] = 0
+    for order in (range(120), [80, 0, 40]):
+        seen.clear()
+        clip = dover(clip_of(frames), scorer=scorer, segment=40, prefetch=prefetch)
+        for n in order:
+            clip.get_frame(n)
+        assert len(seen) == 3
+        for start in range(0, 120, 40):
+            source = ArraySource(frames[start : start + 40])
+            [expected] = build_views(source, draws(40, 120, 160, rule=scorer.read_options.rule))
+            found = seen[f"frames {start} to {start + 39}"]
+            assert np.array_equal(found.technical, expected.technical)
+            assert np.array_equal(found.aesthetic, expected.aesthetic)
+            assert found.parts == expected.parts
+    assert len({str(views.parts) for views in seen.values()}) > 1
 
 
 def test_seeds_and_repeats_are_those_of_the_core(seeded: dict[str, Path]) -> None:

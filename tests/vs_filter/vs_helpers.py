@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 from clips import scene
+from numpy.typing import NDArray
 
 from dover_plugin import Scores, VideoInfo
 from dover_plugin.preprocessing.views import Views
@@ -46,7 +47,12 @@ class Viewer:
 
 def moving(num_frames: int, height: int = 240, width: int = 320) -> vs.VideoNode:
     """The test scene as an RGB24 clip."""
-    frames = list(scene(num_frames, height, width))
+    return clip_of(np.stack(list(scene(num_frames, height, width))))
+
+
+def clip_of(frames: NDArray[np.uint8]) -> vs.VideoNode:
+    """Frames (T, H, W, 3) as an RGB24 clip."""
+    num_frames, height, width, _ = frames.shape
     blank = vs.core.std.BlankClip(
         width=width, height=height, format=vs.RGB24, length=num_frames, fpsnum=25, keep=True
     )
