@@ -156,8 +156,11 @@ def file_key(path: Path) -> str:
 
 
 def _fixed_clip() -> Frames:
-    """(64, 240, 320, 3): texture that moves between black bars."""
+    """(64, 240, 320, 3): texture that moves between black bars, which become thinner."""
     rng = np.random.default_rng(0)
     texture = rng.integers(0, 256, (240, 400, 3), np.uint8)
-    texture[:30] = texture[-30:] = 0
-    return np.stack([texture[:, t : t + 320] for t in range(64)])
+    frames = np.stack([texture[:, t : t + 320] for t in range(64)])
+    for t, frame in enumerate(frames):
+        depth = 30 - t // 8
+        frame[:depth] = frame[240 - depth :] = 0
+    return frames
