@@ -66,3 +66,8 @@ def inside(bars: Bars | None, height: int, width: int) -> Part:
     if min(height - 2 * rows, width - 2 * columns) * NARROWEST < max(height, width):
         rows, columns = NO_BARS
     return slice(rows, height - rows), slice(columns, width - columns)
+
+
+def without_bars(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What a view of one frame (H, W, C) shows."""
+    return frame[inside(bars_of(frame), *frame.shape[:2])]

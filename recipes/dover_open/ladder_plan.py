@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from dover_plugin.preprocessing.bars import inside_bars
+from dover_plugin.preprocessing.bars import without_bars
 from dover_plugin.preprocessing.pictures import Picture, aesthetic_picture, technical_mosaic
 from dover_plugin.preprocessing.sampling import SamplingRule, draw
 from recipes.dover_open.degradations import (
@@ -236,7 +236,7 @@ class Plan:
     def _row(
         self, frame: Picture, ladder: str, level: int, expect: str, branch: str, suffix: str = ""
     ) -> Row:
-        frame = frame[inside_bars(frame)]
+        frame = without_bars(frame)
         height, width = frame.shape[:2]
         name = self._content.name + suffix
         offsets = draw(1, height, width, rule=SamplingRule(num_clips=1)).offsets[0]

@@ -17,7 +17,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image
 
-from dover_plugin.preprocessing.bars import inside_bars
+from dover_plugin.preprocessing.bars import without_bars
 from dover_plugin.preprocessing.pictures import aesthetic_picture, technical_mosaic
 from dover_plugin.preprocessing.sampling import VIEW, SamplingRule, draw
 
@@ -79,7 +79,7 @@ def make_views(photo: Photo, variants: int = VARIANTS) -> tuple[Pixels, Pixels]:
     """
     with Image.open(photo.file) as image:
         frame = np.asarray(image.convert("RGB"))
-    frame = frame[inside_bars(frame)]
+    frame = without_bars(frame)
     height, width = frame.shape[:2]
     rng = np.random.default_rng(list(photo.file.name.encode()))
     technical, aesthetic = np.empty((2, variants, VIEW, VIEW, 3), np.uint8)
