@@ -57,7 +57,7 @@ OF_EACH = 18
 
 def encode(path: Path, codec: str, pix_fmt: str, pictures: Sequence[Picture]) -> None:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=24)
+        stream: Any = container.add_stream(codec, rate=24)
         stream.height, stream.width, _ = pictures[0].shape
         stream.pix_fmt = pix_fmt
         for picture in pictures:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from dover_plugin.analysis.diagnosis import Finding, diagnose
 from dover_plugin.io.filters import FilterChain
 
 LENGTH = 60  # frames
-LOSSLESS = ("ffv1", {})
+LOSSLESS: tuple[str, dict[str, str]] = ("ffv1", {})
 
 type Planes = NDArray[np.uint8]  # (H * 3 / 2, W), YUV 4:2:0
+type Luma = NDArray[np.float64]
 type Change = Callable[[list[Planes]], list[Planes]]
 
 
@@ -55,7 +57,7 @@ def write(path: Path, frames: Sequence[Planes], codec: str, options: dict[str, s
     return path
 
 
-def luma(change: Callable[[NDArray[np.float64], int], NDArray[np.float64]]) -> Change:
+def luma(change: Callable[[Luma, int], Luma]) -> Change:
     """Change the luma of each frame, by its number."""
 
     def changed(frames: list[Planes]) -> list[Planes]:
@@ -88,6 +90,27 @@ def woven(frames: list[Planes]) -> list[Planes]:
     return [np.where(np.arange(len(a))[:, None] % 2 == 0, a, b) for a, b in pairs]
 
 
+def noise(rng: np.random.Generator, sigma: float, y: Luma, _: int) -> Luma:
+    """Add white noise."""
+    noisy: Luma = y + rng.normal(0, sigma, y.shape)
+    return noisy
+
+
+def scaled(gain: float, y: Luma, _: int) -> Luma:
+    """Scale the distance from black."""
+    return 16 + (y - 16) * gain
+
+
+def swung(swing: float, y: Luma, number: int) -> Luma:
+    """Raise even frames and lower odd ones."""
+    return y + (swing if number % 2 == 0 else -swing)
+
+
+def picked_frames(indices: Sequence[int], frames: list[Planes]) -> list[Planes]:
+    """These frames in this order."""
+    return [frames[i] for i in indices]
+
+
 def degradations() -> Iterator[tuple[str, str, Change, str, dict[str, str]]]:
     """Fault, description, change of the frames, codec, options of the codec."""
     rng = np.random.default_rng(0)
@@ -95,7 +118,7 @@ def degradations() -> Iterator[tuple[str, str, Change, str, dict[str, str]]]:
     for sigma in (1, 2, 3, 5):
         yield "blur", f"Gaussian {sigma} px", filtered(("gblur", f"sigma={sigma}")), *LOSSLESS
     for sigma in (2, 4, 8, 16):
-        noisy = luma(lambda y, _, sigma=sigma: y + rng.normal(0, sigma, y.shape))
+        noisy = luma(partial(noise, rng, sigma))
         yield "noise", f"white, deviation {sigma}", noisy, *LOSSLESS
         yield "noise", f"deviation {sigma}, x264 crf 23", noisy, "libx264", {"crf": "23"}
     for crf in ("18", "26", "32", "38", "44", "51"):
@@ -104,19 +127,16 @@ def degradations() -> Iterator[tuple[str, str, Change, str, dict[str, str]]]:
         for step in steps.split():
             yield "blockiness", f"{codec} q {step}", same, codec, {"qmin": step, "qmax": step}
     for gain in (0.5, 0.3, 0.15):
-        darker = luma(lambda y, _, gain=gain: 16 + (y - 16) * gain)
-        yield "underexposure", f"gain {gain}", darker, *LOSSLESS
+        yield "underexposure", f"gain {gain}", luma(partial(scaled, gain)), *LOSSLESS
     for gain in (1.3, 1.7, 2.5):
-        brighter = luma(lambda y, _, gain=gain: 16 + (y - 16) * gain)
-        yield "overexposure", f"gain {gain}", brighter, *LOSSLESS
+        yield "overexposure", f"gain {gain}", luma(partial(scaled, gain)), *LOSSLESS
     for swing in (1, 2, 4):
-        flickering = luma(lambda y, n, swing=swing: y + swing * (-1) ** n)
-        yield "flicker", f"+-{swing} levels", flickering, *LOSSLESS
+        yield "flicker", f"+-{swing} levels", luma(partial(swung, swing)), *LOSSLESS
     yield "interlacing", "woven fields, x264 crf 23", woven, "libx264", {"crf": "23"}
     yield "interlacing", "mjpeg q 31 (progressive)", same, "mjpeg", {"qmin": "31", "qmax": "31"}
     for name, picked in (("1 of 2", [n // 2 for n in range(LENGTH)]), ("4 of 5", None)):
         indices = picked or [n * 4 // 5 for n in range(LENGTH)]
-        repeated: Change = lambda frames, indices=indices: [frames[i] for i in indices]  # noqa: E731
+        repeated = partial(picked_frames, indices)
         yield "duplicates", f"{name}, x264 crf 28", repeated, "libx264", {"crf": "28"}
     still: Change = lambda frames: [frames[0]] * LENGTH  # noqa: E731
     for crf in ("18", "28", "38"):

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -81,7 +82,7 @@ def machine() -> Row:
         "copy GB/s": 2 * big.nbytes / 1e9 / seconds(big.clone),
     }
     try:
-        from dover_plugin.engines.openvino_engine import openvino as ov
+        import openvino as ov
     except ImportError:
         return row
     x = ov.opset13.parameter([size, size], ov.Type.f32)
@@ -132,9 +133,10 @@ def engine(
     ready = time.perf_counter() - start
     rng = np.random.default_rng(0)
     blank = Views.blank()
-    views = Views(
-        *(rng.integers(0, 256, v.shape, np.uint8) for v in (blank.technical, blank.aesthetic))
+    technical, aesthetic = (
+        rng.integers(0, 256, v.shape, np.uint8) for v in (blank.technical, blank.aesthetic)
     )
+    views = Views(technical, aesthetic)
     video = seconds(lambda: scorer.engine.run(views))
     return {"ready s": ready, "s per video": video, "peak GB": memory_gb()}
 
@@ -218,7 +220,7 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
     yield "Machine", [{"what": name, "value": value} for name, value in facts.items()]
 
     weights = {}
-    rows = []
+    rows: list[Row] = []
     gflop = {model: apart("operations", model)["GFLOP"] for model in MODELS}
     for model in MODELS:
         weights[model] = folder / f"{model}.pth"
@@ -245,7 +247,8 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
                 rows.append({"model": model, "precision": precision} | row | {"share": share})
         yield f"Networks on {torch.cuda.get_device_name()}", rows
 
-    rows, clips = [], {}
+    clips = {}
+    rows = []
     for name, size in SIZES.items():
         clips[name] = write_clip(folder / f"{name}.mp4", FPS, size, loop=CLIP_S)
         for decoder in ("pyav", "decord"):
@@ -281,7 +284,7 @@ def tables(folder: Path) -> Iterator[tuple[str, list[Row]]]:
             {
                 "what": name,
                 "s": seconds(
-                    lambda c=command: subprocess.run(c, stdout=subprocess.DEVNULL, check=True)
+                    partial(subprocess.run, command, stdout=subprocess.DEVNULL, check=True)
                 ),
             }
             for name, command in starts.items()

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
 from dover_plugin import Scorer
@@ -70,9 +70,10 @@ def measure(scorer: Scorer) -> dict[str, Any]:
     """Milliseconds per video, in total and by kind of operation."""
     blank = Views.blank()
     rng = np.random.default_rng(0)
-    views = Views(
-        *(rng.integers(0, 256, view.shape, np.uint8) for view in (blank.technical, blank.aesthetic))
+    technical, aesthetic = (
+        rng.integers(0, 256, view.shape, np.uint8) for view in (blank.technical, blank.aesthetic)
     )
+    views = Views(technical, aesthetic)
     on_cuda = scorer.settings.device.startswith("cuda")
     for _ in range(2):
         scorer.engine.run(views)

@@ -4,7 +4,7 @@
 make the two views, run the networks, calibrate.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from os import PathLike, fspath
@@ -17,15 +17,16 @@ from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines.factory import Engine
 from dover_plugin.engines.lazy import LazyEngine
-from dover_plugin.errors import DoverError, EngineError, SettingsError, VideoError
+from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.io.source import Video, VideoInfo
 from dover_plugin.options import FileOptions, check_names, check_sampling, recorded_seed
 from dover_plugin.preprocessing.sampling import BRANCHES, Draw, draws
 from dover_plugin.preprocessing.streaming import stream_views
 from dover_plugin.preprocessing.views import Views
+from dover_plugin.raw_scores import over_repeats, raw_scores, warnings_of
 from dover_plugin.readers.pools import as_read, finish_all, in_order, readers
 from dover_plugin.readers.reading import Limits, ReadOptions, VideoViews, read
-from dover_plugin.scores import SCORES, Failure, Maps, Raw, Result, Scores, Settings
+from dover_plugin.scores import SCORES, Failure, Result, Scores, Settings
 from dover_plugin.text import described
 from dover_plugin.weights.registry import DEFAULT_MODEL, published
 
@@ -270,8 +271,8 @@ class Scorer:
         """
         settings = self._settings_of(info)
         maps = [self.engine.run(view) for view in views]
-        raws = [_raw(each, info.path) for each in maps]
-        raw = _over_repeats(fmean, raws)
+        raws = [raw_scores(each, info.path) for each in maps]
+        raw = over_repeats(fmean, raws)
         technical, aesthetic, overall = self.calibration.apply(*raw)
         return Scores(
             path=info.path,
@@ -279,14 +280,14 @@ class Scorer:
             aesthetic=aesthetic,
             overall=overall,
             raw=raw,
-            raw_std=_over_repeats(stdev, raws) if len(raws) > 1 else None,
+            raw_std=over_repeats(stdev, raws) if len(raws) > 1 else None,
             settings=settings,
             decoder=info.decoder,
             num_frames=info.num_frames,
             width=info.width,
             height=info.height,
             fps=info.fps,
-            warnings=(*info.warnings, *self._warnings(info)),
+            warnings=(*info.warnings, *warnings_of(info, settings, self.calibration)),
             maps=replace(maps[0], parts=views[0].parts),
             info=info,
         )
@@ -325,35 +326,3 @@ class Scorer:
             reason = described(error)
         path = fspath(video) if isinstance(video, str | PathLike) else None
         return Failure(path, reason, self.settings)
-
-    def _warnings(self, info: VideoInfo) -> Iterator[str]:
-        uncalibrated = calibration.warning(self.calibration, self.settings.model)
-        if uncalibrated:
-            yield uncalibrated
-        rule = self.read_options.rule
-        if info.num_frames == 1:
-            if not published(self.settings.model).trained_on_images:
-                yield f"only 1 frame, and {self.settings.model} was trained on video, not on images"
-        elif info.num_frames < rule.clip_len:
-            yield f"only {info.num_frames} frames, which the model sees repeatedly"
-        if "technical" in rule.branches and min(info.height, info.width) < rule.view:
-            yield (
-                f"frames of {info.width}x{info.height} are enlarged to a short side of {rule.view} "
-                "before fragments are cut"
-            )
-
-
-def _raw(maps: Maps, path: str | None) -> Raw:
-    means = {branch: float(getattr(maps, branch).mean(dtype=float)) for branch in maps.branches}
-    if not all(abs(value) < float("inf") for value in means.values()):
-        raise VideoError(
-            f"The network gave {' and '.join(map(str, means.values()))} for '{path}', which are "
-            "no scores. Use precision float32, and check the weights with 'dover weights verify'."
-        )
-    return Raw(means.get("technical"), means.get("aesthetic"))
-
-
-def _over_repeats(statistic: Callable[[list[float]], float], raws: Sequence[Raw]) -> Raw:
-    """A statistic of each branch over the repeats; None for a branch that was not run."""
-    values = ([value for value in each if value is not None] for each in zip(*raws, strict=True))
-    return Raw(*(statistic(each) if each else None for each in values))

@@ -1,5 +1,8 @@
 """One branch in training: the stages that are fine-tuned, and the head."""
 
+from collections.abc import Iterator
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +44,7 @@ class BranchTail(nn.Module):
         self.stages = trunk.stages[frozen_stages:]
         self.head = QualityHead(channels, hidden, dropout)
         nn.init.zeros_(self.head.fc_last.weight)
-        nn.init.constant_(self.head.fc_last.bias, mean_mos)
+        nn.init.constant_(cast(Tensor, self.head.fc_last.bias), mean_mos)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
 
@@ -65,10 +68,15 @@ class BranchTail(nn.Module):
         """Features of all stages, (B, 7, 7, C), not standardised."""
         levels, x = [cells], maps
         for stage in self.stages:
-            for block in stage:
+            for block in _blocks(stage):
                 x = block_in_halves(block, x) if torch.is_grad_enabled() else block(x)
             levels += cell_statistics(x)
         return torch.cat(levels, dim=1).permute(0, 2, 3, 1)
+
+    def blocks(self) -> Iterator[InvertedResidual]:
+        """The blocks of the trained stages."""
+        for stage in self.stages:
+            yield from _blocks(stage)
 
     def standardise(self, features: Tensor) -> None:
         """Take mean and deviation of each channel from ``features``, (B, 7, 7, C)."""
@@ -82,6 +90,10 @@ class BranchTail(nn.Module):
         weight = state["fc_hid.weight"] / self.deviation[:, None, None, None]
         shift = (weight * self.mean[:, None, None, None]).sum(dim=(1, 2, 3, 4))
         return state | {"fc_hid.weight": weight, "fc_hid.bias": state["fc_hid.bias"] - shift}
+
+
+def _blocks(stage: nn.Module) -> Iterator[InvertedResidual]:
+    return cast(Iterator[InvertedResidual], iter(cast(nn.Sequential, stage)))
 
 
 def block_in_halves(block: InvertedResidual, x: Tensor) -> Tensor:

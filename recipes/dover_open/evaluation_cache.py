@@ -91,12 +91,14 @@ class CachedScorer:
             keep_views: whether the views are written to the cache, 19 MB.
 
         Returns:
-            "technical_raw", "aesthetic_raw", and "technical", "aesthetic", "overall" in [0, 1].
+            "technical_raw", "aesthetic_raw", and "technical", "aesthetic", "overall" in [0, 1];
+            without those that the model does not have.
         """
         raw = self._rows.get(key, lambda: self._run(key, frames, keep_views))
-        values = self._scorer.calibration.apply(raw["technical_raw"], raw["aesthetic_raw"])
-        technical, aesthetic, overall = values
-        return {**raw, "technical": technical, "aesthetic": aesthetic, "overall": overall}
+        technical, aesthetic, overall = self._scorer.calibration.apply(
+            raw.get("technical_raw"), raw.get("aesthetic_raw")
+        )
+        return raw | _known(technical=technical, aesthetic=aesthetic, overall=overall)
 
     def _run(self, key: str, frames: Callable[[], Frames], keep_views: bool) -> Row:
         file = self._views / f"{key}.npz"
@@ -113,7 +115,7 @@ class CachedScorer:
                 part = file.with_suffix(".part.npz")
                 np.savez(part, technical=made[0].technical, aesthetic=made[0].aesthetic)
                 part.replace(file)
-        return {"technical_raw": float(raw.technical), "aesthetic_raw": float(raw.aesthetic)}
+        return _known(technical_raw=raw.technical, aesthetic_raw=raw.aesthetic)
 
 
 class CachedBaselines:
@@ -153,6 +155,10 @@ class CachedBaselines:
 def file_key(path: Path) -> str:
     """Names a file by its stem and size, so that another file of that name is not mistaken."""
     return f"{path.stem}-{path.stat().st_size}"
+
+
+def _known(**values: float | None) -> Row:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _fixed_clip() -> Frames:

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -123,11 +123,10 @@ class Fit:
             pretrained_trunk(), recipe.stages.frozen, head.hidden, head.dropout,
             float(photos.labels.mean()),
         )  # fmt: skip
-        self.tail.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.tail.stages.to(memory_format=torch.channels_last)
         if recipe.stages.freeze_depthwise:
-            for stage in self.tail.stages:
-                for block in stage:
-                    block.depthwise.requires_grad_(False)
+            for block in self.tail.blocks():
+                block.depthwise.requires_grad_(False)
         self._standardise()
         self.average = AveragedModel(
             self.tail, multi_avg_fn=get_ema_multi_avg_fn(recipe.fit.average)
@@ -159,7 +158,8 @@ class Fit:
                 log.info("%s epoch %d: %s", self.branch, self.step // self.per_epoch, self.check())
             if self.step % SAVE_EVERY == 0 or self.step == self.steps:
                 self._save()
-        torch.save(full_state(self.average.module, self.trunk), self.folder / f"{self.branch}.pt")
+        averaged = cast(BranchTail, self.average.module)
+        torch.save(full_state(averaged, self.trunk), self.folder / f"{self.branch}.pt")
 
     def check(self) -> dict[str, float]:
         """SROCC on held-out photographs and pair order on held-out contents, of the average."""
@@ -215,7 +215,7 @@ class Fit:
             parts = list(scores[len(rows) :].split([len(group.rows) for group in groups]))
             loss = loss + ladder_loss(parts, groups, self.branch, self.recipe.ladders)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.tail)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -146,7 +147,7 @@ def examples(scores: Scores, mos: Scores) -> list[dict[str, float]]:
     ]
 
 
-def pack(fitted: Path, views: Path, target: Path) -> dict[str, object]:
+def pack(fitted: Path, views: Path, target: Path) -> dict[str, Any]:
     """Write dover-open.safetensors and dover-open.json.
 
     Args:
