@@ -4,9 +4,10 @@
 """
 
 from dover_plugin.analysis.segments import Segment
+from dover_plugin.frame_properties import ALL as PROPS
 from vs_filter.compare import dover_compare, dover_compare_segments
 from vs_filter.crf import SceneCrf, search_crf, write_crfs
-from vs_filter.filter import PROPS, dover, dover_segments
+from vs_filter.filter import dover, dover_segments
 from vs_filter.overlay import dover_overlay
 from vs_filter.results import collect, low_quality, scored_ranges
 from vs_filter.zones import Range, write_ranges, write_scenes

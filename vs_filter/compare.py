@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Unpack, overload
 
 import vapoursynth as vs
 
+from dover_plugin import frame_properties as named
 from dover_plugin.options import ModelOptions
 from vs_filter.colour import MATRICES, UNKNOWN, Colour, Matrix
-from vs_filter.filter import DEFAULT_SEGMENT, PROPS, nodes_of, segments_of, vs_errors
+from vs_filter.filter import DEFAULT_SEGMENT, nodes_of, segments_of, vs_errors
 from vs_filter.graph import SegmentNodes, check_clip
 from vs_filter.notices import notice
 from vs_filter.scorers import SegmentScorer, choose_scorer
@@ -15,9 +16,6 @@ from vs_filter.segments import Segmentation, names_chunks
 
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
-
-DIFFERENCES = ("DoverOverall", "DoverTechnical", "DoverAesthetic")
-DIFFERENCE_PROPS = tuple(f"{name}Difference" for name in DIFFERENCES)
 
 
 @overload
@@ -80,7 +78,7 @@ def dover_compare(
     chosen = choose_scorer("dover_compare", scorer, options)
     compared = _compare(before, clips, segment, matrix, chosen)
     ahead = not names_chunks(segment) if prefetch is None else prefetch
-    props = (*PROPS, *DIFFERENCE_PROPS)
+    props = (*named.ALL, *named.DIFFERENCES.values())
     found = [
         new.broadcast(scores, props, prefetch=ahead, also=[old]) for old, new, scores in compared
     ]
@@ -162,7 +160,7 @@ def _compare(
 def _subtract(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
     del n
     out = f[1].copy()
-    for name, difference in zip(DIFFERENCES, DIFFERENCE_PROPS, strict=True):
+    for name, difference in zip(named.SCORES.values(), named.DIFFERENCES.values(), strict=True):
         if name in f[1].props:
             out.props[difference] = _number(f[1].props[name]) - _number(f[0].props[name])
     return out

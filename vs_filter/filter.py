@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import vapoursynth as vs
 
+from dover_plugin import frame_properties as named
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.errors import DoverError
 from dover_plugin.options import ModelOptions
@@ -19,19 +20,6 @@ from vs_filter.segments import Segmentation, find_segments, names_chunks
 if TYPE_CHECKING:
     from dover_plugin.scorer import Scorer
 
-PROPS = (
-    "DoverOverall",
-    "DoverTechnical",
-    "DoverAesthetic",
-    "DoverTechnicalRaw",
-    "DoverAestheticRaw",
-    "DoverSegment",
-    "DoverSegmentStart",
-    "DoverSegmentEnd",
-    "DoverModel",
-    "DoverFusion",
-    "DoverWeights",
-)
 SHORT_HASH = 12  # characters of the SHA-256 in DoverWeights
 DEFAULT_SEGMENT = 240
 """Segment length in frames: about ten seconds, as in the training data of DOVER."""
@@ -59,7 +47,7 @@ def dover(
     matrix: Matrix = "decord",
     prefetch: bool | None = None,
     scorer: "Scorer | None" = None,
-    props: Sequence[str] = PROPS,
+    props: Sequence[str] = named.ALL,
     **options: Unpack[ModelOptions],
 ) -> vs.VideoNode:
     """Attach the quality of its segment to every frame.
@@ -78,7 +66,7 @@ def dover(
             default it is on, but off for an av1an scenes file, whose chunks are processes of their
             own.
         scorer: scorer to use in place of a new one. Filters with equal settings share one anyway.
-        props: names of the frame properties to write; see PROPS.
+        props: names of the frame properties to write; see named.ALL.
         options: settings of dover_plugin.Scorer: model, device, weights, fusion, seed, repeats,
             engine and precision.
 
@@ -145,29 +133,26 @@ def nodes_of(
 
 
 def _check_props(props: Iterable[str]) -> tuple[str, ...]:
-    names = (props,) if isinstance(props, str) else tuple(props)
-    unknown = [name for name in names if name not in PROPS]
-    if unknown or not names:
+    wanted = (props,) if isinstance(props, str) else tuple(props)
+    unknown = [name for name in wanted if name not in named.ALL]
+    if unknown or not wanted:
         got = f"unknown property {unknown[0]!r}" if unknown else "no property"
-        raise ValueError(f"props names {got}. Choose from {', '.join(PROPS)}.")
-    return names
+        raise ValueError(f"props names {got}. Choose from {', '.join(named.ALL)}.")
+    return wanted
 
 
 def _props(n: int, segment: Segment, scores: Scores) -> dict[str, Any]:
     """Properties of a segment; a score that is None has none."""
     values = {
-        "DoverOverall": scores.overall,
-        "DoverTechnical": scores.technical,
-        "DoverAesthetic": scores.aesthetic,
-        "DoverTechnicalRaw": scores.raw.technical,
-        "DoverAestheticRaw": scores.raw.aesthetic,
-        "DoverSegment": n,
-        "DoverSegmentStart": segment.start,
-        "DoverSegmentEnd": segment.end,
-        "DoverModel": scores.model,
-        "DoverFusion": scores.fusion,
-        "DoverWeights": scores.settings.weights_sha256[:SHORT_HASH],
+        named.SEGMENT: n,
+        named.START: segment.start,
+        named.END: segment.end,
+        named.MODEL: scores.model,
+        named.FUSION: scores.fusion,
+        named.WEIGHTS: scores.settings.weights_sha256[:SHORT_HASH],
     }
+    values |= {name: getattr(scores, score) for score, name in named.SCORES.items()}
+    values |= {name: getattr(scores.raw, branch) for branch, name in named.RAW.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import vapoursynth as vs
 
+from dover_plugin import frame_properties as named
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.grades import LIMITS
 from dover_plugin.options import ModelOptions
-from dover_plugin.scores import SCORES
 from vs_filter.colour import Matrix
-from vs_filter.filter import DEFAULT_SEGMENT, PROPS, nodes_of, segments_of, vs_errors
+from vs_filter.filter import DEFAULT_SEGMENT, nodes_of, segments_of, vs_errors
 from vs_filter.graph import SegmentNodes
 from vs_filter.scorers import choose_scorer
 from vs_filter.segments import Segmentation
@@ -48,7 +48,7 @@ def dover_overlay(
     """
     segments = segments_of(clip, segment, matrix)
     nodes = nodes_of(clip, segments, choose_scorer("dover_overlay", scorer, options), matrix)
-    scored = nodes.broadcast(nodes.scores, PROPS, prefetch=False)
+    scored = nodes.broadcast(nodes.scores, named.ALL, prefetch=False)
     form = clip.format
     if form.sample_type == vs.INTEGER and form.bits_per_sample > MAX_TEXT_BITS:
         raise ValueError(
@@ -63,11 +63,11 @@ def _writer(clip: vs.VideoNode) -> Any:
     def write(n: int, f: vs.VideoFrame) -> vs.VideoNode:
         del n
         props = f.props
-        scores = ((score, f"Dover{score.capitalize()}") for score in SCORES)
+        scores = named.SCORES.items()
         lines = [f"{score} {props[name]:.3f}\n" for score, name in scores if name in props]
         text = "".join(lines) + (
-            f"segment {props['DoverSegment']}: frames "
-            f"{props['DoverSegmentStart']} to {int(props['DoverSegmentEnd']) - 1}"
+            f"segment {props[named.SEGMENT]}: frames "
+            f"{props[named.START]} to {int(props[named.END]) - 1}"
         )
         return clip.text.Text(text, alignment=7, scale=max(1, clip.height // TEXT_ROWS))
 

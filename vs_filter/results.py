@@ -5,22 +5,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import vapoursynth as vs
 
+from dover_plugin import frame_properties as named
 from dover_plugin.analysis.segments import time_code
-from vs_filter.compare import DIFFERENCE_PROPS
-from vs_filter.filter import PROPS
 from vs_filter.zones import Range
 
 if TYPE_CHECKING:
     import pandas as pd
 
 USAGE = "Pass the result of dover_segments(clip), or of dover(clip) with all props."
-SCORES = {
-    "overall": "DoverOverall",
-    "technical": "DoverTechnical",
-    "aesthetic": "DoverAesthetic",
-    "difference": "DoverOverallDifference",
-    "technical_difference": "DoverTechnicalDifference",
-    "aesthetic_difference": "DoverAestheticDifference",
+SCORES = named.SCORES | {
+    "difference": named.DIFFERENCES["overall"],
+    "technical_difference": named.DIFFERENCES["technical"],
+    "aesthetic_difference": named.DIFFERENCES["aesthetic"],
 }
 
 type By = Literal[
@@ -68,11 +64,11 @@ def scored_ranges(clip: vs.VideoNode, *, by: By = "overall", progress: bool = Fa
         raise vs.Error(f"dover: Unknown score by={by!r}; use {', '.join(SCORES)}.")
     found = []
     for row in _rows(clip, progress):
-        missing = {SCORES[by], "DoverSegmentStart", "DoverSegmentEnd"} - row.keys()
+        missing = {SCORES[by], named.START, named.END} - row.keys()
         if missing:
             compare = " of dover_compare" if "Difference" in min(missing) else ""
             raise vs.Error(f"dover: the clip carries no {min(missing)}{compare}. {USAGE}")
-        found.append(Range(row["DoverSegmentStart"], row["DoverSegmentEnd"], row[SCORES[by]]))
+        found.append(Range(row[named.START], row[named.END], row[SCORES[by]]))
     return found
 
 
@@ -164,15 +160,15 @@ def _rows(clip: vs.VideoNode, progress: bool) -> Iterator[dict[str, Any]]:
     )
     for frame in watched:
         props = frame.props
-        if "DoverSegment" not in props:
+        if named.SEGMENT not in props:
             raise vs.Error(f"dover: the clip carries no DoverSegment. {USAGE}")
-        if props["DoverSegment"] == previous:
+        if props[named.SEGMENT] == previous:
             continue
-        previous = props["DoverSegment"]
-        names = [name for name in (*PROPS, *DIFFERENCE_PROPS) if name in props]
+        previous = props[named.SEGMENT]
+        names = [name for name in (*named.ALL, *named.DIFFERENCES.values()) if name in props]
         row: dict[str, Any] = {name: _plain(props[name]) for name in names}
-        if clip.fps and {"DoverSegmentStart", "DoverSegmentEnd"} <= row.keys():
-            for name, bound in (("start", "DoverSegmentStart"), ("end", "DoverSegmentEnd")):
+        if clip.fps and {named.START, named.END} <= row.keys():
+            for name, bound in (("start", named.START), ("end", named.END)):
                 row[f"{name}_seconds"] = float(row[bound] / clip.fps)
             row["time_code"] = time_code(row["start_seconds"])
         yield row

@@ -7,9 +7,7 @@ from typing import Any
 
 from vsview.app.tools.frameprops.api import CategoryMatcher, FormatterProperty, hookimpl
 
-from vs_filter.compare import DIFFERENCE_PROPS, DIFFERENCES
-
-RAW = ("DoverTechnicalRaw", "DoverAestheticRaw")
+from dover_plugin import frame_properties as named
 
 
 def _score(value: float) -> str:
@@ -29,8 +27,8 @@ def vsview_frameprops_register_category_matchers() -> Any:
 @hookimpl  # type: ignore[untyped-decorator]
 def vsview_frameprops_register_formatter_properties() -> Any:
     """Scores with three digits; differences with their sign."""
-    formatters = dict.fromkeys((*DIFFERENCES, *RAW), _score)
-    formatters |= dict.fromkeys(DIFFERENCE_PROPS, _difference)
+    formatters = dict.fromkeys((*named.SCORES.values(), *named.RAW.values()), _score)
+    formatters |= dict.fromkeys(named.DIFFERENCES.values(), _difference)
     return [
         FormatterProperty(prop_key=name, value_formatter=formatter)
         for name, formatter in formatters.items()

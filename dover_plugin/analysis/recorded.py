@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dover_plugin import frame_properties as named
 from dover_plugin.analysis.segments import Segment, SegmentScores
 from dover_plugin.analysis.timeline import Timeline
 from dover_plugin.errors import VideoError
@@ -11,24 +12,6 @@ from dover_plugin.io.source import VideoInfo
 from dover_plugin.preprocessing.sampling_rule import BRANCHES
 from dover_plugin.scores import Raw, Scores, Settings
 from dover_plugin.text import UNKNOWN
-
-NEEDED = (
-    "DoverSegment",
-    "DoverSegmentStart",
-    "DoverSegmentEnd",
-    "DoverModel",
-    "DoverFusion",
-    "DoverWeights",
-)
-
-
-SCORE_PROPS = (
-    "DoverOverall",
-    "DoverTechnical",
-    "DoverAesthetic",
-    "DoverTechnicalRaw",
-    "DoverAestheticRaw",
-)
 
 
 def read_properties(path: Path) -> Timeline:
@@ -42,17 +25,18 @@ def read_properties(path: Path) -> Timeline:
     """
     try:
         frames = json.loads(path.read_text("utf-8"))
-        scored = [frame for frame in frames if "DoverSegment" in frame]
+        scored = [frame for frame in frames if named.SEGMENT in frame]
         firsts: dict[int, Any] = {}
         for frame in scored:
-            firsts.setdefault(frame["DoverSegment"], frame)
+            firsts.setdefault(frame[named.SEGMENT], frame)
         parts = [firsts[n] for n in sorted(firsts)]
-        missing = [name for name in NEEDED for part in parts if name not in part]
+        missing = [name for name in named.NEEDED for part in parts if name not in part]
         # Each segment has the scores of the first one: of both branches, or of one.
-        given = {name for name in SCORE_PROPS if parts and name in parts[0]}
+        scores = (*named.SCORES.values(), *named.RAW.values())
+        given = {name for name in scores if parts and name in parts[0]}
         missing += [name for name in sorted(given) for part in parts if name not in part]
-        if parts and not {"DoverTechnicalRaw", "DoverAestheticRaw"} & given:
-            missing.insert(0, "DoverTechnicalRaw")
+        if parts and given.isdisjoint(named.RAW.values()):
+            missing.insert(0, named.RAW["technical"])
     except OSError as error:
         raise VideoError(f"Cannot read '{path}': {error.strerror}.") from None
     except (ValueError, TypeError, RecursionError) as error:
@@ -61,7 +45,7 @@ def read_properties(path: Path) -> Timeline:
         ) from None
     if missing or not parts:
         raise VideoError(
-            f"'{path}' carries no {missing[0] if missing else 'DoverSegment'}. Record a clip of "
+            f"'{path}' carries no {missing[0] if missing else named.SEGMENT}. Record a clip of "
             "the VapourSynth filter with all of its properties."
         )
     try:
@@ -76,17 +60,17 @@ def _timeline(path: Path, parts: list[dict[str, Any]], *, one_per_segment: bool)
     first = parts[0]
     settings = Settings(
         version=UNKNOWN,
-        model=str(first["DoverModel"]),
-        weights_sha256=str(first["DoverWeights"]),
+        model=str(first[named.MODEL]),
+        weights_sha256=str(first[named.WEIGHTS]),
         device=UNKNOWN,
         engine=UNKNOWN,
         precision=UNKNOWN,
-        fusion=str(first["DoverFusion"]),
+        fusion=str(first[named.FUSION]),
         repeats=1,
         seed=None,
-        branches="+".join(b for b in BRANCHES if f"Dover{b.capitalize()}" in first),
+        branches="+".join(b for b in BRANCHES if named.SCORES[b] in first),
     )
-    segments = [Segment(int(p["DoverSegmentStart"]), int(p["DoverSegmentEnd"])) for p in parts]
+    segments = [Segment(int(p[named.START]), int(p[named.END])) for p in parts]
     fps = None
     if "_DurationNum" in first and "_DurationDen" in first:
         shown = segments[0].end - segments[0].start if one_per_segment else 1
@@ -102,10 +86,10 @@ def _timeline(path: Path, parts: list[dict[str, Any]], *, one_per_segment: bool)
 def _scores(part: dict[str, Any], segment: Segment, info: VideoInfo, settings: Settings) -> Scores:
     return Scores(
         path=info.path,
-        technical=_number(part, "DoverTechnical"),
-        aesthetic=_number(part, "DoverAesthetic"),
-        overall=_number(part, "DoverOverall"),
-        raw=Raw(_number(part, "DoverTechnicalRaw"), _number(part, "DoverAestheticRaw")),
+        technical=_number(part, named.SCORES["technical"]),
+        aesthetic=_number(part, named.SCORES["aesthetic"]),
+        overall=_number(part, named.SCORES["overall"]),
+        raw=Raw(_number(part, named.RAW["technical"]), _number(part, named.RAW["aesthetic"])),
         raw_std=None,
         settings=settings,
         decoder=info.decoder,

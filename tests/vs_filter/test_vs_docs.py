@@ -9,10 +9,10 @@ import pytest
 import vapoursynth as vs
 from clips import write_clip
 
+from dover_plugin.frame_properties import DIFFERENCES
 from dover_plugin.options import ModelOptions
 from dover_plugin.weights import store
 from vs_filter import PROPS, dover, dover_compare, dover_segments
-from vs_filter.compare import DIFFERENCE_PROPS
 from vs_filter.filter import DEFAULT_SEGMENT
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs/vapoursynth.md").read_text()
 
 def test_every_property_is_explained() -> None:
     table = PAGE.split("## Properties")[1].split("##")[0]
-    assert tuple(re.findall(r"`(Dover\w+)`", table)) == (*PROPS, *DIFFERENCE_PROPS)
+    assert tuple(re.findall(r"`(Dover\w+)`", table)) == (*PROPS, *DIFFERENCES.values())
 
 
 def test_every_parameter_is_explained() -> None:
