@@ -1,6 +1,5 @@
 """Quality maps drawn over a video, frame by frame."""
 
-import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ from dover_plugin.analysis.quality_map import COLOURS, OPACITY, Box, fragment_bo
 from dover_plugin.errors import SettingsError
 from dover_plugin.io.options import USUAL_RATE
 from dover_plugin.io.source import Frame, FrameSource
+from dover_plugin.io.write import replacing
 from dover_plugin.preprocessing.bars import NO_BARS, inside
 from dover_plugin.preprocessing.pictures import fitted_offsets
 from dover_plugin.preprocessing.sampling import Branch, Draw, fragment_size
@@ -55,9 +55,8 @@ def write_map_video(
     width, height = (2 * max(8, round(side * scale / 2)) for side in (info.width, info.height))
     whole, shown = (info.height, info.width), (height, width)
     sides = [_Side(maps, draw, branch, whole, shown) for branch in maps.branches]
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with av.open(str(part), "w", format="mp4") as container:
+        with replacing(path) as part, av.open(str(part), "w", format="mp4") as container:
             rate = Fraction(info.fps or USUAL_RATE).limit_denominator(1001)
             stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
             stream.width, stream.height = len(sides) * width, height + TITLE + LEGEND
@@ -68,11 +67,8 @@ def write_map_video(
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
                 done(index + 1, info.num_frames)
             container.mux(stream.encode(None))
-        part.replace(path)
-    except (OSError, av.FFmpegError) as error:
+    except av.FFmpegError as error:
         raise SettingsError(f"Cannot write '{path}': {error.strerror or error}.") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class _Side:

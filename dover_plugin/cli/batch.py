@@ -1,18 +1,20 @@
 """``dover score --output``: score many videos into a table, with a progress bar and a summary."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from dover_plugin.cli.common import OK, SOME_FAILED
+from dover_plugin.cli.common import OK, SOME_FAILED, progress_bars
 from dover_plugin.interrupt import Terminated
 from dover_plugin.text import counted
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from dover_plugin.batch.minimums import Minimums
     from dover_plugin.batch.run import Tally
     from dover_plugin.batch.summary import BatchSummary
@@ -49,7 +51,7 @@ def score_into(
         _hint_to_resume(file),
         Journal(file, scorer, retry_failed=retry_failed) as journal,
         first_interrupt_waits() as stopping,
-        _Bar(len(dict.fromkeys(videos))) as show,
+        progress_bars() as bars,
     ):
         tally = score_batch(
             scorer,
@@ -58,7 +60,7 @@ def score_into(
             workers=workers,
             limits=limits,
             stopping=stopping,
-            progress=show,
+            progress=_progress(bars, len(dict.fromkeys(videos))),
         )
         if tally.stopped:
             left = len(dict.fromkeys(videos)) - tally.resumed - tally.scored - tally.failed
@@ -83,43 +85,18 @@ def _hint_to_resume(file: Path) -> Iterator[None]:
         raise
 
 
-class _Bar:
-    """Number of finished videos, rate, failures and remaining time; hidden without a terminal."""
+def _progress(bars: "Progress", total: int) -> "Callable[[Tally], None]":
+    """A bar with the number of finished videos, the rate, failures and the remaining time."""
+    task, began = bars.add_task("scoring", total=total), time.monotonic()
 
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn as Remaining
-
-        console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("scoring"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", markup=False),
-            TextColumn("{task.fields[failed]} failed", style="red"),
-            Remaining(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bars.add_task("", total=total, rate="", failed=0)
-        self._began = time.monotonic()
-
-    def __enter__(self) -> "_Bar":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, tally: "Tally") -> None:
+    def show(tally: "Tally") -> None:
         fresh = tally.scored + tally.failed
-        rate = fresh / max(1e-9, time.monotonic() - self._began)
+        rate = fresh / max(1e-9, time.monotonic() - began)
         speed = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
-        self._bars.update(
-            self._task, completed=tally.resumed + fresh, rate=speed, failed=tally.failed
-        )
+        failed = f", {tally.failed} failed" if tally.failed else ""
+        bars.update(task, completed=tally.resumed + fresh, description=f"scoring {speed}{failed}")
+
+    return show
 
 
 def print_summary(found: "BatchSummary", resumed: int, output: str) -> None:
