@@ -1,7 +1,6 @@
 """Pairs of a video and its transcode: by group, field, file name, or folder."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ import fiftyone as fo
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import SettingsError
-from dover_plugin.io.files import search_folder
+from dover_plugin.io.pairing import videos_by_name
 from fiftyone_plugin.name_pattern import NamePattern
 
 BEFORE, AFTER = "before", "after"
@@ -106,13 +105,14 @@ def group_folders(before: str, after: str, name: str, *, persistent: bool = True
     """
     if fo.dataset_exists(name):
         raise SettingsError(f"A dataset is named {name!r} already. Choose another name.")
-    groups: dict[PurePath, dict[str, str]] = defaultdict(dict)
+    groups: dict[str, dict[str, str]] = defaultdict(dict)
     for slice_name, folder in ((BEFORE, before), (AFTER, after)):
-        for path in _videos_of(folder):
-            key = PurePath(path).relative_to(Path(folder).absolute()).with_suffix("")
-            if slice_name in groups[key]:
-                raise SettingsError(f"'{folder}' holds two videos named '{key}'. Rename one.")
-            groups[key][slice_name] = path
+        root = Path(folder).absolute()
+        videos = videos_by_name(root) if root.is_dir() else {}
+        if not videos:
+            raise SettingsError(f"'{folder}' is not a folder that holds videos.")
+        for key, path in videos.items():
+            groups[key][slice_name] = str(path)
     dataset = fo.Dataset(name, persistent=persistent)
     dataset.add_group_field("group", default=AFTER)
     samples = []
@@ -122,18 +122,6 @@ def group_folders(before: str, after: str, name: str, *, persistent: bool = True
             samples.append(fo.Sample(filepath=path, group=group.element(slice_name)))
     dataset.add_samples(samples, progress=False)
     return dataset
-
-
-def _videos_of(folder: str) -> Iterator[str]:
-    root = Path(folder).absolute()
-    if not root.is_dir():
-        raise SettingsError(f"'{folder}' is not a folder that holds videos.")
-    found = search_folder(str(root))
-    if found.unreadable:
-        raise SettingsError(f"Cannot read '{found.unreadable[0]}'. Check its permissions.")
-    if not found.videos:
-        raise SettingsError(f"'{folder}' is not a folder that holds videos.")
-    return iter(found.videos)
 
 
 def _match(before: list[tuple[Any, str]], after: list[tuple[Any, str]]) -> tuple[list[Pair], int]:

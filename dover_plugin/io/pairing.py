@@ -16,7 +16,7 @@ def match_folders(before: Path, after: Path) -> tuple[list[tuple[Path, Path]], l
         SettingsError: two videos of a folder have one name, a folder cannot be read, or no video
             has a counterpart.
     """
-    sources, transcodes = _videos_by_name(before), _videos_by_name(after)
+    sources, transcodes = videos_by_name(before), videos_by_name(after)
     names = sources.keys() & transcodes.keys()
     if not names:
         raise SettingsError(
@@ -27,8 +27,12 @@ def match_folders(before: Path, after: Path) -> tuple[list[tuple[Path, Path]], l
     return pairs, alone
 
 
-def _videos_by_name(folder: Path) -> dict[str, Path]:
-    """Videos below a folder by their relative path without a suffix."""
+def videos_by_name(folder: Path) -> dict[str, Path]:
+    """Videos below a folder by their relative path without a suffix.
+
+    Raises:
+        SettingsError: two videos have one name, or a folder cannot be read.
+    """
     found = search_folder(str(folder))
     if found.unreadable:
         raise SettingsError(
