@@ -111,8 +111,8 @@ def group_folders(before: str, after: str, name: str, *, persistent: bool = True
         videos = videos_by_name(root) if root.is_dir() else {}
         if not videos:
             raise SettingsError(f"'{folder}' is not a folder that holds videos.")
-        for key, path in videos.items():
-            groups[key][slice_name] = str(path)
+        for key, file in videos.items():
+            groups[key][slice_name] = str(file)
     dataset = fo.Dataset(name, persistent=persistent)
     dataset.add_group_field("group", default=AFTER)
     samples = []
