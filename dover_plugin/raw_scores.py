@@ -6,6 +6,7 @@ from dover_plugin import calibration
 from dover_plugin.calibration import Calibration
 from dover_plugin.errors import VideoError
 from dover_plugin.io.source import VideoInfo
+from dover_plugin.preprocessing.bars import Part
 from dover_plugin.scores import Maps, Raw, Settings
 from dover_plugin.weights.registry import published
 
@@ -31,8 +32,17 @@ def over_repeats(statistic: Callable[[list[float]], float], raws: Sequence[Raw])
     return Raw(*(statistic(each) if each else None for each in values))
 
 
-def warnings_of(info: VideoInfo, settings: Settings, used: Calibration) -> Iterator[str]:
-    """Reasons to trust a score less that follow from the length and size of the video."""
+def warnings_of(
+    info: VideoInfo, settings: Settings, used: Calibration, part: Part | None
+) -> Iterator[str]:
+    """Reasons to trust a score less that follow from the length and size of the video.
+
+    Args:
+        info: of the video.
+        settings: of the score.
+        used: calibration of the score.
+        part: rows and columns of the frames that the technical view shows; None for all.
+    """
     uncalibrated = calibration.warning(used, settings.model)
     if uncalibrated:
         yield uncalibrated
@@ -43,8 +53,10 @@ def warnings_of(info: VideoInfo, settings: Settings, used: Calibration) -> Itera
             yield f"only 1 frame, and {settings.model} was trained on video, not on images"
     elif info.num_frames < rule.clip_len:
         yield f"only {info.num_frames} frames, which the model sees repeatedly"
-    if "technical" in settings.branches and min(info.height, info.width) < rule.view:
+    height, width = (each.stop - each.start for each in part) if part else (info.height, info.width)
+    if "technical" in settings.branches and min(height, width) < rule.view:
+        inside = "" if (height, width) == (info.height, info.width) else " inside black bars"
         yield (
-            f"frames of {info.width}x{info.height} are enlarged to a short side of {rule.view} "
+            f"frames of {width}x{height}{inside} are enlarged to a short side of {rule.view} "
             "before fragments are cut"
         )

@@ -274,6 +274,7 @@ class Scorer:
         raws = [raw_scores(each, info.path) for each in maps]
         raw = over_repeats(fmean, raws)
         technical, aesthetic, overall = self.calibration.apply(*raw)
+        part = views[0].parts.get("technical")
         return Scores(
             path=info.path,
             technical=technical,
@@ -287,7 +288,7 @@ class Scorer:
             width=info.width,
             height=info.height,
             fps=info.fps,
-            warnings=(*info.warnings, *warnings_of(info, settings, self.calibration)),
+            warnings=(*info.warnings, *warnings_of(info, settings, self.calibration, part)),
             maps=replace(maps[0], parts=views[0].parts),
             info=info,
         )

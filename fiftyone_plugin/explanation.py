@@ -13,7 +13,6 @@ from dover_plugin.analysis.faults import FAULTS
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.grades import grade
-from dover_plugin.io.open import open_source
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
@@ -163,7 +162,7 @@ def quality_map(path: str, scorer: "Scorer") -> bytes:
     """
     maps = scorer.score(path).maps
     assert maps is not None
-    return draw_maps(maps, middle_frame(open_source(path)))
+    return draw_maps(maps, middle_frame(scorer.read_options.open(path)))
 
 
 def fault_values(sample: fo.Sample) -> dict[str, float | None]:

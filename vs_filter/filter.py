@@ -66,7 +66,7 @@ def dover(
             default it is on, but off for an av1an scenes file, whose chunks are processes of their
             own.
         scorer: scorer to use in place of a new one. Filters with equal settings share one anyway.
-        props: names of the frame properties to write; see named.ALL.
+        props: names of the frame properties to write; see vs_filter.PROPS.
         options: settings of dover_plugin.Scorer: model, device, weights, fusion, seed, repeats,
             engine and precision.
 
@@ -93,7 +93,7 @@ def dover_segments(
     scorer: "Scorer | None" = None,
     **options: Unpack[ModelOptions],
 ) -> vs.VideoNode:
-    """Return one small frame per segment with its properties, at the cost of one decode.
+    """Return one small frame per segment with its properties, at the cost of about one decode.
 
     Args and errors: see dover.
 

@@ -1,8 +1,10 @@
 """The filter as a graph of nodes.
 
 No callback requests a frame. SelectEvery gathers the sampled frames, and each is reduced to the
-size of the views. All frames of a segment are inputs of one ModifyFrame, which starts the network
-and waits for it. CopyFrameProps copies the scores to the clip without Python code.
+size of the views. All frames of a segment are inputs of one ModifyFrame, which starts the network;
+another one waits for it. If the black bars of the segment turn out to be thinner than its first
+frames let expect, its frames are requested and reduced once more. CopyFrameProps copies the scores
+to the clip without Python code.
 
 The first half of a segment's frames also requests the samples of the next segment. The network
 then runs in the background while the second half leaves.
@@ -17,7 +19,7 @@ import vapoursynth as vs
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.errors import DoverError
 from dover_plugin.io.source import VideoInfo
-from dover_plugin.preprocessing.bars import NO_BARS, Bars, bars_of
+from dover_plugin.preprocessing.bars import Bars, bars_of
 from dover_plugin.preprocessing.pictures import enlarged_size, picture
 from dover_plugin.scores import Scores
 from dover_plugin.text import described
@@ -71,12 +73,12 @@ class SegmentNodes:
     ) -> None:
         self._clip, self._segments, self._props = clip, segments, props
         self._plan = Plan(segments, clip.height, clip.width, scorer)
-        self._side = scorer.rule.view
+        self._side, self._cut_bars = scorer.rule.view, scorer.rule.cut_bars
         fps = float(clip.fps) or None
         info = VideoInfo(None, clip.num_frames, clip.height, clip.width, fps, "vapoursynth")
         self._jobs = Jobs(self._plan, info, scorer)
         self._reduced = self._reduce(default)
-        self._again = self._reduce(default) if scorer.rule.cut_bars else self._reduced
+        self._again = self._reduce(default, again=True) if self._cut_bars else self._reduced
         self.scores = self._score()
 
     def broadcast(
@@ -114,14 +116,19 @@ class SegmentNodes:
         scores = self._jobs.finished(n)
         return None if scores is None else float(getattr(scores, scores.main))
 
-    def _reduce(self, default: Colour) -> vs.VideoNode:
+    def _reduce(self, default: Colour, *, again: bool = False) -> vs.VideoNode:
         """A node whose frame i is the i-th sample of all segments, in the size of the view.
 
         Its properties are the part of the source frame that it shows, and the black bars there.
+
+        Args:
+            default: matrix and range of frames that state none.
+            again: make the samples a second time, with the bars that were found the first time.
         """
         core, plan, jobs, clip = vs.core, self._plan, self._jobs, self._clip
         if getattr(clip, "gpu_resident", False):
             clip = core.std.GPUDownload(clip)
+        finds_bars = self._cut_bars and not again
         check = checker(notice)
         frames = plan.frames()
         gathered = readable(select(clip, frames))
@@ -137,7 +144,7 @@ class SegmentNodes:
             check(f[0])
             jobs.several_decoders = BESTSOURCE in f[0].props
             pick, rgb = plan.pick(n), to_rgb(f[0], default)
-            bars = bars_of(rgb) if pick.draw.rule.cut_bars else NO_BARS
+            bars = bars_of(rgb) if finds_bars else None
             part = jobs.part(n, bars)
             small = picture(rgb, pick.sample, pick.draw, part)
             out = f[1].copy()

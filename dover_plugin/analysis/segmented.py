@@ -1,4 +1,4 @@
-"""Score videos and their segments in one pass: every frame is decoded once."""
+"""Score videos and their segments in one pass."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -5,7 +5,7 @@ are requested.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -91,7 +91,7 @@ class DeviceSource:
         self.info = info
         self._frames = frames
 
-    def device_frames(self, indices: Sequence[int]) -> "Iterator[tuple[int, Tensor]]":
+    def device_frames(self, indices: Sequence[int]) -> "Generator[tuple[int, Tensor]]":
         """Yield (index, frame), (H, W, 3) uint8 on the device, for ascending indices.
 
         Raises:

@@ -118,6 +118,8 @@ class FrameSource(Protocol):
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """Yield (index, frame) for each requested index.
 
+        It may be called again, also while an earlier iteration is not finished.
+
         Args:
             indices: ascending, without repetition, in [0, num_frames).
 

@@ -1,7 +1,7 @@
 """Frames of a video to the views of its segments, in one pass."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -51,7 +51,8 @@ def stream_views(source: FrameSource, segments: Sequence[Span]) -> Iterator[list
                 missing[number] += 1
     unfinished: dict[int, tuple[Assembly, Cuts]] = {}
     due = 0  # the segment to yield next; a segment inside another one is complete earlier
-    for index, frame in reader.frames(sorted(wanted)):
+    frames = reader.frames(sorted(wanted))
+    for index, frame in frames:
         made: dict[object, Picture] = {}  # short videos and repeats use a frame several times
         bars = reader.bars_of(frame) if cut_bars else None
         for number, repeat, sample in wanted.pop(index):
@@ -67,16 +68,13 @@ def stream_views(source: FrameSource, segments: Sequence[Span]) -> Iterator[list
                 made[same, part] = reader.reduce(frame, sample, draws[repeat], part)
             assembly.place(repeat, sample, part, made[same, part])
             missing[number] -= 1
+        if not wanted:
+            frames.close()  # so that no two decoders are open
         while due < len(segments) and not missing[due]:
             assembly, cuts = unfinished.pop(due)
             _make_again(reader, assembly, cuts, segments[due])
             yield assembly.finished()
             due += 1
-    if wanted:
-        raise VideoError(
-            f"The FrameSource of {source.info.path!r} did not yield frame {min(wanted)} of "
-            f"{source.info.num_frames}. It must yield every requested frame."
-        )
 
 
 def _make_again(reader: "_Reader", assembly: Assembly, cuts: Cuts, segment: Span) -> None:
@@ -86,10 +84,13 @@ def _make_again(reader: "_Reader", assembly: Assembly, cuts: Cuts, segment: Span
     for repeat, sample in assembly.outdated():
         wanted[start + sample.frame].append((repeat, sample))
     for index, frame in reader.frames(sorted(wanted)) if wanted else ():
+        made: dict[object, Picture] = {}
         for repeat, sample in wanted[index]:
             part = cuts.part(repeat, sample.branch)
-            picture = reader.reduce(frame, sample, draws[repeat], part)
-            assembly.place(repeat, sample, part, picture)
+            same = (repeat, sample.branch, sample.clip)
+            if same not in made:
+                made[same] = reader.reduce(frame, sample, draws[repeat], part)
+            assembly.place(repeat, sample, part, made[same])
 
 
 class _Reader(NamedTuple):
@@ -101,7 +102,7 @@ class _Reader(NamedTuple):
         reduce: see pictures.picture.
     """
 
-    frames: Callable[[Sequence[int]], Iterator[tuple[int, Any]]]
+    frames: Callable[[Sequence[int]], Generator[tuple[int, Any]]]
     bars_of: Callable[[Any], Bars | None]
     reduce: Callable[[Any, Sample, Draw, Part], Picture]
 
@@ -115,10 +116,17 @@ def _reader(source: FrameSource) -> _Reader:
     return _Reader(partial(_checked_frames, source), bars_of, picture)
 
 
-def _checked_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, Picture]]:
+def _checked_frames(source: FrameSource, indices: Sequence[int]) -> Generator[tuple[int, Picture]]:
+    missing = set(indices)
     for index, frame in source.frames(indices):
         _check_frame(frame, index, source.info)
+        missing.discard(index)
         yield index, frame
+    if missing:
+        raise VideoError(
+            f"The FrameSource of {source.info.path!r} did not yield frame {min(missing)} of "
+            f"{source.info.num_frames}. It must yield every requested frame."
+        )
 
 
 def _check_frame(frame: Picture, index: int, info: VideoInfo) -> None:

@@ -153,7 +153,7 @@ class ViewBuilder:
     @property
     def name(self) -> str:
         """See SampleBuilder."""
-        return "views inside bars" if self.cut_bars else "views"
+        return "views inside common bars" if self.cut_bars else "views"
 
     def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[Arrays]:
         """See SampleBuilder."""
@@ -184,7 +184,7 @@ class FeatureBuilder:
     @property
     def name(self) -> str:
         """See SampleBuilder."""
-        return f"features of {self.sha256}" + " inside bars" * self.cut_bars
+        return f"features of {self.sha256}" + " inside common bars" * self.cut_bars
 
     def __call__(self, row: LabelledVideo, rngs: Sequence[Rng]) -> list[Arrays]:
         """See SampleBuilder."""

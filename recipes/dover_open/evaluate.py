@@ -194,7 +194,7 @@ def _rated(
         key = f"rated/{file_key(each.path)}"
         for model in models:
             row = model.score(key, reader.frames, keep_views=not reader.photo)
-            for name in SCORES:
+            for name in (name for name in SCORES if name in row):
                 scores.setdefault(f"{model.name} {name}", []).append(row[name])
         if baselines:
             for name, value in baselines.score(key, reader.frames).items():

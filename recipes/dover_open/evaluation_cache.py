@@ -72,7 +72,8 @@ class CachedScorer:
         made = hashlib.sha256(views[0].technical.tobytes() + views[0].aesthetic.tobytes())
         raw = scorer.score_views(info, views).raw
         weights = scorer.settings.weights_sha256[:8]
-        state = hashlib.sha256(f"{raw.technical:.4f} {raw.aesthetic:.4f}".encode())
+        rounded = [value if value is None else round(value, 4) for value in raw]
+        state = hashlib.sha256(repr(rounded).encode())
         settings = scorer.settings
         self.title = (
             f"{name}: weights {weights}, engine {settings.engine}, calibration {settings.fusion}"
@@ -105,7 +106,8 @@ class CachedScorer:
         if keep_views and file.is_file():
             with np.load(file) as held:
                 views = Views(held["technical"], held["aesthetic"])
-            info = open_source(views.aesthetic[0]).info
+            [clip, *_] = (*views.technical, *views.aesthetic)
+            info = open_source(clip).info
             raw = self._scorer.score_views(info, [views]).raw
         else:
             info, made = self._scorer.read(frames())

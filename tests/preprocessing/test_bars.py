@@ -8,7 +8,7 @@ import pytest
 import torch
 from clips import scene, write_clip
 
-from dover_plugin import Scorer
+from dover_plugin import Scorer, VideoError
 from dover_plugin.io.memory import ArraySource, DeviceSource
 from dover_plugin.io.source import Frame
 from dover_plugin.preprocessing.bars import BLACK, bars_of, inside
@@ -157,6 +157,27 @@ def test_segments_and_branches_are_cut_on_their_own(frames: Picture) -> None:
                 ArraySource(around[start:end]), draws(end - start, *size, rule=rule)
             )
             assert np.array_equal(getattr(one, branch), getattr(alone, branch))
+
+
+def test_a_source_that_can_be_read_once_only(frames: Picture) -> None:
+    """Its frames are never shown with an outdated cut."""
+
+    class Once(Counted):
+        def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
+            return iter(()) if self._seen else super().frames(indices)
+
+    steady, (_, fade) = boxed(frames, 30, 20), next(unsteady(frames))
+    chosen = draws(len(fade), *fade.shape[1:3], rule=DOVER_OPEN)
+    build_views(Once(ArraySource(steady)), chosen)
+    with pytest.raises(VideoError, match="did not yield frame 0"):
+        build_views(Once(ArraySource(fade)), chosen)
+
+
+def test_small_pictures_inside_bars_are_enlarged_with_a_warning(seeded: dict[str, Any]) -> None:
+    scorer = Scorer("dover-open", "cpu", weights=seeded["dover-open"])
+    wide = np.maximum(np.stack(list(scene(40, 180, 320))), BLACK + 1)
+    [warning] = scorer.score(boxed(wide, 40, 0)).warnings
+    assert "frames of 320x180 inside black bars are enlarged" in warning
 
 
 def test_steady_bars_are_read_once(frames: Picture) -> None:

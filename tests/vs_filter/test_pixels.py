@@ -1,5 +1,6 @@
 """The pixels that the network sees are those of the core."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,28 @@ def test_black_bars_are_cut_as_in_the_core(
             assert np.array_equal(found.aesthetic, expected.aesthetic)
             assert found.parts == expected.parts
     assert len({str(views.parts) for views in seen.values()}) > 1
+
+
+def test_frames_that_differ_at_the_second_request(
+    scorer: Counting, _result: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that adds noise, say, may have thinner bars when it is read again."""
+    monkeypatch.setattr(scorer, "score_views", lambda *_: _result)
+    requests: Counter[int] = Counter()
+    white = core.std.BlankClip(width=160, height=120, format=vs.RGB24, length=40, color=[200] * 3)
+
+    def draw(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        out = f.copy()
+        depth = 30 - n // 8 - 3 * requests[n]
+        requests[n] += 1
+        for plane in range(3):
+            np.asarray(out[plane])[:depth] = np.asarray(out[plane])[120 - depth :] = 0
+        return out
+
+    core.clear_cache()
+    clip = dover(core.std.ModifyFrame(white, white, draw), scorer=scorer, segment=40)
+    assert clip.get_frame(0).props["DoverOverall"] == _result.overall
+    assert max(requests.values()) > 1
 
 
 def test_seeds_and_repeats_are_those_of_the_core(seeded: dict[str, Path]) -> None:
