@@ -27,7 +27,7 @@ def build_views(source: FrameSource, draws: Sequence[Draw]) -> list[Views]:
 def stream_views(source: FrameSource, segments: Sequence[Span]) -> Iterator[list[Views]]:
     """Read the sampled frames in one pass, and reduce them to the frames of all views.
 
-    Frames of which the view was to show another part, see views.Cuts, are read again.
+    Frames whose part in the view changes while others are read (see views.Cuts) are read again.
 
     Args:
         source: frames of the video.
