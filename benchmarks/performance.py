@@ -123,21 +123,15 @@ def card(precision: str) -> Row:
 def engine(
     model: str, name: str, weights: str, device: str = "cpu", precision: str = "float32"
 ) -> Row:
-    import numpy as np
+    from network_input import random_views, run_videos
 
     from dover_plugin import Scorer
-    from dover_plugin.preprocessing.views import Views
 
     start = time.perf_counter()
     scorer = Scorer(model, device, weights=weights, engine=name, precision=precision)
     ready = time.perf_counter() - start
-    rng = np.random.default_rng(0)
-    blank = Views.blank()
-    technical, aesthetic = (
-        rng.integers(0, 256, v.shape, np.uint8) for v in (blank.technical, blank.aesthetic)
-    )
-    views = Views(technical, aesthetic)
-    video = seconds(lambda: scorer.engine.run(views))
+    views = random_views(scorer.read_options.rule)
+    video = seconds(lambda: run_videos(scorer.engine, views)) / run_videos(scorer.engine, views)
     return {"ready s": ready, "s per video": video, "peak GB": memory_gb()}
 
 

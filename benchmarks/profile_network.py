@@ -15,15 +15,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from network_input import random_views, run_videos
 from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
 from dover_plugin import Scorer
 from dover_plugin.networks import CONFIGS
 from dover_plugin.networks.seeded import seeded_state_dict
-from dover_plugin.preprocessing.views import Views
 
 ROOT = Path(__file__).parents[1]
 # Kind of operation -> parts of the names of operators and CUDA kernels. The first match counts.
@@ -37,7 +36,7 @@ KINDS = {
     "rearranging": ("copy", "clone", "cat", "roll", "stack", "index", "gather", "pad", "fill"),
     "arithmetic": ("add", "mul", "sub", "div", "pow", "mean", "sum", "elementwise", "reduce"),
 }
-RUNS = 3
+RUNS = 3  # of as many videos as the engine takes at once
 
 
 def main() -> None:
@@ -68,29 +67,23 @@ def main() -> None:
 
 def measure(scorer: Scorer) -> dict[str, Any]:
     """Milliseconds per video, in total and by kind of operation."""
-    blank = Views.blank()
-    rng = np.random.default_rng(0)
-    technical, aesthetic = (
-        rng.integers(0, 256, view.shape, np.uint8) for view in (blank.technical, blank.aesthetic)
-    )
-    views = Views(technical, aesthetic)
+    views = random_views(scorer.read_options.rule)
     on_cuda = scorer.settings.device.startswith("cuda")
     for _ in range(2):
-        scorer.engine.run(views)
+        run_videos(scorer.engine, views)
     start = time.perf_counter()
-    for _ in range(RUNS):
-        scorer.engine.run(views)  # returns arrays of the host, so the device has finished
-    wall = (time.perf_counter() - start) / RUNS
+    videos = sum(run_videos(scorer.engine, views) for _ in range(RUNS))
+    wall = (time.perf_counter() - start) / videos  # maps are on the host: the device has finished
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
     with profile(activities=activities) as recorded:
         for _ in range(RUNS):
-            scorer.engine.run(views)
+            run_videos(scorer.engine, views)
     kinds: dict[str, float] = defaultdict(float)
     for event in recorded.key_averages():
         is_kernel = event.device_type == DeviceType.CUDA
         taken = event.self_device_time_total if is_kernel else event.self_cpu_time_total
         if is_kernel == on_cuda:
-            kinds[kind_of(event.key)] += taken / RUNS / 1000
+            kinds[kind_of(event.key)] += taken / videos / 1000
     report: dict[str, Any] = {
         "model": scorer.settings.model,
         "device": scorer.settings.device,
@@ -99,7 +92,7 @@ def measure(scorer: Scorer) -> dict[str, Any]:
         "kinds": dict(sorted(kinds.items(), key=lambda item: -item[1])),
     }
     if on_cuda:
-        report |= device_use(recorded.events() or (), 1000 * wall)
+        report |= device_use(recorded.events() or (), 1000 * wall, videos)
     return report
 
 
@@ -111,7 +104,7 @@ def kind_of(name: str) -> str:
     return "other"
 
 
-def device_use(events: Iterable[Any], wall: float) -> dict[str, float]:
+def device_use(events: Iterable[Any], wall: float, videos: int) -> dict[str, float]:
     """How much of a video's time the device works, and how many kernels it runs."""
     spans = sorted(
         (event.time_range.start, event.time_range.end)
@@ -122,9 +115,9 @@ def device_use(events: Iterable[Any], wall: float) -> dict[str, float]:
     for start, end in spans:
         busy += max(0.0, end - max(start, until))
         until = max(until, end)
-    working = busy / RUNS / 1000
+    working = busy / videos / 1000
     return {
-        "kernels per video": len(spans) / RUNS,
+        "kernels per video": len(spans) / videos,
         "device working (ms)": working,
         "device waiting for the host (ms)": max(0.0, wall - working),
     }

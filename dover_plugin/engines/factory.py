@@ -37,7 +37,7 @@ class Engine(Protocol):
         name: "torch", "openvino" or "onnxruntime".
         device: the device, or several joined by commas.
         precision: numeric precision.
-        parallel: number of videos that run at once.
+        parallel: number of threads that keep it busy, each with one video.
     """
 
     name: str

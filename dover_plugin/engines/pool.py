@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class EnginePool:
-    """Runs each video on the first engine that is free.
+    """Runs each video on an engine with a free place.
 
     Engines of one type compute the same maps, so a score does not depend on the device.
 
@@ -24,10 +24,11 @@ class EnginePool:
         self.name = engines[0].name
         self.precision = engines[0].precision
         self.device = ",".join(engine.device for engine in engines)
-        self.parallel = len(engines)
+        self.parallel = sum(engine.parallel for engine in engines)
         self._free: SimpleQueue[Engine] = SimpleQueue()
-        for engine in engines:
-            self._free.put(engine)
+        for _ in range(engines[0].parallel):  # the places of the engines in turn
+            for engine in engines:
+                self._free.put(engine)
 
     def run(self, views: Views) -> Maps:
         """See factory.Engine."""

@@ -1,7 +1,7 @@
 """PyTorch on a CPU, a CUDA device or an Apple GPU."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dover_plugin.engines.fork_guard import check_process
+from dover_plugin.engines.passes import Passes
 from dover_plugin.errors import EngineError, SettingsError
 from dover_plugin.networks import Dover
 from dover_plugin.networks.cpu_kernels import CpuKernels, InferenceKernels, has_onednn
 from dover_plugin.networks.kernels import Kernels, use_kernels
 from dover_plugin.preprocessing.normalise import normalise
 from dover_plugin.preprocessing.pictures import Picture
-from dover_plugin.preprocessing.sampling import Branch
+from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
 
@@ -25,27 +26,36 @@ PRECISIONS = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
+VIDEOS = 4  # of a pass on CUDA
 
 
 class TorchEngine:
-    """Runs a network on one video at a time, so that scores do not depend on the other videos.
+    """Runs a network in passes of a fixed number of videos.
 
     On a CPU each clip is a batch of its own, because smaller activations make better use of the
-    cache. On other devices all clips of a view are one batch.
+    cache. On CUDA a pass has room for VIDEOS videos, all clips of a view are one batch, and zeros
+    fill the places that no video takes. Shapes are thus always the same, so that a score does not
+    depend on the videos beside it.
 
     Args:
         network: network in evaluation mode; it is moved to the device and gets its kernels.
         device: available device; see find_device.
         precision: "float32"; also "float16" or "bfloat16" on other devices than the CPU.
+        videos: videos of a pass; None is VIDEOS on CUDA, else 1.
 
     Raises:
         SettingsError: the device does not support the precision.
     """
 
     name = "torch"
-    parallel = 1
 
-    def __init__(self, network: Dover, device: torch.device, precision: str = "float32") -> None:
+    def __init__(
+        self,
+        network: Dover,
+        device: torch.device,
+        precision: str = "float32",
+        videos: int | None = None,
+    ) -> None:
         if precision not in PRECISIONS:
             raise SettingsError(
                 f"No precision is named {precision!r}. Choose from {', '.join(PRECISIONS)}."
@@ -60,29 +70,44 @@ class TorchEngine:
         self._dtype = PRECISIONS[precision]
         self._network = network.to(self._device, self._dtype)
         use_kernels(self._network, inference_kernels(self._device))
-        self._lock = threading.Lock()
+        self._videos = videos or (VIDEOS if device.type == "cuda" else 1)
+        # One pass at a time: two would compete for cores and need twice the memory. Threads bring
+        # the videos of the next pass while one runs.
+        self._passes = Passes(self._pass, self._videos)
+        self.parallel = 1 if self._videos == 1 else 2 * self._videos
 
     def run(self, views: Views) -> Maps:
         """See engines.Engine."""
         check_process()
+        return self._passes.run(views)
+
+    def _pass(self, videos: Sequence[Views]) -> list[Maps]:
         with (
-            self._lock,  # two videos at once would compete for cores and need twice the memory
             torch.inference_mode(),
             torch.autocast(self._device.type, enabled=False),
             _FULL_PRECISION.on(self._device),
         ):
             # A device computes one branch while the next one is prepared here.
-            maps = {b: self._map(b, getattr(views, b)) for b in self._network.branches}
-            made = {branch: self._to_host(each) for branch, each in maps.items()}
-            return Maps(made.get("technical"), made.get("aesthetic"))
+            queued = {
+                branch: self._maps(branch, [getattr(views, branch) for views in videos])
+                for branch in self._network.branches
+            }
+            made = {branch: self._to_host(maps) for branch, maps in queued.items()}
+        none = [None] * len(videos)
+        technical, aesthetic = (made.get(branch, none) for branch in BRANCHES)
+        return [Maps(*maps) for maps in zip(technical, aesthetic, strict=False)][: len(videos)]
 
-    def _map(self, branch: Branch, clips: Picture) -> Tensor:
-        """(N, T, H, W, 3) uint8 -> (N, 16, 7, 7), computed or queued on the device."""
-        size = 1 if self._device.type == "cpu" else len(clips)
+    def _maps(self, branch: Branch, videos: Sequence[Picture]) -> Tensor:
+        """Each (N, T, H, W, 3) uint8 -> (videos of a pass * N, 16, 7, 7), queued on a device."""
+        clips = videos[0]
+        if self._videos > 1:
+            empty = self._videos - len(videos)
+            clips = np.concatenate([*videos, *[np.zeros_like(videos[0])] * empty])
+        single = self._videos == 1 and self._device.type == "cpu"
         with self._errors():
             parts = [
                 self._network.quality_map(branch, normalise(self._sent(batch)).to(self._dtype))
-                for batch in torch.split(torch.from_numpy(clips), size)
+                for batch in torch.split(torch.from_numpy(clips), 1 if single else len(clips))
             ]
             return torch.cat(parts)
 
@@ -92,11 +117,11 @@ class TorchEngine:
             return clips.pin_memory().to(self._device, non_blocking=True)
         return clips.to(self._device)
 
-    def _to_host(self, maps: Tensor) -> NDArray[np.float32]:
-        """Wait for the device, and copy its result."""
+    def _to_host(self, maps: Tensor) -> list[NDArray[np.float32]]:
+        """Wait for the device, and copy the maps of each place of the pass."""
         with self._errors():
             result: NDArray[np.float32] = maps.float().cpu().numpy()
-        return result
+        return np.split(result, self._videos)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
