@@ -19,7 +19,7 @@ from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.io.open import open_with
 from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import FrameSource
-from dover_plugin.io.stored import stored_frames
+from dover_plugin.io.stored import upright_frames
 from dover_plugin.preprocessing.pictures import Picture
 from dover_plugin.text import listed, name_of
 
@@ -138,7 +138,7 @@ def _ffmpeg_metrics(found: Comparison, metrics: Sequence[str]) -> dict[str, list
     segments = [pair.after.segment for pair in found.pairs]
     first = segments[0].start
     indices = range(first, segments[-1].end)
-    decoded = zip(stored_frames(before, indices), stored_frames(after, indices), strict=True)
+    decoded = zip(upright_frames(before, indices), upright_frames(after, indices), strict=True)
     values = ffmpeg_metrics.compute(((old, new) for (_, old), (_, new) in decoded), metrics)
     return {
         name: [

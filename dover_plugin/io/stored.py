@@ -8,8 +8,15 @@ from av.video.frame import VideoFrame
 
 from dover_plugin.io.copies import CopySource
 from dover_plugin.io.decoders import PyAvSource
+from dover_plugin.io.filters import Filter, FilterChain
 from dover_plugin.io.part import PartSource
 from dover_plugin.io.source import Frame, FrameSource
+
+ROTATIONS: dict[int, list[Filter]] = {  # by quarter turns, counter-clockwise
+    1: [("transpose", "cclock")],
+    2: [("hflip", ""), ("vflip", "")],
+    3: [("transpose", "clock")],
+}
 
 type Errors = Callable[[], AbstractContextManager[None]]
 
@@ -28,6 +35,22 @@ def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple
         return
     for index, picture in source.frames(indices):
         yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+
+
+def upright_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield (index, frame) as stored, but rotated as the file says.
+
+    Raises:
+        VideoError: a frame cannot be decoded.
+    """
+    chain: FilterChain | None = None
+    for index, frame in stored_frames(source, indices):
+        turns = round(frame.rotation / 90) % 4  # counter-clockwise
+        if not turns:
+            yield index, frame
+            continue
+        chain = chain or FilterChain(frame, ROTATIONS[turns])
+        yield from chain.push(frame, index)
 
 
 def tone_mapped(source: FrameSource, frame: VideoFrame) -> Frame | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from clips import scene, write_clip
 from numpy.typing import NDArray
+from rotation import rotated
 
 from dover_plugin import Scorer, compare
 from dover_plugin.analysis.full_reference import METRICS, measured
@@ -15,12 +16,12 @@ from dover_plugin.analysis.full_reference import METRICS, measured
 LENGTH = 20
 
 
-def write_grey(path: Path, luma: NDArray[np.generic], bits: int = 8) -> Path:
+def write_grey(path: Path, luma: NDArray[np.generic], bits: int = 8, encoder: str = "ffv1") -> Path:
     """Lossless YUV 4:2:0, limited range, with neutral chroma."""
     length, height, width = luma.shape
     kind = np.uint8 if bits == 8 else np.dtype("<u2")
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("ffv1", rate=10)
+        stream: Any = container.add_stream(encoder, rate=10, options={"qp": "0"})
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuv420p" if bits == 8 else f"yuv420p{bits}le"
         for number in range(length):
@@ -72,6 +73,17 @@ def metrics_of(scorer: Scorer, before: Path, after: Path, *names: str) -> Any:
     found = measured(compare(before, after, scorer, seconds=1), names)
     assert list(found.metrics) == list(names), found.warnings
     return found.metrics
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotated_files_are_compared_upright(
+    degrees: int, scorer: Scorer, luma: NDArray[np.int64], tmp_path: Path
+) -> None:
+    flat = write_grey(tmp_path / "flat.mp4", luma, encoder="libx264")
+    turned = rotated(flat, tmp_path / "turned.mp4", degrees)
+    upright = write_grey(tmp_path / "up.mkv", np.rot90(luma, -degrees // 90, axes=(1, 2)))
+    for before, after in ((upright, turned), (turned, upright)):
+        assert metrics_of(scorer, before, after, "psnr")["psnr"] == [100.0, 100.0]
 
 
 def test_psnr_and_ssim_are_those_of_the_formulas(

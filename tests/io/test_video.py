@@ -1,6 +1,5 @@
 import itertools
 import os
-import struct
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from clips import number_of, numbered, scene, write_clip
+from rotation import rotated
 
 from dover_plugin import ArraySource, SettingsError, VideoError, VideoInfo
 from dover_plugin.io.cursor import Cursor
@@ -288,16 +288,6 @@ def test_far_frames_are_reached_through_key_frames(
     monkeypatch.setattr(Cursor, "_index_of", counting)
     assert list(read(source, [5, 150, 295])) == [5, 150, 295]
     assert decoded < 60
-
-
-def rotated(path: Path, target: Path) -> Path:
-    """Write a matrix of 90 degrees into the track header of an MP4 (ISO 14496-12, 8.3.2)."""
-    data = bytearray(path.read_bytes())
-    start = data.index(b"tkhd") + 4 + 40
-    one = 1 << 16
-    data[start : start + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
-    target.write_bytes(data)
-    return target
 
 
 @pytest.mark.parametrize("decoder", ["decord", "pyav", "torchcodec"])
