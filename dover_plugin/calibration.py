@@ -154,7 +154,8 @@ class Calibration:
             loaded = cls(**found)
         except FileNotFoundError:
             raise SettingsError(
-                f"There is no calibration file '{path}'. Name a file, 'matched' or 'reference'."
+                f"There is no calibration file '{path}'. Use an existing file, 'matched', "
+                f"{', '.join(map(repr, PRESETS))}."
             ) from None
         except SettingsError as error:
             raise SettingsError(f"Cannot use the calibration file '{path}': {error}") from None
@@ -256,8 +257,8 @@ def choose(fusion: Fusion, model: str) -> Calibration:
     """The calibration that ``fusion`` selects for ``model``.
 
     Args:
-        fusion: "matched", "reference", a calibration file, a Calibration, or None for the
-            default of the model.
+        fusion: "matched", "reference", a key of PRESETS, a calibration file, a Calibration, or
+            None for the default of the model.
         model: name of a model in the weights registry.
 
     Raises:
@@ -283,6 +284,8 @@ def choose(fusion: Fusion, model: str) -> Calibration:
                 "calibrate'."
             )
         return constants
+    if fusion in PRESETS:
+        return find_preset(str(fusion), model).calibration
     return _fitting(Calibration.load(fusion), model)
 
 
@@ -292,7 +295,10 @@ def _by_authors(model: str) -> bool:
 
 
 def _fitting(calibration: Calibration, model: str) -> Calibration:
-    """The calibration, if it gives a model with one score this score alone."""
+    """The calibration, if it is not of other models, and gives one score to a model with one."""
+    for name, each in PRESETS.items():
+        if each.calibration == calibration:
+            find_preset(name, model)
     weights = calibration.technical_weight, calibration.aesthetic_weight
     if published(model).one_score and weights != (1, 0):
         raise SettingsError(

@@ -102,6 +102,14 @@ def check_sampling(seed: int | None, repeats: int) -> None:
         raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
 
 
+def check_list(videos: object) -> None:
+    """Raise SettingsError for one path in place of several; its characters are no videos."""
+    if isinstance(videos, str | bytes | PathLike):
+        raise SettingsError(
+            f"A list of videos is needed, got {videos!r}. Use [video], or score for one video."
+        )
+
+
 def default_model() -> str:
     """Name of the model that is used where none is given."""
     from dover_plugin.weights.registry import DEFAULT_MODEL

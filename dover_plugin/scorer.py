@@ -13,13 +13,19 @@ from typing import Unpack
 
 from dover_plugin import __version__, calibration
 from dover_plugin.analysis.diagnosis import Diagnosis, diagnose
-from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds
+from dover_plugin.analysis.segments import Segment, SegmentScores, by_seconds, checked
 from dover_plugin.calibration import Fusion
 from dover_plugin.engines.factory import Engine
 from dover_plugin.engines.lazy import LazyEngine
 from dover_plugin.errors import DoverError, EngineError, SettingsError
 from dover_plugin.io.source import Video, VideoInfo
-from dover_plugin.options import FileOptions, check_names, check_sampling, recorded_seed
+from dover_plugin.options import (
+    FileOptions,
+    check_list,
+    check_names,
+    check_sampling,
+    recorded_seed,
+)
 from dover_plugin.preprocessing.sampling import BRANCHES, Draw, draws
 from dover_plugin.preprocessing.streaming import stream_views
 from dover_plugin.preprocessing.views import Views
@@ -42,8 +48,8 @@ class Scorer:
         device: "auto" (CUDA where there is one, else the CPU), a torch device, several such as
             "cuda:0,cuda:1", or "all" CUDA devices. Batches run one video per device at a time.
         weights: a file to use in place of the published weights.
-        fusion: "matched", "reference", a calibration file, or a Calibration. None uses the
-            constants of the model.
+        fusion: "matched", "reference", a preset such as "evalcrafter" (see calibration.PRESETS), a
+            calibration file, or a Calibration. None uses the constants of the model.
         seed: seed of random samples of frames and fragments. None uses the centred sample.
         repeats: number of random samples that are averaged; the seed is then 0 unless given.
         engine: "torch", "openvino" (CPU), "onnxruntime" (CPU, CUDA), or "auto": on a CPU OpenVINO
@@ -160,6 +166,7 @@ class Scorer:
         Raises:
             EngineError: the network could not be run.
         """
+        check_list(videos)
         with readers(self.read_options, workers, limits) as submit:
             readings = in_order(videos, submit, max(READ_AHEAD, workers))
             for _, result in finish_all(readings, self._finish, self.engine.parallel):
@@ -181,6 +188,7 @@ class Scorer:
         Raises:
             EngineError: the network could not be run.
         """
+        check_list(videos)
         with readers(self.read_options, workers, limits) as submit:
             readings = as_read(videos, submit, max(READ_AHEAD, 2 * workers))
             yield from finish_all(readings, self._finish, self.engine.parallel)
@@ -206,7 +214,8 @@ class Scorer:
 
         Raises:
             VideoError: it cannot be read, or the network's output is not a number.
-            SettingsError: no such length, or a video without a frame rate.
+            SettingsError: no such length, a segment outside of the video, or seconds for a video
+                without a frame rate.
             EngineError: the network could not be run.
 
         Examples:
@@ -217,8 +226,9 @@ class Scorer:
             True
         """
         source = self.read_options.open(video)
-        chosen = by_seconds(source.info, seconds) if segments is None else segments
-        infos = [replace(source.info, num_frames=s.end - s.start) for s in chosen]
+        info = source.info
+        chosen = by_seconds(info, seconds) if segments is None else checked(segments, info)
+        infos = [replace(info, num_frames=s.end - s.start) for s in chosen]
         choices = [(s.start, self.draws(i)) for s, i in zip(chosen, infos, strict=True)]
         made = stream_views(source, choices)
         with ThreadPoolExecutor(1, "dover-read") as pool:

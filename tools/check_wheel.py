@@ -18,7 +18,7 @@ REQUIRED = (
     "fiftyone_plugin/plugin.yml",
     "vs_filter/py.typed",
 )
-PACKAGES = ("dover_plugin/", "fiftyone_plugin/", "vs_filter/")
+PACKAGES = ("dover_plugin/", "fiftyone_plugin/", "vs_filter/", "vsdover/")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Install programs that only tests need, where that is possible: on Debian or Ubuntu, as root.
+"""Install programs that only tests need, on Debian or Ubuntu: as root, or with sudo where CI is set.
 
 Elsewhere it does nothing: the tests that need them skip and say so.
 """
@@ -22,14 +22,15 @@ def main():
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     if not missing:
         return
-    if not shutil.which("apt-get") or os.geteuid() != 0:
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"] if os.environ.get("CI") else None
+    if not shutil.which("apt-get") or sudo is None:
         print("Not installed, so some tests skip: " + " ".join(missing), file=sys.stderr)
         return
     print("Installing " + " ".join(missing) + " ...", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
     for command in (["apt-get", "update", "-qq"], install):
-        if subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL).returncode:
+        if subprocess.run([*sudo, *command], env=quiet, stdout=subprocess.DEVNULL).returncode:
             print("apt-get failed; some tests skip: " + " ".join(missing), file=sys.stderr)
             return
 

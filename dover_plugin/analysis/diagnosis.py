@@ -8,8 +8,8 @@ import numpy as np
 
 from dover_plugin.analysis.faults import FAULTS, Fault, Measures, Severity, mean_of
 from dover_plugin.analysis.measuring import measure_frames
-from dover_plugin.analysis.segments import Segment, by_length, by_seconds, cut, time_code
-from dover_plugin.errors import DoverError, SettingsError
+from dover_plugin.analysis.segments import Segment, by_length, by_seconds, checked, cut, time_code
+from dover_plugin.errors import DoverError
 from dover_plugin.io.open import open_source, open_with
 from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import Video, VideoInfo
@@ -220,7 +220,7 @@ def diagnose(
     """
     source = open_source(video, stream=stream, allow_damaged=allow_damaged, start=start, end=end)
     info = source.info
-    chosen = _whole_video(info, seconds) if segments is None else _checked(segments, info)
+    chosen = _whole_video(info, seconds) if segments is None else checked(segments, info)
     measures = measure_frames(source, chosen)
     times = info.frame_times if info.times is not None or info.fps else None
     parts = [
@@ -277,15 +277,3 @@ def _whole_video(info: VideoInfo, seconds: float) -> Sequence[Segment]:
     if info.times is None and not info.fps:
         return by_length(info.num_frames, info.num_frames)
     return by_seconds(info, seconds)
-
-
-def _checked(segments: Sequence[Segment], info: VideoInfo) -> Sequence[Segment]:
-    if not segments:
-        raise SettingsError("No segment was named. Name one, or none for the whole video.")
-    for start, end in segments:
-        if not 0 <= start < end <= info.num_frames:
-            raise SettingsError(
-                f"The segment ({start}, {end}) is not a part of {info.path or 'the video'!r} with "
-                f"{info.num_frames} frames. Name frames [start, end) of it."
-            )
-    return [Segment(*segment) for segment in segments]

@@ -56,6 +56,9 @@ def measured(found: Comparison, metrics: Sequence[str]) -> Comparison:
     if not metrics:
         return found
     name, wanted, warnings = name_of(after.path), list(dict.fromkeys(metrics)), list(found.warnings)
+    if before.path is None or after.path is None:
+        warnings.append(f"{name}: {listed(wanted, 'and')} need two files, not videos in memory")
+        return replace(found, warnings=warnings)
     if before.num_frames != after.num_frames:
         need = "needs" if len(wanted) == 1 else "need"
         warnings.append(

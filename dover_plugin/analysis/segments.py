@@ -93,6 +93,23 @@ def cut(source: FrameSource, length: str, overlap: str = "0f") -> list[Segment]:
     return by_length(info.num_frames, int(number), int(shared))
 
 
+def checked(segments: Sequence[Segment], info: VideoInfo) -> list[Segment]:
+    """Segments that the user named, each of which is a part of the video.
+
+    Raises:
+        SettingsError: there are none, or one is empty or lies outside of the video.
+    """
+    if not segments:
+        raise SettingsError("The list of segments is empty. Pass None for the whole video.")
+    for start, end in segments:
+        if not 0 <= start < end <= info.num_frames:
+            raise SettingsError(
+                f"The segment ({start}, {end}) is not a part of {info.path or 'the video'!r} with "
+                f"{info.num_frames} frames. Use frames [start, end) of the video."
+            )
+    return [Segment(*segment) for segment in segments]
+
+
 def by_length(total: int, length: int, overlap: int = 0) -> list[Segment]:
     """Cut ``total`` frames into segments of ``length`` frames; a short rest joins the last one.
 

@@ -5,7 +5,8 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Unpack
 
 from dover_plugin.io.inputs import expand
-from dover_plugin.options import ScorerOptions
+from dover_plugin.io.source import Video
+from dover_plugin.options import ScorerOptions, check_list
 from dover_plugin.readers.reading import Limits
 from dover_plugin.scorer import Scorer
 from dover_plugin.scores import COLUMNS, Result
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def score_many(
-    videos: Iterable[str | PathLike[str]],
+    videos: Iterable[Video],
     *,
     workers: int = 1,
     limits: Limits | None = None,
@@ -26,7 +27,8 @@ def score_many(
     Use Journal and score_batch to write each score at once and to resume after a stop.
 
     Args:
-        videos: paths, folders, or patterns such as "clips/**/*.mp4".
+        videos: paths, folders, patterns such as "clips/**/*.mp4", or other inputs of
+            Scorer.score.
         workers: number of threads, or with ``limits`` of processes, that read videos.
         limits: time and memory that a reader process may use for one video; None reads in threads.
             Scripts that use processes need ``if __name__ == "__main__":``.
@@ -46,8 +48,17 @@ def score_many(
         good.mp4 0.6
     """
     scorer = Scorer(**options)
-    paths = expand(fspath(video) for video in videos)
-    yield from scorer.score_many(paths, workers=workers, limits=limits)
+    check_list(videos)
+    yield from scorer.score_many(_each(videos), workers=workers, limits=limits)
+
+
+def _each(videos: Iterable[Video]) -> Iterator[Video]:
+    """Videos of any kind, with those in folders and patterns in place of their names."""
+    for video in videos:
+        if isinstance(video, str | PathLike):
+            yield from expand([fspath(video)])
+        else:
+            yield video
 
 
 def to_frame(results: Iterable[Result]) -> "pd.DataFrame":

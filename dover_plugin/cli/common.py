@@ -1,5 +1,6 @@
 """Exit codes, progress bars, consent and output files, shared by the commands."""
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,21 @@ def check_new(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
         raise SettingsError(f"Directory '{path.parent}' does not exist. Create it first.")
     if suffixes:
         need_extra("report", ["jinja2", "matplotlib", "plotly", "PIL"])
+
+
+def check_gate(limit: float | None, statistic: str | None) -> str:
+    """The statistic that --fail-below applies to.
+
+    Raises:
+        SettingsError: the limit is not a finite number, or a statistic is given without a limit.
+    """
+    from dover_plugin.errors import SettingsError
+
+    if limit is not None and not math.isfinite(limit):
+        raise SettingsError(f"--fail-below must be a finite number, got {limit}.")
+    if statistic and limit is None:
+        raise SettingsError("--fail-stat needs a limit. Add --fail-below, or omit --fail-stat.")
+    return statistic or "mean"
 
 
 def need_extra(extra: str, packages: list[str]) -> None:

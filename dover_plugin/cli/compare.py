@@ -10,6 +10,7 @@ from dover_plugin.cli.common import (
     OK,
     PICTURES,
     SOME_FAILED,
+    check_gate,
     check_new,
     open_output,
     progress_bars,
@@ -59,14 +60,14 @@ def compare(
         ),
     ] = None,
     fail_stat: Annotated[
-        Literal["mean", "median", "min", "p1", "p5", "p10"],
+        Literal["mean", "median", "min", "p1", "p5", "p10"] | None,
         typer.Option(
             metavar="STATISTIC",
-            help="Statistic of the differences that --fail-below applies to: mean, median, min "
-            "(the worst segment), p1, p5 or p10.",
+            help="Statistic of the differences that --fail-below applies to: mean (default), "
+            "median, min (the worst segment), p1, p5 or p10.",
             rich_help_panel=OUTPUT,
         ),
-    ] = "mean",
+    ] = None,
     no_source: Annotated[
         bool,
         typer.Option(
@@ -126,6 +127,7 @@ def compare(
         )
     if folders and (plot or ladder or html):
         raise SettingsError("--plot, --ladder and --html need one source file, not folders.")
+    statistic = check_gate(fail_below, fail_stat)
     check_new(output)
     check_new(plot, PICTURES)
     check_new(ladder, PICTURES)
@@ -154,7 +156,7 @@ def compare(
         for each in failed:
             typer.echo(f"dover: {each.error}", err=True)
     lost = fail_below is not None and any(
-        each.statistics().gate(fail_stat) < fail_below for each in found
+        each.statistics().gate(statistic) < fail_below for each in found
     )
     if failed or (fail_below is not None and left_out):
         raise typer.Exit(SOME_FAILED)

@@ -17,11 +17,14 @@ from dover_plugin.cli.common import (
 from dover_plugin.cli.options import (
     OUTPUT,
     AllowDamaged,
+    AsSequence,
     End,
     OutputFile,
     SegmentLength,
+    SequenceRate,
     Start,
     Stream,
+    check_rate,
     expand_options,
 )
 
@@ -37,6 +40,8 @@ def diagnose(
     allow_damaged: AllowDamaged = False,
     start: Start = None,
     end: End = None,
+    as_sequence: AsSequence = False,
+    fps: SequenceRate = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,9 +71,17 @@ def diagnose(
     for tag in fail_on or []:
         if tag not in TAGS:
             raise SettingsError(f"No fault has the tag {tag!r}. Choose from {', '.join(TAGS)}.")
-    opening = OpenOptions(stream=stream, allow_damaged=allow_damaged, start=start, end=end)
+    check_rate(fps, as_sequence)
+    opening = OpenOptions(
+        stream=stream,
+        allow_damaged=allow_damaged,
+        start=start,
+        end=end,
+        as_sequence=as_sequence,
+        fps=fps,
+    )
     check_new(output)
-    videos = inputs.videos()
+    videos = inputs.videos(as_sequence=as_sequence)
     failed, tagged = False, False
     with progress_bars() as bars:
 

@@ -11,11 +11,14 @@ from dover_plugin.cli.options import (
     SAMPLING,
     Accept,
     AllowDamaged,
+    AsSequence,
     End,
     Model,
+    SequenceRate,
     Start,
     Stream,
     WeightsFile,
+    check_rate,
 )
 from dover_plugin.weights.registry import DEFAULT_MODEL
 
@@ -88,19 +91,8 @@ class NetworkOptions:
     ] = "tonemap"
     start: Start = None
     end: End = None
-    as_sequence: Annotated[
-        bool,
-        typer.Option(
-            "--as-sequence",
-            help="Each path is a folder or a quoted pattern of images ('frames/%04d.png'), which "
-            "are the frames of one video.",
-            rich_help_panel=INPUT,
-        ),
-    ] = False
-    fps: Annotated[
-        float | None,
-        typer.Option(help="Frames per second of image sequences.", rich_help_panel=INPUT),
-    ] = None
+    as_sequence: AsSequence = False
+    fps: SequenceRate = None
     accept_license: Accept = False
 
     def scorer_options(self) -> "ScorerOptions":
@@ -118,6 +110,7 @@ class NetworkOptions:
         """
         from dover_plugin.io.options import OpenOptions
 
+        check_rate(self.fps, self.as_sequence)
         return OpenOptions(**{each.name: getattr(self, each.name) for each in fields(OpenOptions)})
 
     def open_video(self, path: str) -> "FrameSource":

@@ -77,6 +77,19 @@ End = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+AsSequence = Annotated[
+    bool,
+    typer.Option(
+        "--as-sequence",
+        help="Each path is a folder or a quoted pattern of images ('frames/%04d.png'), which "
+        "are the frames of one video.",
+        rich_help_panel=INPUT,
+    ),
+]
+SequenceRate = Annotated[
+    float | None,
+    typer.Option("--fps", help="Frames per second of image sequences.", rich_help_panel=INPUT),
+]
 SegmentLength = Annotated[
     str,
     typer.Option(
@@ -93,11 +106,11 @@ FailBelow = Annotated[
     ),
 ]
 FailStatistic = Annotated[
-    Literal["mean", "harmonic_mean", "median", "min", "p1", "p5", "p10"],
+    Literal["mean", "harmonic_mean", "median", "min", "p1", "p5", "p10"] | None,
     typer.Option(
         metavar="STATISTIC",
-        help="Statistic over the segments that --fail-below applies to: mean, harmonic_mean, "
-        "median, min (the worst segment), p1, p5 or p10.",
+        help="Statistic over the segments that --fail-below applies to: mean (default), "
+        "harmonic_mean, median, min (the worst segment), p1, p5 or p10.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -118,6 +131,14 @@ ScoresTable = Annotated[
         help="Table of scores (.jsonl, .csv or .parquet) that 'dover score' wrote.",
     ),
 ]
+
+
+def check_rate(fps: float | None, as_sequence: bool) -> None:
+    """Raise SettingsError for --fps without --as-sequence: files state their own rate."""
+    from dover_plugin.errors import SettingsError
+
+    if fps is not None and not as_sequence:
+        raise SettingsError("--fps applies to image sequences. Add --as-sequence, or omit --fps.")
 
 
 def expand_options[R](command: Callable[..., R]) -> Callable[..., R]:

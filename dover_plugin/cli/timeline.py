@@ -12,6 +12,7 @@ from dover_plugin.cli.common import (
     OK,
     PICTURES,
     SOME_FAILED,
+    check_gate,
     check_new,
     open_output,
     progress_bars,
@@ -46,7 +47,7 @@ def timeline(
         ),
     ] = "0f",
     fail_below: FailBelow = None,
-    fail_stat: FailStatistic = "mean",
+    fail_stat: FailStatistic = None,
     output_format: Annotated[
         Literal["table", "json", "csv"],
         typer.Option(
@@ -73,6 +74,7 @@ def timeline(
     from dover_plugin.errors import SettingsError
     from dover_plugin.reporting.timeline_tables import WRITERS
 
+    statistic = check_gate(fail_below, fail_stat)
     check_new(output)
     check_new(plot, PICTURES)
     check_new(html, (".html",))
@@ -104,7 +106,7 @@ def timeline(
     if len(found) < len(done):
         raise typer.Exit(SOME_FAILED)
     below = fail_below is not None and any(
-        each.summary().gate(fail_stat) < fail_below for each in found
+        each.summary().gate(statistic) < fail_below for each in found
     )
     raise typer.Exit(BELOW if below else OK)
 

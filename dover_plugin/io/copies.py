@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from dover_plugin.errors import VideoError
 from dover_plugin.io.options import OpenOptions
 from dover_plugin.io.source import Frame, FrameSource, VideoInfo
+from dover_plugin.text import described
 
 if TYPE_CHECKING:
     from tempfile import _TemporaryFileWrapper as TemporaryFile
@@ -45,8 +46,7 @@ class CopySource:
     @property
     def info(self) -> VideoInfo:
         """See source.FrameSource."""
-        info = self.source.info
-        return replace(info, path=self._path, options=info.options if self._path else None)
+        return replace(self.source.info, path=self._path)
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See source.FrameSource."""
@@ -116,7 +116,9 @@ def open_stream(stream: Any, options: OpenOptions) -> CopySource:
             shutil.copyfileobj(stream, file, 2**20)
         except TypeError:
             raise VideoError(f"{name} holds text. Open it in binary mode, 'rb'.") from None
-        except ValueError as error:  # it is closed
-            raise VideoError(f"Cannot read {name} ({error}). Open it again.") from None
+        except OSError:  # of the disk, too
+            raise
+        except Exception as error:  # whatever the stream of the user raises
+            raise VideoError(f"Cannot read {name} ({described(error)}). Open it again.") from None
 
     return open_copy(write, name, None, options)

@@ -218,6 +218,8 @@ def _channels_last(frames: Any, dims: int, name: str) -> Any:
     if kind != "uint8" and not kind.startswith(("float", "bfloat")):
         raise VideoError(f"{problem} {_other_type(kind)}")
     if not isinstance(frames, np.ndarray):
+        if frames.is_meta or frames.layout != sys.modules["torch"].strided:
+            raise VideoError(f"{problem} Pass a dense tensor that holds its values.")
         frames = frames.detach()
     return frames if last else _moved(frames)
 

@@ -6,6 +6,7 @@ range are honoured, untagged video is read as BT.601, rotation is applied. PyAV 
 """
 
 import os
+from dataclasses import replace
 from os import PathLike, fspath
 
 from dover_plugin.errors import VideoError
@@ -101,6 +102,7 @@ def _open_whole(video: object, options: OpenOptions) -> FrameSource:
     found = frames_in_memory(video, options.fps)
     if found is not None:
         return found
+    options = replace(options, fps=None)  # files state their own
     if isinstance(video, bytes | bytearray | memoryview):
         from dover_plugin.io.copies import open_bytes
 
@@ -126,6 +128,7 @@ def _open_path(path: str, options: OpenOptions) -> FrameSource:
             hdr=options.hdr,
             options=options,
         )
+    options = replace(options, fps=None)  # files state their own
     from dover_plugin.io.remote import is_url, open_url
 
     if is_url(path) and not os.path.lexists(path):

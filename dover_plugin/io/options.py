@@ -10,9 +10,9 @@ DECODERS = ("auto", "pyav", "decord", "torchcodec")
 HDR_MODES = ("tonemap", "as-is")
 FASTEST = 1000.0  # frames per second; a higher rate is a time base, not a frame rate
 USUAL_RATE = 25.0  # frames per second if a video does not state them
-CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
-LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)s")
-FRAMES = re.compile(r"(\d+)f?")
+CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,15})?)")
+LENGTH = re.compile(r"(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})s")
+FRAMES = re.compile(r"(\d{1,15})f?")
 
 
 class Position(NamedTuple):
@@ -57,7 +57,9 @@ class OpenOptions:
             )
         if self.hdr not in HDR_MODES:
             raise SettingsError(f"hdr must be {' or '.join(HDR_MODES)}, got {self.hdr!r}.")
-        if self.fps is not None and not 0 < self.fps <= FASTEST:
+        if self.fps is not None and not (
+            isinstance(self.fps, int | float) and 0 < self.fps <= FASTEST
+        ):
             raise SettingsError(f"fps must be above 0 and at most {FASTEST:g}, got {self.fps!r}.")
         if self.as_sequence and (
             self.decoder not in ("auto", "pyav") or self.stream is not None or self.deinterlace

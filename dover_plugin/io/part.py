@@ -17,12 +17,14 @@ class PartSource:
         whole: the video.
         start: its first frame.
         end: the frame after its last one.
+        options: which chose this part.
     """
 
-    def __init__(self, whole: FrameSource, start: int, end: int) -> None:
+    def __init__(self, whole: FrameSource, start: int, end: int, options: OpenOptions) -> None:
         self.whole = whole
         self.start = start
         self._end = end
+        self._options = options
 
     @property
     def info(self) -> VideoInfo:
@@ -33,7 +35,13 @@ class PartSource:
         if whole.times is not None or whole.fps:
             seconds = whole.frame_times[[start, end]]
             note += f" ({seconds[0]:.2f} s to {seconds[1]:.2f} s)"
-        return replace(whole, num_frames=end - start, times=times, warnings=(*whole.warnings, note))
+        return replace(
+            whole,
+            num_frames=end - start,
+            times=times,
+            warnings=(*whole.warnings, note),
+            options=whole.options or (None if whole.path else self._options),
+        )
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See source.FrameSource."""
@@ -59,7 +67,7 @@ def part_of(source: FrameSource, options: OpenOptions) -> FrameSource:
             f"{name} has {info.num_frames} frames{_seconds(info)}, and none of them from "
             f"{start or 'its start'} to {end or 'its end'}. Name another part."
         )
-    return PartSource(source, first, last)
+    return PartSource(source, first, last, options)
 
 
 def _frame_of(position: Position, info: VideoInfo) -> int:
@@ -69,8 +77,8 @@ def _frame_of(position: Position, info: VideoInfo) -> int:
     if info.times is None and not info.fps:
         name = repr(info.path) if info.path else "The video in memory"
         raise VideoError(
-            f"{name} has no frame rate, so {position} is no frame of it. Name a frame, such as "
-            "250, or its fps."
+            f"{name} has no frame rate, so the position {position} is unknown. Use a frame number, "
+            "such as 250, or state its fps."
         )
     return int(info.frames_at(np.array([position.value]))[0])
 

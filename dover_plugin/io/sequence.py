@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from os import PathLike, fspath
@@ -57,10 +57,10 @@ class ImageSequence:
             path = fspath(images)
             self._files = find_images(path)
         else:
-            self._files = [fspath(each) for each in images]
+            self._files = _paths(images)
         self._options = OpenOptions(allow_damaged=allow_damaged, hdr=hdr)
         if not self._files:
-            raise VideoError("An image sequence of no images. Name at least one.")
+            raise VideoError("The image sequence is empty. Pass at least one image.")
         first = self._open(0).info
         gap = _missing_numbers(self._files)
         self._info = VideoInfo(
@@ -111,6 +111,17 @@ class ImageSequence:
 
         check_file(self._files[index])
         return decoders.open_file(self._files[index], self._options)
+
+
+def _paths(images: object) -> list[str]:
+    """Paths of images that the user lists."""
+    if isinstance(images, Iterable):
+        listed = list(images)
+        if all(isinstance(each, str | PathLike) for each in listed):
+            return [fspath(each) for each in listed]
+    raise VideoError(
+        f"An image sequence is a folder, a pattern or a list of paths, got {type(images).__name__}."
+    )
 
 
 def find_images(location: str) -> list[str]:

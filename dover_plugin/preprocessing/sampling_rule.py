@@ -71,7 +71,7 @@ class SamplingRule:
         """
         if branches is None:
             return self
-        names = [branches] if isinstance(branches, str) else list(branches)
+        names = list(branches) if isinstance(branches, list | tuple) else [branches]
         unknown = [name for name in names if name not in self.branches]
         if unknown or not names:
             got = f"no branch {unknown[0]!r}" if unknown else "to run at least one branch"

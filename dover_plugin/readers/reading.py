@@ -1,6 +1,6 @@
 """Read options, resource limits, and the views of one video."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dover_plugin.errors import SettingsError
@@ -102,4 +102,7 @@ def read(video: Video, options: ReadOptions | None = None) -> VideoViews:
         rule=options.rule,
     )
     views = build_views(source, chosen)
-    return VideoViews(source.info, views)  # reading may have added warnings
+    info = source.info  # reading may have added warnings
+    if info.path is None and info.options is None:
+        info = replace(info, options=options)
+    return VideoViews(info, views)

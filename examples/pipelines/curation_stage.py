@@ -43,7 +43,9 @@ class QualityStage:
         results = self.scorer.score_many([clip.path for clip in clips])
         for clip, result in zip(clips, results, strict=True):
             clip.metadata["dover"] = result.to_dict()
-            if not isinstance(result, Failure) and result.overall >= self.minimum:
+            if isinstance(result, Failure):
+                continue
+            if getattr(result, result.main) >= self.minimum:
                 kept.append(clip)
         return kept
 

@@ -31,11 +31,12 @@ class VideoQuality:
         videos = list(video) if isinstance(video, Tensor) and video.ndim == 5 else [video]
         for each in videos:
             scores = self.scorer.score(each)
-            for name, values in self.values.items():
-                values.append(getattr(scores, name))
+            for name in scores.present:
+                self.values[name].append(getattr(scores, name))
 
     def compute(self) -> dict[str, float]:
-        return {name: fmean(values) for name, values in self.values.items()}
+        """The means of the scores that the model has; empty before the first update."""
+        return {name: fmean(values) for name, values in self.values.items() if values}
 
 
 def main() -> None:
