@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dover_plugin.errors import (
         DoverError,
         EngineError,
-        LicenceError,
+        LicenseError,
         SettingsError,
         VideoError,
         WeightsError,
@@ -46,7 +46,7 @@ _HOMES = {
     "errors": (
         "DoverError",
         "EngineError",
-        "LicenceError",
+        "LicenseError",
         "SettingsError",
         "VideoError",
         "WeightsError",
@@ -81,7 +81,7 @@ __all__ = [
     "FrameSource",
     "ImageSequence",
     "Journal",
-    "LicenceError",
+    "LicenseError",
     "Limits",
     "Maps",
     "NotCompared",

@@ -17,8 +17,8 @@ class WeightsError(DoverError):
     """Weights that are missing, damaged, or belong to another model."""
 
 
-class LicenceError(WeightsError):
-    """Weights whose licence has not been accepted."""
+class LicenseError(WeightsError):
+    """Weights whose license has not been accepted."""
 
 
 class EngineError(DoverError):

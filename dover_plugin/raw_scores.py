@@ -20,8 +20,9 @@ def raw_scores(maps: Maps, path: str | None) -> Raw:
     means = {branch: float(getattr(maps, branch).mean(dtype=float)) for branch in maps.branches}
     if not all(abs(value) < float("inf") for value in means.values()):
         raise VideoError(
-            f"The network gave {' and '.join(map(str, means.values()))} for '{path}', which are "
-            "no scores. Use precision float32, and check the weights with 'dover weights verify'."
+            f"The network output for '{path}' is not finite "
+            f"({' and '.join(map(str, means.values()))}). Use precision float32, and check the "
+            "weights with 'dover weights verify'."
         )
     return Raw(means.get("technical"), means.get("aesthetic"))
 

@@ -65,7 +65,7 @@ class Scorer:
 
     Raises:
         SettingsError: a name that does not exist, or a device or engine that is not available.
-        LicenceError: the weights must be downloaded and their license has not been accepted.
+        LicenseError: the weights must be downloaded and their license has not been accepted.
         WeightsError: weights that are missing, damaged, or belong to another model.
 
     Examples:

@@ -9,14 +9,14 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.analysis.diagnosis import diagnose
-from dover_plugin.analysis.faults import FAULTS
+from dover_plugin.analysis.distortions import DISTORTIONS
 from dover_plugin.analysis.quality_map import draw_maps, middle_frame
 from dover_plugin.errors import SettingsError
 from dover_plugin.grades import grade
 from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.ranks import ranks
 from dover_plugin.scores import SCORES
-from fiftyone_plugin.faults import fault_fields
+from fiftyone_plugin.distortions import distortion_fields
 from fiftyone_plugin.fields import scored, segments_field
 from fiftyone_plugin.low_quality import HIGH, LOW
 
@@ -165,30 +165,30 @@ def quality_map(path: str, scorer: "Scorer") -> bytes:
     return draw_maps(maps, middle_frame(scorer.read_options.open(path)))
 
 
-def fault_values(sample: fo.Sample) -> dict[str, float | None]:
-    """Values of the faults of a sample: those of find_faults, or else measured now.
+def distortion_values(sample: fo.Sample) -> dict[str, float | None]:
+    """Values of the distortions of a sample: those of find_distortions, or else measured now.
 
     Raises:
         VideoError: the video cannot be read.
     """
-    for name in fault_fields(sample._dataset):
+    for name in distortion_fields(sample._dataset):
         stored = sample[name]
         if stored is not None and stored.tags is not None:
-            return {fault.name: stored[fault.name] for fault in FAULTS}
+            return {distortion.name: stored[distortion.name] for distortion in DISTORTIONS}
     return {found.name: found.value for found in diagnose(sample.filepath).found.findings}
 
 
-def faults_in_words(values: Mapping[str, float | None]) -> list[str]:
-    """The visible and strong faults, such as "strong blur (12 pixels; visible from 8)"."""
+def distortions_in_words(values: Mapping[str, float | None]) -> list[str]:
+    """The visible and strong distortions, such as "strong blur (12 pixels; visible from 8)"."""
     words = []
-    for fault in FAULTS:
-        value = values.get(fault.name)
-        severity = "none" if value is None else fault.severity(value)
+    for distortion in DISTORTIONS:
+        value = values.get(distortion.name)
+        severity = "none" if value is None else distortion.severity(value)
         if severity != "none":
-            side = "to" if fault.strong < fault.visible else "from"
+            side = "to" if distortion.strong < distortion.visible else "from"
             words.append(
-                f"{severity} {fault.name} ({value:.3g} {fault.unit}; "
-                f"visible {side} {fault.visible:g})"
+                f"{severity} {distortion.name} ({value:.3g} {distortion.unit}; "
+                f"visible {side} {distortion.visible:g})"
             )
     return words
 

@@ -93,7 +93,7 @@ def check_field(dataset: fo.Dataset, field: str) -> None:
     known = dataset.get_field(field)
     if known is not None and not (is_scores(known) and _made_by_us(known)):
         raise SettingsError(
-            f"The field '{field}' exists and holds {type(known).__name__}, not scores. Name "
+            f"The field '{field}' exists and holds {type(known).__name__}, not scores. Use "
             "another field."
         )
 

@@ -13,7 +13,7 @@ from fiftyone.operators.categories import Categories
 
 from dover_plugin.errors import DoverError, SettingsError
 from fiftyone_plugin import panel_view, plots, runs, statistics
-from fiftyone_plugin.faults import fault_fields
+from fiftyone_plugin.distortions import distortion_fields
 from fiftyone_plugin.fields import failed, score_fields, scored, unscored, warned
 from fiftyone_plugin.operators import forms
 from fiftyone_plugin.operators.refresh import show_fields
@@ -194,7 +194,7 @@ class VideoQuality(foo.Panel):  # type: ignore[misc]
         state.fields, state.problem = score_fields(ctx.dataset), None
         if state.field not in state.fields:  # also if the App calls this before on_load
             state.field = next(iter(state.fields), None)
-        state.has_faults = bool(fault_fields(ctx.dataset))
+        state.has_distortions = bool(distortion_fields(ctx.dataset))
         field = state.field
         try:
             if field is None:

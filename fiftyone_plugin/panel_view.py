@@ -130,9 +130,9 @@ def _dataset(column: types.Object, panel: "VideoQuality", state: Any) -> None:
         _action(rows[0], name, SHOW[name], getattr(panel, f"on_{name}"))
     if not state.running:
         _button(rows[0], "score", "Score", "score_videos")
-        _button(rows[1], "faults", "Find faults", "find_faults")
-    if state.has_faults:
-        _button(rows[1], "tag_faults", "Tag faults", "tag_faults")
+        _button(rows[1], "distortions", "Find distortions", "find_distortions")
+    if state.has_distortions:
+        _button(rows[1], "tag_distortions", "Tag distortions", "tag_distortions")
     if state.bars_layout:
         _button(rows[1], "tag", "Tag the lowest", "tag_low_quality")
         _button(rows[1], "compare", "Compare", "compare_transcodes")

@@ -11,7 +11,7 @@ import pytest
 from clips import scene, write_clip
 from PIL import Image
 
-from dover_plugin.analysis.faults import FAULTS
+from dover_plugin.analysis.distortions import DISTORTIONS
 from dover_plugin.calibration import MATCHED, matched
 from dover_plugin.engines.factory import ENGINES
 from dover_plugin.evaluation.datasets import PRESETS
@@ -178,13 +178,13 @@ def test_the_sets_are_listed_as_they_are() -> None:
         assert shown in page
 
 
-def test_faults_are_listed_as_they_are() -> None:
+def test_distortions_are_listed_as_they_are() -> None:
     page = (ROOT / "docs/diagnose.md").read_text()
-    for fault in FAULTS:
-        limits = f"{fault.visible:g} | {fault.strong:g}"
-        assert (
-            f"| `{fault.name}` | `{fault.tag}` | {fault.unit} | {limits} | {fault.source} |" in page
-        )
+    for distortion in DISTORTIONS:
+        name, tag = f"`{distortion.name}`", f"`{distortion.tag}`"
+        limits = f"{distortion.visible:g} | {distortion.strong:g}"
+        row = f"| {name} | {tag} | {distortion.unit} | {limits} | {distortion.source} |"
+        assert row in page
 
 
 def test_the_weights_of_the_fusion_are_those_of_the_code() -> None:

@@ -1,4 +1,4 @@
-"""Install programs that only tests need, on Debian or Ubuntu: as root, or with sudo where CI is set.
+"""Install programs that only tests need, on Debian or Ubuntu: as root, or with sudo in CI.
 
 Elsewhere it does nothing: the tests that need them skip and say so.
 """

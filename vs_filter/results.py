@@ -83,7 +83,7 @@ def low_quality(
 ) -> list[Range]:
     """Frames of the segments with low scores; adjacent segments are joined.
 
-    Name one of below, quantile and worst.
+    Use one of below, quantile and worst.
 
     Args:
         clip: as for collect. A score that ends in "difference" needs dover_compare_segments or
@@ -120,7 +120,7 @@ def _check_rule(below: float | None, quantile: float | None, worst: int | None, 
     ]
     if len(given) != 1:
         raise vs.Error(
-            f"dover: Name one of below, quantile and worst, got {' and '.join(given) or 'none'}."
+            f"dover: Use one of below, quantile and worst, got {' and '.join(given) or 'none'}."
         )
     lowest = -1 if by.endswith("difference") else 0
     if below is not None and not lowest <= below <= 1:

@@ -1,4 +1,4 @@
-"""Diagnose a video: named faults with values, words and tags, for the video and its segments."""
+"""Distortions of a video and of its segments, with values, severities and tags."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dover_plugin.analysis.faults import FAULTS, Fault, Measures, Severity, mean_of
+from dover_plugin.analysis.distortions import DISTORTIONS, Distortion, Measures, Severity, mean_of
 from dover_plugin.analysis.measuring import measure_frames
 from dover_plugin.analysis.segments import Segment, by_length, by_seconds, checked, cut, time_code
 from dover_plugin.errors import DoverError
@@ -19,17 +19,17 @@ SECONDS = 10.0  # of a segment
 
 @dataclass(frozen=True)
 class Finding:
-    """What a diagnosis says about one fault.
+    """What a diagnosis says about one distortion.
 
     Attributes:
-        name: name of the fault, such as "blur".
+        name: name of the distortion, such as "blur".
         value: measured value; None if it cannot be measured in these frames.
         unit: unit of the value.
         severity: "none", "visible" or "strong"; None without a value.
-        visible: value from which the fault is visible.
+        visible: value from which the distortion is visible.
         strong: value from which it is strong. It is below ``visible`` if low values are bad.
         source: source of the measure and of its thresholds.
-        tag: tag of a video that shows the fault.
+        tag: tag of a video that shows the distortion.
     """
 
     name: str
@@ -42,19 +42,19 @@ class Finding:
     tag: str
 
     @classmethod
-    def of(cls, fault: Fault, measures: Measures) -> "Finding":
-        """The finding about a fault in some frames."""
-        value = fault.value_of(measures)
+    def of(cls, distortion: Distortion, measures: Measures) -> "Finding":
+        """The finding about a distortion in some frames."""
+        value = distortion.value_of(measures)
         known = bool(np.isfinite(value))
         return cls(
-            fault.name,
+            distortion.name,
             value if known else None,
-            fault.unit,
-            fault.severity(value) if known else None,
-            fault.visible,
-            fault.strong,
-            fault.source,
-            fault.tag,
+            distortion.unit,
+            distortion.severity(value) if known else None,
+            distortion.visible,
+            distortion.strong,
+            distortion.source,
+            distortion.tag,
         )
 
 
@@ -63,7 +63,7 @@ class Findings:
     """The findings about some frames.
 
     Attributes:
-        findings: one per fault, in the order of faults.FAULTS.
+        findings: one per distortion, in the order of distortions.DISTORTIONS.
         spatial_information: mean SI of ITU-T P.910; None if the frames are too small.
         temporal_information: mean TI of ITU-T P.910; None for a single frame.
     """
@@ -73,7 +73,7 @@ class Findings:
     temporal_information: float | None
 
     def __getitem__(self, name: str) -> Finding:
-        """The finding about a fault, by its name."""
+        """The finding about a distortion, by its name."""
         for finding in self.findings:
             if finding.name == name:
                 return finding
@@ -81,7 +81,7 @@ class Findings:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Tags of the faults that are visible or strong."""
+        """Tags of the distortions that are visible or strong."""
         return tuple(f.tag for f in self.findings if f.severity in ("visible", "strong"))
 
     @classmethod
@@ -89,17 +89,19 @@ class Findings:
         """The findings about the frames of these measures."""
         information = (mean_of(name)(measures) for name in ("si", "ti"))
         return cls(
-            tuple(Finding.of(fault, measures) for fault in FAULTS),
+            tuple(Finding.of(distortion, measures) for distortion in DISTORTIONS),
             *(value if np.isfinite(value) else None for value in information),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the tags, SI and TI, and the value and the word of each fault."""
+        """JSON-ready: the tags, SI and TI, and the value and the severity of each distortion."""
         return {
             "tags": list(self.tags),
             "spatial_information": self.spatial_information,
             "temporal_information": self.temporal_information,
-            "faults": {f.name: {"value": f.value, "severity": f.severity} for f in self.findings},
+            "distortions": {
+                f.name: {"value": f.value, "severity": f.severity} for f in self.findings
+            },
         }
 
 
@@ -120,18 +122,18 @@ class SegmentFindings:
     found: Findings
 
     def __getitem__(self, name: str) -> Finding:
-        """The finding about a fault, by its name."""
+        """The finding about a distortion, by its name."""
         return self.found[name]
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Tags of the faults that are visible or strong in the segment."""
+        """Tags of the distortions that are visible or strong in the segment."""
         return self.found.tags
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a video.
+    """The distortions of a video.
 
     Attributes:
         info: metadata of the video; its warnings say what may surprise.
@@ -144,12 +146,12 @@ class Diagnosis:
     segments: Sequence[SegmentFindings]
 
     def __getitem__(self, name: str) -> Finding:
-        """The finding about a fault over the whole video, by its name."""
+        """The finding about a distortion over the whole video, by its name."""
         return self.found[name]
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Tags of the faults that are visible or strong over the whole video."""
+        """Tags of the distortions that are visible or strong over the whole video."""
         return self.found.tags
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,7 +185,7 @@ class Diagnosis:
                     "strong": f.strong,
                     "source": f.source,
                 }
-                for f in FAULTS
+                for f in DISTORTIONS
             },
             "warnings": list(info.warnings),
         }
@@ -199,7 +201,7 @@ def diagnose(
     start: str | int | None = None,
     end: str | int | None = None,
 ) -> Diagnosis:
-    """Measure what is wrong with a video. No network is needed.
+    """Detect and measure the distortions of a video. No network is needed.
 
     All frames are decoded once. Pixels are measured in a frame each half second; change between
     frames and fields in every frame. Interlaced frames are measured as they are stored.
@@ -261,7 +263,7 @@ def diagnose_many(
         opening: how the files are opened; None for the defaults.
 
     Yields:
-        A Diagnosis each, in order, or what is wrong with a file.
+        A Diagnosis each, in order, or the error of a file.
     """
     for path in paths:
         try:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dover_plugin.analysis import frame_measures as measure
 from dover_plugin.analysis.banding import Cambi
-from dover_plugin.analysis.faults import BARS
+from dover_plugin.analysis.distortions import BARS
 from dover_plugin.analysis.segments import Segment
 from dover_plugin.io.filters import FilterChain
 from dover_plugin.io.options import USUAL_RATE

@@ -83,10 +83,10 @@ def cut(source: FrameSource, length: str, overlap: str = "0f") -> list[Segment]:
         shared = shared * frame if unit == "s" else round(shared / frame)
     frames = number / (info.duration / info.num_frames) if unit == "s" else number
     if round(frames) < 1:
-        raise SettingsError(f"A segment of {length!r} is shorter than a frame. Name a longer one.")
+        raise SettingsError(f"A segment of {length!r} is shorter than a frame. Use a longer one.")
     if shared >= number:
         raise SettingsError(
-            f"Segments of {length!r} cannot overlap by {overlap!r}. Name a shorter overlap."
+            f"Segments of {length!r} cannot overlap by {overlap!r}. Use a shorter overlap."
         )
     if unit == "s":
         return by_seconds(info, number, shared)
@@ -163,7 +163,7 @@ def common_segments(
     if seconds > 0 and seconds * rate < 1:
         raise SettingsError(
             f"Segments of {seconds:g} s are shorter than a frame at {rate:g} frames per second. "
-            "Name more seconds."
+            "Use more seconds."
         )
     windows = _windows(shared, seconds, 0.0, 1 / rate)
     pairs = zip(_frames_of(before, windows), _frames_of(after, windows), strict=True)
@@ -218,10 +218,10 @@ def _parse(text: str, what: str) -> tuple[float, str]:
     match = re.fullmatch(r"(\d+|\d*\.\d+|\d+\.)\s*([sf])", text.strip())
     if not match:
         raise SettingsError(
-            f"The {what} {text!r} is not a length. Name seconds, such as 5s, or frames, such as "
+            f"The {what} {text!r} is not a length. Use seconds, such as 5s, or frames, such as "
             f"240f{', or scenes' if what == 'segment' else ''}."
         )
     number = float(match[1])
     if match[2] == "f" and number % 1:
-        raise SettingsError(f"The {what} {text!r} has a part of a frame. Name whole frames.")
+        raise SettingsError(f"The {what} {text!r} has a part of a frame. Use whole frames.")
     return number, match[2]

@@ -241,7 +241,7 @@ def _done(output: str, scorer: Scorer, *, retry_failed: bool) -> dict[str, set[S
         for row in rows:
             other = settings_mismatch(row, scorer)
             if other:
-                raise SettingsError(f"'{output}' holds scores with {other}. Name another folder.")
+                raise SettingsError(f"'{output}' holds scores with {other}. Use another folder.")
             if row["error"] is None or not retry_failed:
                 found.setdefault(row["path"], set()).add((row["size"], row["modified"]))
     return found

@@ -33,7 +33,7 @@ def shards(output: str, *, rename_torn: bool) -> Iterator[list[dict[str, Any]]]:
         files = filesystem.get_file_info(pafs.FileSelector(root, allow_not_found=True))
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"Cannot keep shards in '{output}' ({error}). Name another folder."
+            f"Cannot keep shards in '{output}' ({error}). Use another folder."
         ) from None
     for file in sorted(files, key=lambda each: each.mtime_ns or 0):
         if file.extension != "parquet":
@@ -49,6 +49,6 @@ def shards(output: str, *, rename_torn: bool) -> Iterator[list[dict[str, Any]]]:
             if missing:
                 raise SettingsError(
                     f"'{output}' holds a table without scores: '{file.base_name}' has no column "
-                    f"'{missing[0]}'. Name another folder."
+                    f"'{missing[0]}'. Use another folder."
                 )
             yield shard.read().to_pylist()

@@ -26,7 +26,7 @@ from dover_plugin.cli import (
     weights,
 )
 from dover_plugin.cli.common import INTERRUPTED, SOME_FAILED, USAGE
-from dover_plugin.cli.examples import epilog
+from dover_plugin.cli.examples import add_examples
 from dover_plugin.errors import DoverError, VideoError
 from dover_plugin.interrupt import Terminated, ending_signals_raise
 
@@ -57,10 +57,10 @@ for _panel, _name, _command in (
     (TRAINING, "train", train.train),
     (SETUP, "doctor", doctor.doctor),
 ):
-    app.command(_name, rich_help_panel=_panel, epilog=epilog(_name))(_command)
-app.add_typer(weights.app, name="weights", rich_help_panel=SETUP)
-app.add_typer(export.app, name="export", rich_help_panel=SETUP)
-app.add_typer(fiftyone.app, name="fiftyone", rich_help_panel=SETUP)
+    app.command(_name, rich_help_panel=_panel)(_command)
+for _name, _group in (("weights", weights.app), ("export", export.app), ("fiftyone", fiftyone.app)):
+    app.add_typer(_group, name=_name, rich_help_panel=SETUP, short_help=str(_group.info.help))
+add_examples(app)
 
 
 def main() -> None:

@@ -69,11 +69,11 @@ class InputOptions:
         url = next((path for path in listed if is_url(path)), None)
         if url and not urls_in_lists:
             raise SettingsError(
-                f"The list holds URLs, such as {url!r}. Name them as arguments, or use "
+                f"The list holds URLs, such as {url!r}. Pass them as arguments, or use "
                 "'dover score --fetch-urls'."
             )
         if not named:
-            raise SettingsError("No video was named. Name videos, folders, or a list with --from.")
+            raise SettingsError("There is no input. Pass videos, folders, or a list with --from.")
         return named
 
 

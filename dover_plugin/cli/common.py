@@ -81,7 +81,7 @@ def consent(accepted: bool) -> "Consent":
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
-        typer.echo(f"License of the {row.model} weights: {row.licence}.", err=True)
+        typer.echo(f"License of the {row.model} weights: {row.license}.", err=True)
         return typer.confirm(f"Accept the license and download {row.size / 1e6:.0f} MB?", err=True)
 
     return ask

@@ -63,14 +63,16 @@ def diagnose(
 ) -> None:
     """Detect distortions in videos: blur, blocking, banding, noise, freezes and others."""
     from dover_plugin.analysis.diagnosis import NotDiagnosed, diagnose_many
-    from dover_plugin.analysis.faults import TAGS
+    from dover_plugin.analysis.distortions import TAGS
     from dover_plugin.errors import SettingsError
     from dover_plugin.io.options import OpenOptions
     from dover_plugin.reporting.diagnosis_tables import WRITERS
 
     for tag in fail_on or []:
         if tag not in TAGS:
-            raise SettingsError(f"No fault has the tag {tag!r}. Choose from {', '.join(TAGS)}.")
+            raise SettingsError(
+                f"No distortion has the tag {tag!r}. Choose from {', '.join(TAGS)}."
+            )
     check_rate(fps, as_sequence)
     opening = OpenOptions(
         stream=stream,

@@ -32,7 +32,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help=f"Model that scores: {', '.join(MODELS)}.",
+        help=f"Model: {', '.join(MODELS)}.",
         rich_help_panel=MODEL,
     ),
 ]

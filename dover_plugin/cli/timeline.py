@@ -80,7 +80,7 @@ def timeline(
     check_new(html, (".html",))
     videos = inputs.videos(as_sequence=model.as_sequence)
     if len(videos) > 1 and (plot or html):
-        raise SettingsError(f"--plot and --html need one video, got {len(videos)}. Name one.")
+        raise SettingsError(f"--plot and --html need one video, got {len(videos)}. Use one.")
     recorded = [video for video in videos if _is_recorded(video)]
     if recorded and html:
         raise SettingsError("An HTML report needs the video, got a .json file. Use --plot.")

@@ -1,13 +1,14 @@
 """The commands ``dover weights ...``."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dover_plugin.cli.common import consent, download_bar, progress_bars
-from dover_plugin.cli.options import Accept, Model
-from dover_plugin.weights.registry import DEFAULT_MODEL
+from dover_plugin.cli.options import MODEL, Accept
+from dover_plugin.weights.registry import DEFAULT_MODEL, MODELS
 
 app = typer.Typer(no_args_is_help=True, help="List, download, verify and convert model weights.")
 
@@ -22,24 +23,21 @@ def list_weights() -> None:
     from dover_plugin.weights.store import cached
 
     table = Table(box=None, pad_edge=False)
-    for name in (
-        "model",
-        "installed",
-        "size",
-        "verified against",
-        "description",
-        "commercial use",
-        "license",
-    ):
-        table.add_column(name)
+    for name in ("model", "installed", "size", "commercial use", "license"):
+        table.add_column(name, no_wrap=True)
     for row in registry():
         here = "yes" if cached(row.model).exists() else "no"
-        size = f"{row.size / 1e6:.0f} MB"
         commercial = "yes" if row.commercial else "no"
-        table.add_row(
-            row.model, here, size, row.verified_against, row.note, commercial, row.licence
+        short = re.split("[:,(]", row.license)[0].strip()
+        table.add_row(row.model, here, f"{row.size / 1e6:.0f} MB", commercial, short)
+    console = Console()
+    console.print(table)
+    for row in registry():
+        console.print(
+            f"\n[bold]{row.model}[/bold]: {row.note}. License: {row.license}. Verified against: "
+            f"{row.verified_against}.",
+            highlight=False,
         )
-    Console().print(table)
 
 
 @app.command("download")
@@ -74,7 +72,7 @@ def verify_weights(
     ] = None,
 ) -> None:
     """Verify weights on this machine against their SHA-256."""
-    from dover_plugin.weights.registry import MODELS, published
+    from dover_plugin.weights.registry import published
     from dover_plugin.weights.store import cache_dir, cached, verify
 
     here = [model for model in MODELS if cached(model).exists()]
@@ -89,7 +87,15 @@ def verify_weights(
 def convert_weights(
     source: Annotated[Path, typer.Argument(help="Weights file: .pth or .safetensors.")],
     target: Annotated[Path, typer.Argument(help="Output .safetensors file.")],
-    model: Model = DEFAULT_MODEL,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help=f"Architecture of the weights: {', '.join(MODELS)}.",
+            rich_help_panel=MODEL,
+        ),
+    ] = DEFAULT_MODEL,
 ) -> None:
     """Convert weights to safetensors; the metadata keeps the hash of the source."""
     from dover_plugin.io.write import check_regular

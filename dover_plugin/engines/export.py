@@ -145,7 +145,7 @@ def write_checked(model: str, weights_file: Path, file: Path) -> float:
     if not can_export() or not find_spec("onnxruntime"):
         raise SettingsError(NEEDED)
     if file.suffix != ".onnx" or not file.parent.is_dir() or file.is_dir():
-        raise SettingsError(f"Cannot write '{file}'. Name an .onnx file in a folder that is.")
+        raise SettingsError(f"Cannot write '{file}'. Use an .onnx file in a folder that exists.")
     network, sha256 = load.load_network(model, weights_file)
     row = published(model)
     counts = {"technical": network.rule.num_clips, "aesthetic": 1}
@@ -153,7 +153,7 @@ def write_checked(model: str, weights_file: Path, file: Path) -> float:
     metadata = {
         "model": model,
         "weights_sha256": sha256,
-        "licence": row.licence if ours else f"that of the file of weights, {weights_file.name}",
+        "license": row.license if ours else f"that of the file of weights, {weights_file.name}",
         "producer": f"dover-plugin {dover_plugin.__version__}",
         "input": f"(clips, {', '.join(map(str, _clip_shape(network)))}) float32 RGB: "
         "(pixel 0..255 - mean) / std",

@@ -123,7 +123,7 @@ def assign_splits(
         chosen = _named_splits(labels)
     else:
         raise SettingsError(
-            f"{num_named} of {len(labels)} rows name a split. Name a split in every row or in none."
+            f"{num_named} of {len(labels)} rows name a split. Use a split in every row or in none."
         )
     return [replace(row, split=chosen[row.group]) for row in labels]
 

@@ -24,20 +24,20 @@ def check_file(path: str) -> None:
     file = Path(path)
     try:
         if not path:
-            raise VideoError("The name of a video is empty ''. Name a file.")
+            raise VideoError("The name of a video is empty ''. Use a file.")
         if file.is_dir():
             next(file.iterdir(), None)  # raises for a folder that cannot be listed
             videos = search_folder(path).videos
             if not videos:
                 raise VideoError(
-                    f"{path!r} is a folder without videos. Name another folder; for a folder of "
+                    f"{path!r} is a folder without videos. Use another folder; for a folder of "
                     "frames, add --as-sequence (as_sequence=True)."
                 )
             raise VideoError(
-                f"{path!r} is a folder. Name a video file in it, such as {videos[0]!r}."
+                f"{path!r} is a folder. Use a video file in it, such as {videos[0]!r}."
             )
         if file.exists() and not file.is_file():
-            raise VideoError(f"{path!r} is not a regular file. Name a video file.")
+            raise VideoError(f"{path!r} is not a regular file. Use a video file.")
         with file.open("rb") as stream:
             if not stream.read(1):
                 raise VideoError(f"{path!r} is empty (0 bytes). Get the file again.")

@@ -127,5 +127,7 @@ def find_videos(paths: Iterable[str]) -> Iterator[str]:
             continue
         found = search_folder(path)
         if left_out := found.left_out():
-            log.warning("Left out in %r: %s. Name a file to include it.", path, left_out)
+            log.warning(
+                "Left out in %r: %s. Pass a file by its path to include it.", path, left_out
+            )
         yield from sorted(found.videos + found.unreadable) or [path]

@@ -144,7 +144,7 @@ def read_table(path: Path, column: str) -> list[str]:
     if column not in table.columns:
         raise SettingsError(
             f"'{path}' has no column {column!r}; it has {', '.join(map(str, table.columns))}. "
-            "Name one with --column."
+            "Choose one with --column."
         )
     found = table[column]
     empty = found.isna() | (found == "")

@@ -71,7 +71,7 @@ class OpenOptions:
         start, end = self.part
         if start and end and start.unit == end.unit and start.value >= end.value:
             raise SettingsError(
-                f"The start {start} is not before the end {end}. Name an earlier start."
+                f"The start {start} is not before the end {end}. Use an earlier start."
             )
 
     @property
@@ -116,6 +116,6 @@ def parse_position(text: str | int | None, name: str) -> Position | None:
         hours, minutes, seconds = match.groups(default="0")
         return Position(3600 * int(hours) + 60 * int(minutes) + float(seconds), "s")
     raise SettingsError(
-        f"The {name} {text!r} is not a position. Name seconds, such as 10s or 1:30, or a frame, "
+        f"The {name} {text!r} is not a position. Use seconds, such as 10s or 1:30, or a frame, "
         "such as 250."
     )

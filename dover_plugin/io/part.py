@@ -65,7 +65,7 @@ def part_of(source: FrameSource, options: OpenOptions) -> FrameSource:
         name = repr(info.path) if info.path else "The video"
         raise VideoError(
             f"{name} has {info.num_frames} frames{_seconds(info)}, and none of them from "
-            f"{start or 'its start'} to {end or 'its end'}. Name another part."
+            f"{start or 'its start'} to {end or 'its end'}. Use another part."
         )
     return PartSource(source, first, last, options)
 

@@ -134,7 +134,7 @@ def find_images(location: str) -> list[str]:
         return _images_in(location)
     if os.path.lexists(location):
         raise VideoError(
-            f"{location!r} is a file, not an image sequence. Name its folder, or a pattern such as "
+            f"{location!r} is a file, not an image sequence. Use its folder, or a pattern such as "
             "'%04d.png' in quotes."
         )
     pattern = NUMBER.sub("\0", location)
@@ -166,11 +166,11 @@ def _images_in(folder: str) -> list[str]:
     images = [n for n in names if suffix_of(n) in IMAGE_SUFFIXES and not is_hidden(n)]
     types = Counter(map(suffix_of, images))
     if not types:
-        raise VideoError(f"The folder {folder!r} holds no images. Name another folder.")
+        raise VideoError(f"The folder {folder!r} holds no images. Use another folder.")
     if len(types) > 1:
         listed = ", ".join(f"{suffix}: {count}" for suffix, count in types.most_common())
         raise VideoError(
-            f"The folder {folder!r} holds images of several types ({listed}). Name one type with a "
+            f"The folder {folder!r} holds images of several types ({listed}). Use one type with a "
             f"pattern, such as {os.path.join(folder, '*' + types.most_common(1)[0][0])!r}."  # noqa: PTH118
         )
     return [os.path.join(folder, name) for name in sorted(images, key=natural)]  # noqa: PTH118

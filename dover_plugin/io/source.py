@@ -81,7 +81,7 @@ class VideoInfo:
         if not self.fps:
             name = repr(self.path) if self.path else "The video in memory"
             raise SettingsError(
-                f"{name} has no frame rate, so it cannot be cut by seconds. Name a length in "
+                f"{name} has no frame rate, so it cannot be cut by seconds. Use a length in "
                 "frames, such as 240f, or its fps."
             )
         return np.arange(self.num_frames + 1) / self.fps

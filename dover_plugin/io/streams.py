@@ -95,7 +95,7 @@ def video_streams(container: InputContainer, path: str) -> Streams:
         )
     kinds = sorted({"cover art" if s.type == "video" else s.type for s in container.streams})
     raise VideoError(
-        f"{path!r} holds no video (only {', '.join(kinds) or 'nothing'}). Name another file."
+        f"{path!r} holds no video (only {', '.join(kinds) or 'nothing'}). Use another file."
     )
 
 

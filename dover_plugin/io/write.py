@@ -45,7 +45,7 @@ def check_regular(path: str | PathLike[str]) -> None:
         return
     if not stat.S_ISREG(mode):
         kind = next((name for test, name in _KINDS if test(mode)), "no file")
-        raise SettingsError(f"'{fspath(path)}' is {kind}, not a regular file. Name a regular file.")
+        raise SettingsError(f"'{fspath(path)}' is {kind}, not a regular file. Use a regular file.")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dover_plugin.analysis.diagnosis import Diagnosis, Finding, NotDiagnosed, SegmentFindings
-from dover_plugin.analysis.faults import NAMES
+from dover_plugin.analysis.distortions import NAMES
 from dover_plugin.analysis.segments import time_code
 from dover_plugin.io.csv_cells import safe_row
 from dover_plugin.text import printable
@@ -45,7 +45,7 @@ def write_csv(outcomes: Iterable[Outcome], stream: TextIO) -> None:
 
 
 def write_table(outcomes: Iterable[Outcome], stream: TextIO) -> None:
-    """Write a table of faults per video, the tags of its segments, and its warnings."""
+    """Write a table of distortions per video, the tags of its segments, and its warnings."""
     console = Console(file=stream, highlight=False)
     for number, each in enumerate(outcomes):
         if number:
@@ -71,7 +71,7 @@ WRITERS = {"table": write_table, "json": write_json, "csv": write_csv}
 
 def _table(found: Diagnosis) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("fault", "value", "", "visible", "strong", "worst segment"):
+    for name in ("distortion", "value", "", "visible", "strong", "worst segment"):
         numeric = name in ("value", "visible", "strong")
         table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     for finding in found.found.findings:
@@ -87,7 +87,7 @@ def _table(found: Diagnosis) -> Table:
 
 
 def _worst(found: Diagnosis, finding: Finding) -> str:
-    """Value and time of the worst of several segments, where the fault is visible."""
+    """Value and time of the worst of several segments, where the distortion is visible."""
     sign = 1 if finding.strong > finding.visible else -1
     parts = [(part, part[finding.name]) for part in found.segments]
     seen = [(part, each) for part, each in parts if each.severity in ("visible", "strong")]
@@ -122,7 +122,7 @@ def _rows(found: Diagnosis) -> Iterator[dict[str, Any]]:
 
 def _cells(part: dict[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {"tags": " ".join(part["tags"])}
-    for name, finding in part["faults"].items():
+    for name, finding in part["distortions"].items():
         cells |= {name: finding["value"], f"{name}_severity": finding["severity"]}
     for name in ("spatial_information", "temporal_information"):
         cells[name] = part[name]

@@ -128,7 +128,7 @@ def convert(source: Path, target: Path, model: str) -> None:
     """
     if target.suffix != ".safetensors" or not target.parent.is_dir() or target.is_dir():
         raise WeightsError(
-            f"Cannot write '{target}'. Name a .safetensors file in a folder that exists."
+            f"Cannot write '{target}'. Use a .safetensors file in a folder that exists."
         )
     state, digest = _full_state_dict(model, source)
     save(state, target, {"model": model, "source": source.name, "source_sha256": digest})

@@ -1,4 +1,4 @@
-"""The registry of published weights: files, URLs, hashes and licences."""
+"""The registry of published weights: files, URLs, hashes and licenses."""
 
 import difflib
 import json
@@ -30,12 +30,12 @@ class Published:
         sha256: published hash of the file; None if there is none. The hash is then stored at the
             first use, and later uses are verified against it.
         size: approximate size in bytes.
-        licence: licence in one sentence.
+        license: license in one sentence.
         note: description in one line.
         agreement: correlation with human ratings, with the name of the data set.
         trained_on_images: it was trained on still images, too.
         sampling: what the model sees of a video.
-        commercial: whether the licence allows commercial use; other licences need consent before a
+        commercial: whether the license allows commercial use; other licenses need consent before a
             download.
     """
 
@@ -44,7 +44,7 @@ class Published:
     urls: tuple[str, ...]
     sha256: str | None
     size: int
-    licence: str
+    license: str
     note: str
     agreement: str
     trained_on_images: bool = False

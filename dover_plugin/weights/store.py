@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from dover_plugin.errors import LicenceError, SettingsError, WeightsError
+from dover_plugin.errors import LicenseError, SettingsError, WeightsError
 from dover_plugin.io.write import write_text
 from dover_plugin.weights.download import Progress, download, sha256_of
 from dover_plugin.weights.registry import Published, published
@@ -37,7 +37,7 @@ def cached(model: str) -> Path:
 
 
 def consent_by_environment(_: Published) -> bool:
-    """Whether $DOVER_ACCEPT_LICENSE accepts the licence."""
+    """Whether $DOVER_ACCEPT_LICENSE accepts the license."""
     return os.environ.get(ACCEPT_VARIABLE, "").lower() in ("1", "true", "yes")
 
 
@@ -53,13 +53,13 @@ def find(
     Args:
         model: name of a model in the registry.
         path: weights file of the user, used without verification.
-        consent: called before a download of non-commercial weights; whether the licence is
+        consent: called before a download of non-commercial weights; whether the license is
             accepted.
         progress: called as bytes arrive.
 
     Raises:
         SettingsError: the model does not exist.
-        LicenceError: a download is needed and its licence was not accepted.
+        LicenseError: a download is needed and its license was not accepted.
         WeightsError: the file does not exist, the download failed, or the hash is wrong.
     """
     row = published(model)
@@ -76,12 +76,12 @@ def find(
         raise _missing(row)
     if row.commercial:
         log.warning(
-            "Downloading the weights of %s (%.0f MB, %s).", model, row.size / 1e6, row.licence
+            "Downloading the weights of %s (%.0f MB, %s).", model, row.size / 1e6, row.license
         )
     elif not consent(row):
-        raise LicenceError(
+        raise LicenseError(
             f"The weights of {model} ({row.size / 1e6:.0f} MB) are not on this machine, and "
-            f"their licence was not accepted: {row.licence}. Accept it with "
+            f"their license was not accepted: {row.license}. Accept it with "
             f"'dover weights download {model} --accept-license' or {ACCEPT_VARIABLE}=1, or pass a "
             "weights file with weights=."
         )

@@ -2,9 +2,9 @@
 
 from fiftyone_plugin.evaluation import METRICS
 from fiftyone_plugin.operators.compare import CompareTranscodes, GroupTranscodes
+from fiftyone_plugin.operators.distortions import FindDistortions, TagDistortions
 from fiftyone_plugin.operators.evaluate import EvaluateScores
 from fiftyone_plugin.operators.explain import Explain
-from fiftyone_plugin.operators.faults import FindFaults, TagFaults
 from fiftyone_plugin.operators.mark import TagLowQuality, UndoLowQuality
 from fiftyone_plugin.operators.score import ScoreVideos
 from fiftyone_plugin.operators.show import OpenPanel, ShowSamples
@@ -15,8 +15,8 @@ OPERATORS = (
     StopScoring,
     TagLowQuality,
     UndoLowQuality,
-    FindFaults,
-    TagFaults,
+    FindDistortions,
+    TagDistortions,
     CompareTranscodes,
     GroupTranscodes,
     Explain,

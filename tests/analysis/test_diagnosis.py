@@ -1,4 +1,4 @@
-"""Diagnosis: each fault is found where it was put, and nowhere else."""
+"""Diagnosis: each distortion is found where it was put, and nowhere else."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from dover_plugin import ArraySource, Scorer, Segment, SettingsError, VideoError, diagnose
 from dover_plugin.analysis import banding
-from dover_plugin.analysis.faults import FAULTS, NAMES, TAGS
+from dover_plugin.analysis.distortions import DISTORTIONS, NAMES, TAGS
 from dover_plugin.analysis.frame_measures import blockiness, noise, plane_of, spatial_information
 from dover_plugin.cli import app
 
@@ -120,7 +120,7 @@ def test_a_clean_video_has_no_tags() -> None:
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_each_fault_gets_its_tag_and_no_other(tag: str) -> None:
+def test_each_distortion_gets_its_tag_and_no_other(tag: str) -> None:
     found = diagnose(ArraySource(stored(DEGRADATIONS[tag](moving())), 25))
     assert set(found.tags) - BESIDES.get(tag, set()) == {tag}
 
@@ -131,7 +131,7 @@ def test_stronger_degradation_gives_a_stronger_word() -> None:
     assert words == ["none", "visible", "strong"]
 
 
-def test_faults_of_encoded_files(tmp_path: Path) -> None:
+def test_distortions_of_encoded_files(tmp_path: Path) -> None:
     pictures = moving()
     frames = stored(pictures)
     for quantiser, blocky in ((2, False), (31, True)):
@@ -148,7 +148,7 @@ def test_faults_of_encoded_files(tmp_path: Path) -> None:
     assert found["freeze"].value == pytest.approx(100, abs=4)
 
 
-def test_segments_tell_where_a_fault_is() -> None:
+def test_segments_tell_where_a_distortion_is() -> None:
     pictures = moving(100)
     pictures[50:] = blurred(pictures[50:], 4)
     source = ArraySource(stored(pictures), 25)
@@ -244,7 +244,7 @@ def test_small_and_short_videos(size: tuple[int, int], length: int) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (length, *size, 3), dtype=np.uint8)
     found = diagnose(frames)
     row = json.loads(json.dumps(found.to_dict()))
-    assert list(row["faults"]) == list(NAMES)
+    assert list(row["distortions"]) == list(NAMES)
     assert (found["banding"].value is None) == (max(size) < 216)
     assert (found["flicker"].value is None) == (length < 3)
     assert all((f.value is None) == (f.severity is None) for f in found.found.findings)
@@ -297,11 +297,11 @@ def test_diagnosing_loads_no_network() -> None:
 
 
 def test_thresholds_are_ordered_and_have_a_source() -> None:
-    assert len(set(NAMES)) == len(FAULTS) == len(set(TAGS))
-    for fault in FAULTS:
-        assert fault.severity(fault.visible) == "visible"
-        assert fault.severity(fault.strong) == "strong"
-        assert len(fault.source) > 20
+    assert len(set(NAMES)) == len(DISTORTIONS) == len(set(TAGS))
+    for distortion in DISTORTIONS:
+        assert distortion.severity(distortion.visible) == "visible"
+        assert distortion.severity(distortion.strong) == "strong"
+        assert len(distortion.source) > 20
 
 
 # The command.
@@ -318,7 +318,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("still") / "still.mp4", frames=frames)
 
 
-def test_the_table_names_faults_and_limits(still: Path) -> None:
+def test_the_table_names_distortions_and_limits(still: Path) -> None:
     code, out, _ = run(still)
     assert code == 0
     (freeze,) = (line for line in out.splitlines() if line.startswith("freeze"))
@@ -359,7 +359,7 @@ def test_a_part(tmp_path: Path) -> None:
         assert (code, row["segments"][0]["end_frame"]) == (0, 30)
         assert ("duplicated_frames" in row["tags"]) is frozen
     assert "duplicated_frames" not in diagnose(path, end="1.2s").tags
-    with pytest.raises(SettingsError, match="Name an earlier start"):
+    with pytest.raises(SettingsError, match="Use an earlier start"):
         diagnose(path, start=20, end=10)
 
 
@@ -370,7 +370,9 @@ def test_bad_options(still: Path, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("dover: No fault has the tag 'ugly'. Choose from banding, blocky")
+    assert done.stderr.startswith(
+        "dover: No distortion has the tag 'ugly'. Choose from banding, blocky"
+    )
 
 
 def test_an_ffmpeg_without_libvmaf_measures_no_banding(monkeypatch: pytest.MonkeyPatch) -> None:

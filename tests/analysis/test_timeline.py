@@ -47,7 +47,7 @@ def test_segments_as_users_name_them() -> None:
     assert cut(source, "4s") == cut(source, "40f") == by_length(100, 40)
     assert cut(source, "4s", "1s") == by_length(100, 40, 10)
     for how, overlap, says in (
-        ("4", "0f", "not a length. Name seconds"),
+        ("4", "0f", "not a length. Use seconds"),
         ("0.01s", "0f", "shorter than a frame"),
         ("4s", "4s", "cannot overlap"),
         ("scenes", "1s", "Scenes cannot overlap"),

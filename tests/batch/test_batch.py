@@ -65,7 +65,7 @@ def test_a_list_on_standard_input(folder: Path) -> None:
         command, input="\n".join(clips), capture_output=True, text=True, check=False
     )
     assert [row["path"] for row in csv.DictReader(done.stdout.splitlines())] == clips
-    assert "No video was named" in str(run().exception)
+    assert "There is no input" in str(run().exception)
 
 
 def test_from_python(folder: Path, whole: list[Any]) -> None:

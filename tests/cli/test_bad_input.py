@@ -50,7 +50,7 @@ def test_a_missing_file(mobile: Scorer, tmp_path: Path) -> None:
 def test_a_folder_in_place_of_a_file(mobile: Scorer, tmp_path: Path) -> None:
     assert "is a folder without videos" in sentence(mobile, tmp_path)
     (tmp_path / "a.mp4").touch()
-    assert "Name a video file in it" in sentence(mobile, tmp_path)
+    assert "Use a video file in it" in sentence(mobile, tmp_path)
 
 
 def test_a_pipe_in_place_of_a_file(mobile: Scorer, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_folder_is_searched(
     assert done.returncode == 0
     assert done.stderr == (
         f"dover: Left out in '{folder}': 1 without a video suffix (.txt: 1), 1 hidden. "
-        "Name a file to include it.\n"
+        "Pass a file by its path to include it.\n"
     )
 
 
@@ -233,7 +233,7 @@ def test_unknown_options_and_formats(run: Run, clip: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_missing_weights_quote_the_licence_and_the_command(run: Run, clip: Path) -> None:
+def test_missing_weights_quote_the_license_and_the_command(run: Run, clip: Path) -> None:
     done = run("score", clip, "-m", "dover-mobile")
     one_line(done, "non-commercial", "dover weights download dover-mobile --accept-license")
     assert done.returncode == 2

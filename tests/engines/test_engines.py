@@ -297,7 +297,7 @@ def test_an_exported_model_runs_with_onnxruntime_alone(
     torch_scorer = scorer(seeded, "dover-mobile", "torch")
     assert facts["model"] == "dover-mobile"
     assert facts["weights_sha256"] == torch_scorer.settings.weights_sha256
-    assert "that of the file" in facts["licence"]
+    assert "that of the file" in facts["license"]
     assert [i.name for i in session.get_inputs()] == [f"{branch}_view" for branch in BRANCHES]
     maps = [f"{branch}_map" for branch in BRANCHES]
     assert [o.name for o in session.get_outputs()] == [*BRANCHES, *maps]
@@ -328,7 +328,7 @@ def test_an_export_that_differs_is_not_written(
         export.write_checked("dover-open", seeded["dover-open"], file)
     assert [f.name for f in tmp_path.iterdir()] == ["open.onnx"]
     assert file.read_text() == "an earlier one"
-    with pytest.raises(SettingsError, match=r"Name an \.onnx file in a folder that is"):
+    with pytest.raises(SettingsError, match=r"Use an \.onnx file in a folder that exists"):
         export.write_checked("dover-mobile", seeded["dover-mobile"], tmp_path / "no" / "a.onnx")
 
 

@@ -46,11 +46,12 @@ def test_the_operator_explains_and_draws(scored_once: Any, weights: str) -> None
     assert f"| overall | {sample.dover.overall:.3f} |" in result["words"]
     assert f"**{Path(sample.filepath).name}**" in result["words"]
     assert "- 0:0" in result["words"], "segments have times"
-    assert "**Faults**" in result["words"]
+    assert "**Distortions**" in result["words"]
     png = base64.b64decode(result["map"].removeprefix("data:image/png;base64,"))
     assert np.asarray(Image.open(BytesIO(png)).convert("RGB")).std() > 20
     assert (
-        execute("explain", scored_once, {"map": False, "faults": False}, **context)["map"] is None
+        execute("explain", scored_once, {"map": False, "distortions": False}, **context)["map"]
+        is None
     )
 
 

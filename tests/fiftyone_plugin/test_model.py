@@ -39,7 +39,7 @@ def test_the_zoo_source_is_registered_and_loaded(
     finally:
         server.shutdown()
     assert "dover/dover-mobile" in foz.list_zoo_models()
-    with pytest.raises(Exception, match="licence was not accepted"):
+    with pytest.raises(Exception, match="license was not accepted"):
         foz.load_zoo_model("dover/dover-mobile")
     model = foz.load_zoo_model("dover/dover-open", device="cpu")
     assert (Path(fo.config.model_zoo_dir) / "dover/dover-open.safetensors").is_file()

@@ -172,20 +172,20 @@ def test_the_form_counts_and_warns(scored: Any, dataset: Any, weights: str) -> N
     assert "2 of 2 videos" in text(shown["count"])
 
 
-def test_the_form_asks_for_the_licence(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_asks_for_the_license(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = {"model": "dover-mobile"}
     shown = form("score_videos", dataset, wanted)
-    assert "not on this machine" in text(shown["licence"])
-    assert "non-commercial" in text(shown["licence"])
+    assert "not on this machine" in text(shown["license"])
+    assert "non-commercial" in text(shown["license"])
     assert shown["accept_license"]["invalid"]
     accepted = form("score_videos", dataset, {**wanted, "accept_license": True})
     assert not accepted["accept_license"]["invalid"]
     monkeypatch.setenv("DOVER_ACCEPT_LICENSE", "1")
-    assert "licence" not in form("score_videos", dataset, wanted)
+    assert "license" not in form("score_videos", dataset, wanted)
 
 
 def test_the_model_in_the_package_asks_for_nothing(dataset: Any) -> None:
-    assert "licence" not in form("score_videos", dataset)
+    assert "license" not in form("score_videos", dataset)
 
 
 @pytest.mark.parametrize(

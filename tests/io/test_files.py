@@ -52,7 +52,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFi
         assert names(tmp_path) == ["a.mp4"]
     assert caplog.messages == [
         f"Left out in '{tmp_path}': 3 without a video suffix (.txt: 2, no suffix: 1), 2 hidden. "
-        "Name a file to include it."
+        "Pass a file by its path to include it."
     ]
 
 

@@ -94,7 +94,7 @@ def test_tables(tmp_path: Path) -> None:
         (tmp_path / f"T.{suffix.upper()}").write_bytes((tmp_path / f"t.{suffix}").read_bytes())
     for file in (tmp_path / name for name in ("t.csv", "t.parquet", "T.CSV", "T.PARQUET")):
         assert read_from(file, "clip") == ["a.mp4", "b.mp4"]
-        with pytest.raises(SettingsError, match=r"no column .path.; it has clip, n\. Name one"):
+        with pytest.raises(SettingsError, match=r"no column .path.; it has clip, n\. Choose one"):
             read_from(file, "path")
     (tmp_path / "t.csv").write_text("path,n\na.mp4,1\n,2\n")
     with pytest.raises(SettingsError, match=r"empty cell in row 2 \(1 in all\)"):

@@ -136,12 +136,12 @@ def _files(target: Path) -> Iterator[tuple[str, int, int]]:
             yield str(path.relative_to(target)), status.st_mtime_ns, status.st_size
 
 
-def test_every_listed_file_names_its_author_and_licence() -> None:
+def test_every_listed_file_names_its_author_and_license() -> None:
     found = sources.listed()
     assert len({source.file for source in found}) == len(found)
     for source in found:
         assert source.author, source.file
-        assert source.licence, source.file
+        assert source.license, source.file
         assert source.origin, source.file
         assert source.contents > 0
         assert len(source.sha256) == 64 or source.file == sources.RATED

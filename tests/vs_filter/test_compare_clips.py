@@ -63,7 +63,7 @@ def test_low_quality_ranges(scorer: Counting) -> None:
         ({"quantile": 5}, "use a number from 0 to 1"),
         ({"worst": -1}, "use a number of segments"),
         ({"below": -0.1}, "use a number from 0 to 1"),
-        ({}, "Name one of below, quantile and worst, got none"),
+        ({}, "Use one of below, quantile and worst, got none"),
         ({"below": 0.5, "worst": 1}, "got below and worst"),
         ({"below": -0.1, "by": "difference"}, "no DoverOverallDifference of dover_compare"),
     ):

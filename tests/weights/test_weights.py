@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from dover_plugin import LicenceError, Scorer, SettingsError, WeightsError
+from dover_plugin import LicenseError, Scorer, SettingsError, WeightsError
 from dover_plugin.networks import CONFIGS, Dover
 from dover_plugin.networks.seeded import seeded_state_dict
 from dover_plugin.weights import load, registry, store
@@ -83,7 +83,7 @@ def test_heads_are_laid_over_the_published_weights(
 ) -> None:
     heads = {k: v + 1 for k, v in state.items() if "_head." in k}
     torch.save({"state_dict": heads}, tmp_path / "heads.pth")
-    with pytest.raises(LicenceError):
+    with pytest.raises(LicenseError):
         load.load_network("dover-mobile", tmp_path / "heads.pth")
     target = store.cached("dover-mobile")
     target.parent.mkdir(parents=True)
@@ -175,7 +175,7 @@ def test_places_that_weights_cannot_be_converted_to(
     target: str, seeded: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "folder.safetensors").mkdir()
-    with pytest.raises(WeightsError, match=r"Name a \.safetensors file"):
+    with pytest.raises(WeightsError, match=r"Use a \.safetensors file"):
         load.convert(seeded["dover-mobile"], tmp_path / target, "dover-mobile")
     assert not list(tmp_path.rglob("*.part"))
 
@@ -207,7 +207,7 @@ def test_a_typo_in_the_model_gets_a_suggestion(typo: str, hint: str) -> None:
 
 
 def test_nothing_is_downloaded_without_consent() -> None:
-    with pytest.raises(LicenceError) as caught:
+    with pytest.raises(LicenseError) as caught:
         Scorer("dover-mobile")
     assert "non-commercial" in str(caught.value)
     assert "dover weights download dover-mobile --accept-license" in str(caught.value)
@@ -255,7 +255,7 @@ def test_weights_without_a_published_hash_are_pinned(
 def test_the_table_is_complete() -> None:
     for row in registry.registry():
         assert row.model in CONFIGS
-        assert row.licence
+        assert row.license
         assert all(url.startswith("https://") for url in row.urls)
         assert row.sha256 is None or len(row.sha256) == 64
 
@@ -273,10 +273,10 @@ def test_every_model_states_what_it_is_verified_against() -> None:
     }
 
 
-def test_licences_state_which_models_may_be_used_commercially() -> None:
+def test_licenses_state_which_models_may_be_used_commercially() -> None:
     for row in registry.registry():
-        assert row.commercial == ("S-Lab" not in row.licence)
-        assert ("MIT License" in row.licence) == row.one_score
+        assert row.commercial == ("S-Lab" not in row.license)
+        assert ("MIT License" in row.license) == row.one_score
 
 
 def test_mit_weights_are_downloaded_without_consent_and_pinned(

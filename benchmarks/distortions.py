@@ -1,9 +1,10 @@
-"""Measure the faults of degraded copies of clips, on which the thresholds of a diagnosis rest.
+"""Measure the distortions of degraded copies of clips, on which the thresholds of a diagnosis rest.
 
-    python benchmarks/faults.py clip.mp4 ...
+    python benchmarks/distortions.py clip.mp4 ...
 
-prints, for each degradation, the fault that it should raise: its value in the clean clip, then in
-copies of rising strength, and the words. Copies are made with PyAV from the first two seconds.
+prints, for each degradation, the distortion that it should raise: its value in the clean clip, then
+in copies of rising strength, and the severities. Copies are made with PyAV from the first two
+seconds.
 """
 
 import sys
@@ -112,7 +113,7 @@ def picked_frames(indices: Sequence[int], frames: list[Planes]) -> list[Planes]:
 
 
 def degradations() -> Iterator[tuple[str, str, Change, str, dict[str, str]]]:
-    """Fault, description, change of the frames, codec, options of the codec."""
+    """Distortion, description, change of the frames, codec, options of the codec."""
     rng = np.random.default_rng(0)
     same: Change = lambda frames: frames  # noqa: E731
     for sigma in (1, 2, 3, 5):
@@ -149,20 +150,22 @@ def main(clips: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "copy.mkv"
 
-        def value(frames: list[Planes], codec: str, options: dict[str, str], fault: str) -> str:
-            found: Finding = diagnose(write(path, frames, codec, options))[fault]
+        def value(
+            frames: list[Planes], codec: str, options: dict[str, str], distortion: str
+        ) -> str:
+            found: Finding = diagnose(write(path, frames, codec, options))[distortion]
             return "-" if found.value is None else f"{found.value:.2f} {found.severity}"
 
-        print(f"| fault | copy | {' | '.join(Path(clip).stem for clip in clips)} |")
+        print(f"| distortion | copy | {' | '.join(Path(clip).stem for clip in clips)} |")
         print("|---" * (2 + len(clips)) + "|")
         seen = set()
-        for fault, name, change, codec, options in degradations():
-            if fault not in seen:
-                seen.add(fault)
-                clean = [value(frames, *LOSSLESS, fault) for frames in sources]
-                print(f"| {fault} | none | {' | '.join(clean)} |", flush=True)
-            cells = [value(change(frames), codec, options, fault) for frames in sources]
-            print(f"| {fault} | {name} | {' | '.join(cells)} |", flush=True)
+        for distortion, name, change, codec, options in degradations():
+            if distortion not in seen:
+                seen.add(distortion)
+                clean = [value(frames, *LOSSLESS, distortion) for frames in sources]
+                print(f"| {distortion} | none | {' | '.join(clean)} |", flush=True)
+            cells = [value(change(frames), codec, options, distortion) for frames in sources]
+            print(f"| {distortion} | {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

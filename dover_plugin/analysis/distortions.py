@@ -1,4 +1,4 @@
-"""The faults that a diagnosis looks for: units, thresholds, and where the thresholds come from."""
+"""The distortions that a diagnosis detects: units, thresholds and sources of the thresholds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 type Severity = Literal["none", "visible", "strong"]
 type Measures = Mapping[str, NDArray[np.float64]]  # per frame; NaN where it was not measured
 
-LADDERS = "measured on degradation ladders (benchmarks/faults.py)"
+LADDERS = "measured on degradation ladders (benchmarks/distortions.py)"
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One kind of fault.
+class Distortion:
+    """One kind of distortion.
 
     Attributes:
-        name: name of the fault.
+        name: name of the distortion.
         tag: tag of a video that shows it.
         unit: unit of the value.
-        visible: value from which the fault is visible.
+        visible: value from which the distortion is visible.
         strong: value from which it is strong; below ``visible`` if low values are bad.
         source: source of the measure and of both thresholds.
         value_of: value over some frames, from their measures; NaN if it cannot be measured.
@@ -73,8 +73,8 @@ def _bars_share(measures: Measures) -> float:
 
 BARS = ("bar_top", "bar_bottom", "bar_left", "bar_right")  # shares of the height or width
 
-FAULTS = (
-    Fault(
+DISTORTIONS = (
+    Distortion(
         "banding",
         "banding",
         "CAMBI",
@@ -83,7 +83,7 @@ FAULTS = (
         "CAMBI of libvmaf; about 5 is where banding becomes slightly annoying (Netflix)",
         mean_of("banding"),
     ),
-    Fault(
+    Distortion(
         "blockiness",
         "blocky",
         "ratio",
@@ -92,7 +92,7 @@ FAULTS = (
         f"Muijs and Kirenko 2005 on a grid of 8 pixels; {LADDERS}",
         mean_of("blockiness"),
     ),
-    Fault(
+    Distortion(
         "blur",
         "blurry",
         "pixels",
@@ -101,7 +101,7 @@ FAULTS = (
         "edge width of FFmpeg's blurdetect (Marziliano 2002); a Gaussian blur of 2 and 4 pixels",
         mean_of("blur"),
     ),
-    Fault(
+    Distortion(
         "noise",
         "noisy",
         "levels",
@@ -110,7 +110,7 @@ FAULTS = (
         "standard deviation by Immerkaer 1996; 2.5 and 8 of 255 levels are 40 and 30 dB of PSNR",
         mean_of("noise"),
     ),
-    Fault(
+    Distortion(
         "freeze",
         "frozen",
         "%",
@@ -119,7 +119,7 @@ FAULTS = (
         "frames in runs of at least 2 s without change, the duration of FFmpeg's freezedetect",
         mean_of("frozen", 100),
     ),
-    Fault(
+    Distortion(
         "duplicates",
         "duplicated_frames",
         "%",
@@ -129,7 +129,7 @@ FAULTS = (
         "second gives 17 %, of 25 to 50 gives 50 %",
         mean_of("duplicate", 100),
     ),
-    Fault(
+    Distortion(
         "black",
         "black",
         "%",
@@ -138,7 +138,7 @@ FAULTS = (
         "frames with 98 % of their pixels below 10 % luma, the limits of FFmpeg's blackdetect",
         mean_of("black", 100),
     ),
-    Fault(
+    Distortion(
         "letterbox",
         "letterboxed",
         "%",
@@ -147,7 +147,7 @@ FAULTS = (
         "area of black bars that all frames share; widescreen in 16:9 has 25 %",
         _bars_share,
     ),
-    Fault(
+    Distortion(
         "interlacing",
         "interlaced",
         "%",
@@ -157,7 +157,7 @@ FAULTS = (
         "MJPEG reaches 53 %, interlaced video 100 %",
         mean_of("interlaced", 100),
     ),
-    Fault(
+    Distortion(
         "underexposure",
         "dark",
         "% luma",
@@ -166,7 +166,7 @@ FAULTS = (
         f"95th percentile of luma, of the full range; {LADDERS}",
         mean_of("highlights", 100 / 255),
     ),
-    Fault(
+    Distortion(
         "overexposure",
         "overexposed",
         "%",
@@ -175,7 +175,7 @@ FAULTS = (
         f"pixels of at least 250 of 255 levels; {LADDERS}",
         mean_of("clipped", 100),
     ),
-    Fault(
+    Distortion(
         "flicker",
         "flickering",
         "levels",
@@ -186,5 +186,5 @@ FAULTS = (
         _median_flicker,
     ),
 )  # fmt: skip
-NAMES = tuple(fault.name for fault in FAULTS)
-TAGS = tuple(fault.tag for fault in FAULTS)
+NAMES = tuple(distortion.name for distortion in DISTORTIONS)
+TAGS = tuple(distortion.tag for distortion in DISTORTIONS)

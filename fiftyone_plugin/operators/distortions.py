@@ -1,4 +1,4 @@
-"""find_faults and tag_faults."""
+"""find_distortions and tag_distortions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,16 +7,16 @@ import fiftyone.core.utils as fou
 import fiftyone.operators.types as types
 from fiftyone.core.collections import SampleCollection
 
-from dover_plugin.analysis.faults import FAULTS
+from dover_plugin.analysis.distortions import DISTORTIONS
 from dover_plugin.errors import SettingsError
 from dover_plugin.text import counted
-from fiftyone_plugin.faults import (
-    FAULT_FIELD,
-    FaultRule,
+from fiftyone_plugin.distortions import (
+    DISTORTION_FIELD,
+    DistortionRule,
     by_name,
     declare,
-    fault_fields,
-    find_faults,
+    distortion_fields,
+    find_distortions,
     waiting,
 )
 from fiftyone_plugin.low_quality import mark
@@ -26,11 +26,11 @@ from fiftyone_plugin.summary import Summary
 from fiftyone_plugin.targets import scorable
 
 
-class FindFaults(forms.FormOperator):
-    """Measures named faults of videos; needs no model."""
+class FindDistortions(forms.FormOperator):
+    """Measures named distortions of videos; needs no model."""
 
-    id = "find_faults"
-    label = "find faults"
+    id = "find_distortions"
+    label = "find distortions"
     description = (
         "Measure blur, noise, blockiness, banding, dark, frozen, black or duplicated frames"
     )
@@ -43,14 +43,14 @@ class FindFaults(forms.FormOperator):
         forms.target(ctx, inputs, "Measure")
         inputs.str(
             "field",
-            default=FAULT_FIELD,
+            default=DISTORTION_FIELD,
             label="Field",
             description="Field of the samples that the values are written to",
         )
         forms.switch(inputs, "overwrite", "Measure again", "Also measure videos that have values")
         check_idle(ctx.dataset)
         target = scorable(ctx.target_view())
-        field = params.get("field") or FAULT_FIELD
+        field = params.get("field") or DISTORTION_FIELD
         todo = target if params.get("overwrite") else waiting(target, field)
         total = counted(len(target), "video")
         if not len(todo):
@@ -64,8 +64,8 @@ class FindFaults(forms.FormOperator):
 
     def act(self, ctx: Any) -> dict[str, Any] | None:
         """Measure: delegated, in the background of the App, or else at once."""
-        field = ctx.params.get("field") or FAULT_FIELD
-        progress = find_faults(
+        field = ctx.params.get("field") or DISTORTION_FIELD
+        progress = find_distortions(
             ctx.target_view(), field, overwrite=bool(ctx.params.get("overwrite"))
         )
 
@@ -82,7 +82,7 @@ class FindFaults(forms.FormOperator):
         self,
         sample_collection: SampleCollection,
         *,
-        field: str = FAULT_FIELD,
+        field: str = DISTORTION_FIELD,
         overwrite: bool = False,
         progress: bool | None = None,
     ) -> Summary:
@@ -100,7 +100,7 @@ class FindFaults(forms.FormOperator):
         Raises:
             SettingsError: a field that holds something else, or a run that is in progress.
         """
-        run = find_faults(sample_collection, field, overwrite=overwrite)
+        run = find_distortions(sample_collection, field, overwrite=overwrite)
         summary = next(run)
         with fou.ProgressBar(total=summary.total, progress=progress) as bar:
             for summary in run:
@@ -108,49 +108,57 @@ class FindFaults(forms.FormOperator):
         return summary
 
 
-class TagFaults(forms.FormOperator):
-    """Tags samples that show a fault, with a threshold for each."""
+class TagDistortions(forms.FormOperator):
+    """Tags samples that show a distortion, with a threshold for each."""
 
-    id = "tag_faults"
-    label = "tag faults"
+    id = "tag_distortions"
+    label = "tag distortions"
     description = "Tag blurry, noisy, blocky, banding, dark, frozen or black videos"
     button = "Tag"
 
     def fields(self, ctx: Any, inputs: types.Object) -> None:
-        """A threshold for each fault, with the number of videos that it matches."""
+        """A threshold for each distortion, with the number of videos that it matches."""
         forms.target(ctx, inputs, "Search")
-        known = fault_fields(ctx.dataset)
+        known = distortion_fields(ctx.dataset)
         if not known:
-            raise SettingsError("No faults were measured. Run 'DOVER: find faults' first.")
+            raise SettingsError(
+                "No distortions were measured. Run 'DOVER: find distortions' first."
+            )
         if len(known) > 1:
             choices = {name: name for name in known}
-            forms.dropdown(inputs, "field", choices, known[0], "Faults", "Field of the values")
+            forms.dropdown(inputs, "field", choices, known[0], "Distortions", "Field of the values")
         samples = scorable(ctx.target_view())
         field = _field(ctx)
         total = samples.count(f"{field}.tags") and len(samples) - len(waiting(samples, field))
         matches = 0
-        for fault in FAULTS:
-            limit = ctx.params.get(_limit_name(fault.name), fault.visible)
-            hits = len(FaultRule(fault.name, limit).find(samples, field)) if _given(limit) else 0
+        for distortion in DISTORTIONS:
+            limit = ctx.params.get(_limit_name(distortion.name), distortion.visible)
+            hits = (
+                len(DistortionRule(distortion.name, limit).find(samples, field))
+                if _given(limit)
+                else 0
+            )
             matches += bool(hits)
-            side = "up to" if fault.strong < fault.visible else "from"
+            side = "up to" if distortion.strong < distortion.visible else "from"
             inputs.float(
-                _limit_name(fault.name),
-                default=fault.visible,
-                label=f"{fault.name.capitalize()} in {fault.unit}: {hits:,} of {total:,}",
-                description=f"Tag '{fault.tag}' {side} this value; strong {side} "
-                f"{fault.strong:g}. Empty for no tag",
+                _limit_name(distortion.name),
+                default=distortion.visible,
+                label=f"{distortion.name.capitalize()} in {distortion.unit}: {hits:,} of {total:,}",
+                description=f"Tag '{distortion.tag}' {side} this value; strong {side} "
+                f"{distortion.strong:g}. Empty for no tag",
                 view=types.FieldView(space=6),
             )
         if not matches:
-            raise SettingsError("No video shows a fault at these thresholds. Change a threshold.")
+            raise SettingsError(
+                "No video shows a distortion at these thresholds. Change a threshold."
+            )
 
     def act(self, ctx: Any) -> dict[str, Any]:
         """Tag the samples."""
         limits = {
-            fault.name: limit
-            for fault in FAULTS
-            if _given(limit := ctx.params.get(_limit_name(fault.name), fault.visible))
+            distortion.name: limit
+            for distortion in DISTORTIONS
+            if _given(limit := ctx.params.get(_limit_name(distortion.name), distortion.visible))
         }
         counts = self(ctx.target_view(), field=_field(ctx), limits=limits)
         ctx.trigger("reload_dataset")
@@ -168,35 +176,35 @@ class TagFaults(forms.FormOperator):
         self,
         sample_collection: SampleCollection,
         *,
-        field: str = FAULT_FIELD,
+        field: str = DISTORTION_FIELD,
         limits: Mapping[str, float] | None = None,
     ) -> dict[str, int]:
         """Tag from Python: ``op(dataset, limits={"blur": 8})``.
 
         Args:
             sample_collection: dataset or view.
-            field: field of faults.
-            limits: {fault: value from which a video shows it}; by default all faults from where
-                they are visible.
+            field: field of distortions.
+            limits: {distortion: value from which a video shows it}; by default all, from where they
+                are visible.
 
         Returns:
             Number of samples by tag, without tags that no sample gets.
 
         Raises:
-            SettingsError: no faults were measured, or one that does not exist.
+            SettingsError: no distortions were measured, or one that does not exist.
         """
         if limits is None:
-            limits = {fault.name: fault.visible for fault in FAULTS}
+            limits = {distortion.name: distortion.visible for distortion in DISTORTIONS}
         counts = {}
         for name, limit in limits.items():
-            rule, tag = FaultRule(name, limit), by_name(name).tag
+            rule, tag = DistortionRule(name, limit), by_name(name).tag
             if len(rule.find(scorable(sample_collection), field)):
                 counts[tag] = mark(sample_collection, field, rule, "tag", tag)
         return counts
 
 
-def _limit_name(fault: str) -> str:
-    return f"limit_{fault}"
+def _limit_name(distortion: str) -> str:
+    return f"limit_{distortion}"
 
 
 def _given(limit: Any) -> bool:
@@ -204,6 +212,6 @@ def _given(limit: Any) -> bool:
 
 
 def _field(ctx: Any) -> str:
-    known = fault_fields(ctx.dataset)
+    known = distortion_fields(ctx.dataset)
     chosen = ctx.params.get("field")
     return str(chosen if chosen in known else known[0])

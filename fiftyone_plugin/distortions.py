@@ -1,4 +1,4 @@
-"""Named faults of videos: measure them, and find the samples that show one."""
+"""Named distortions of videos: measure them, and find the samples that show one."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.analysis.diagnosis import diagnose
-from dover_plugin.analysis.faults import FAULTS, Fault
+from dover_plugin.analysis.distortions import DISTORTIONS, Distortion
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.text import described
 from fiftyone_plugin.runs import reported, tell_change
@@ -19,94 +19,97 @@ from fiftyone_plugin.summary import Summary
 from fiftyone_plugin.targets import REMOTE, scorable
 from fiftyone_plugin.writer import WRITE_EVERY, WRITE_SECONDS
 
-FAULT_FIELD = "faults"
+DISTORTION_FIELD = "distortions"
 TAGS, ERROR = "tags", "error"
 
 
 @dataclass(frozen=True)
-class FaultRule:
-    """Samples that show a fault.
+class DistortionRule:
+    """Samples that show a distortion.
 
     Attributes:
-        fault: name of the fault.
+        distortion: name of the distortion.
         limit: value from which a sample shows it.
     """
 
-    fault: str
+    distortion: str
     limit: float
 
     def find(self, samples: SampleCollection, field: str) -> fo.DatasetView:
         """The samples that match.
 
         Raises:
-            SettingsError: there is no such fault, or it was not measured.
+            SettingsError: there is no such distortion, or it was not measured.
         """
-        fault = by_name(self.fault)
-        path = f"{field}.{fault.name}"
+        distortion = by_name(self.distortion)
+        path = f"{field}.{distortion.name}"
         if not samples.has_field(path):
-            raise SettingsError(f"The field '{field}' holds no faults. Run find_faults first.")
-        value, is_bad_if_low = F(path), fault.strong < fault.visible
+            raise SettingsError(
+                f"The field '{field}' holds no distortions. Run find_distortions first."
+            )
+        value, is_bad_if_low = F(path), distortion.strong < distortion.visible
         known = samples.match(value != None)  # noqa: E711
         return known.match(value <= self.limit if is_bad_if_low else value >= self.limit)
 
 
-def by_name(name: str) -> Fault:
-    """The fault of this name.
+def by_name(name: str) -> Distortion:
+    """The distortion of this name.
 
     Raises:
         SettingsError: there is none.
     """
-    for fault in FAULTS:
-        if fault.name == name:
-            return fault
-    known = ", ".join(fault.name for fault in FAULTS)
-    raise SettingsError(f"No fault is named {name!r}. Choose from {known}.")
+    for distortion in DISTORTIONS:
+        if distortion.name == name:
+            return distortion
+    known = ", ".join(distortion.name for distortion in DISTORTIONS)
+    raise SettingsError(f"No distortion is named {name!r}. Choose from {known}.")
 
 
-def fault_fields(dataset: fo.Dataset) -> list[str]:
-    """Fields of a dataset that hold faults."""
-    names = {TAGS, ERROR, *(fault.name for fault in FAULTS)}
+def distortion_fields(dataset: fo.Dataset) -> list[str]:
+    """Fields of a dataset that hold distortions."""
+    names = {TAGS, ERROR, *(distortion.name for distortion in DISTORTIONS)}
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
     return [name for name, field in schema.items() if names <= set(field.get_field_schema())]
 
 
 def declare(dataset: fo.Dataset, field: str) -> None:
-    """Add the field of faults, and place it in the sidebar.
+    """Add the field of distortions, and place it in the sidebar.
 
     Raises:
         SettingsError: a field of that name holds something else.
     """
     if not field.isidentifier():
         raise SettingsError(
-            f"{field!r} is not a field name. Use letters, digits and underscores, such as 'faults'."
+            f"{field!r} is not a field name. Use letters, digits and underscores, as in "
+            "'distortions'."
         )
-    if field in fault_fields(dataset):
+    if field in distortion_fields(dataset):
         return
     if dataset.has_field(field):
         raise SettingsError(
-            f"The field '{field}' exists and holds something else. Name another field."
+            f"The field '{field}' exists and holds something else. Use another field."
         )
     dataset.add_sample_field(
         field,
         fo.EmbeddedDocumentField,
         embedded_doc_type=fo.DynamicEmbeddedDocument,
-        description="Faults of the video, measured by 'find faults'",
+        description="Distortions of the video, measured by 'find distortions'",
     )
-    for fault in FAULTS:
-        side = "to" if fault.strong < fault.visible else "from"
-        words = f"{fault.name} in {fault.unit}; visible {side} {fault.visible:g}"
-        path = f"{field}.{fault.name}"
+    for distortion in DISTORTIONS:
+        side = "to" if distortion.strong < distortion.visible else "from"
+        words = f"{distortion.name} in {distortion.unit}; visible {side} {distortion.visible:g}"
+        path = f"{field}.{distortion.name}"
         dataset.add_sample_field(path, fo.FloatField, description=words)
     dataset.add_sample_field(
         f"{field}.{TAGS}",
         fo.ListField,
         subfield=fo.StringField,
-        description="Faults that are visible or strong",
+        description="Distortions that are visible or strong",
     )
     dataset.add_sample_field(
         f"{field}.{ERROR}", fo.StringField, description="Why the video was not measured"
     )
-    place(dataset, field, [TAGS, *(fault.name for fault in FAULTS), ERROR], [], None)
+    place(dataset, field, [TAGS, *(distortion.name for distortion in DISTORTIONS), ERROR], [], None)
 
 
 def waiting(samples: SampleCollection, field: str) -> SampleCollection:
@@ -116,10 +119,10 @@ def waiting(samples: SampleCollection, field: str) -> SampleCollection:
     return samples.match(F(f"{field}.{TAGS}") == None)  # noqa: E711
 
 
-def find_faults(
-    samples: SampleCollection, field: str = FAULT_FIELD, *, overwrite: bool = False
+def find_distortions(
+    samples: SampleCollection, field: str = DISTORTION_FIELD, *, overwrite: bool = False
 ) -> Iterator[Summary]:
-    """Measure the faults of samples, as one run that the App shows and cancels.
+    """Measure the distortions of samples, as one run that the App shows and cancels.
 
     Args:
         samples: see ``scorable``.
@@ -169,7 +172,7 @@ def _document(path: str) -> tuple[fo.DynamicEmbeddedDocument, str | None]:
         found = diagnose(path).found
     except Exception as error:
         text = str(error) if isinstance(error, DoverError) else described(error)
-        nothing = dict.fromkeys(fault.name for fault in FAULTS)
+        nothing = dict.fromkeys(distortion.name for distortion in DISTORTIONS)
         return fo.DynamicEmbeddedDocument(**nothing, **{TAGS: None, ERROR: text}), text
     values = {finding.name: finding.value for finding in found.findings}
     return fo.DynamicEmbeddedDocument(**values, **{TAGS: list(found.tags), ERROR: None}), None
