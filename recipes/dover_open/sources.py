@@ -76,7 +76,8 @@ def listed() -> list[Source]:
     table = Path(__file__).with_name("sources.csv")
     with table.open(encoding="utf-8", newline="") as lines:
         return [
-            Source(*texts, contents=int(contents)) for *texts, contents in list(csv.reader(lines))[1:]
+            Source(file, sha256, author, terms, origin, int(contents))
+            for file, sha256, author, terms, origin, contents in list(csv.reader(lines))[1:]
         ]
 
 
