@@ -102,6 +102,15 @@ def check_sampling(seed: int | None, repeats: int) -> None:
         raise SettingsError(f"seed must be a whole number from 0, got {seed!r}.")
 
 
+def check_types(options: Mapping[str, Any]) -> None:
+    """Raise SettingsError for names and paths that are of another type."""
+    for name in ("model", "device", "engine", "precision"):
+        if not isinstance(options.get(name, ""), str):
+            raise SettingsError(f"{name} must be a name, got {options[name]!r}.")
+    if not isinstance(options.get("weights") or "", str | PathLike):
+        raise SettingsError(f"weights must be a path, got {options['weights']!r}.")
+
+
 def check_list(videos: object) -> None:
     """Raise SettingsError for one path in place of several; its characters are no videos."""
     if isinstance(videos, str | bytes | PathLike):

@@ -24,6 +24,7 @@ from dover_plugin.options import (
     check_list,
     check_names,
     check_sampling,
+    check_types,
     recorded_seed,
 )
 from dover_plugin.preprocessing.sampling import BRANCHES, Draw, draws
@@ -95,6 +96,8 @@ class Scorer:
         **reading: Unpack[FileOptions],
     ) -> None:
         check_names(reading, FileOptions, "Scorer")
+        named = {"model": model, "device": device, "engine": engine, "precision": precision}
+        check_types({**named, "weights": weights})
         check_sampling(seed, repeats)
         rule = published(model).sampling.only(branches, model)
         self.read_options = ReadOptions(

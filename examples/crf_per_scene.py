@@ -23,6 +23,8 @@ with tempfile.TemporaryDirectory() as folder:
         words = command.format(crf=crf, out=out).split()
         with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
             source.output(process.stdin, y4m=True)
+        if process.returncode:
+            sys.exit(f"{words[0]} failed with exit code {process.returncode}.")
         encodes[crf] = vs.core.bs.VideoSource(out, cachemode=0)
     scenes = search_crf(source, encodes, segment="scenes", max_loss=0.02)
 write_crfs(scenes, zones, "x264" if encoder == "x264" else "av1an", crf=24)

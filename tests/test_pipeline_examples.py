@@ -80,3 +80,20 @@ def test_a_metric(videos: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> No
     metric.update(next(iter(good)))
     assert len(metric.values["overall"]) == 3
     assert set(metric.compute()) == {"overall", "technical", "aesthetic"}
+
+
+def test_adapters_take_models_with_one_score(
+    videos: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    from curation_stage import Clip, QualityStage
+    from metric import VideoQuality
+
+    scorer = Scorer(device="cpu", engine="torch", branches=("technical",))
+    metric, stage = VideoQuality(scorer), QualityStage(minimum=0.0)
+    assert metric.compute() == {}
+    stage.scorer = scorer
+    path = next(iter(videos))
+    metric.update(path)
+    assert list(metric.compute()) == ["technical"]
+    assert stage.process_batch([Clip(each) for each in videos])[0].path == path

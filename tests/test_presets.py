@@ -33,8 +33,11 @@ def test_the_others_have_those_of_the_reference(name: str) -> None:
 @pytest.mark.parametrize("name", calibration.PRESETS)
 def test_a_scorer_takes_a_preset(name: str, seeded: dict[str, Path]) -> None:
     chosen = calibration.preset(name)
-    scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], fusion=chosen)
-    assert scorer.settings.fusion == chosen.name
+    for fusion in (name, chosen):
+        scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], fusion=fusion)
+        assert scorer.settings.fusion == chosen.name
+        with pytest.raises(SettingsError, match=r"Use the model 'dover'|has no 'reference' fusion"):
+            Scorer("dover-open", "cpu", fusion=fusion)
 
 
 def test_unknown_presets_and_those_of_other_models_are_refused() -> None:

@@ -137,6 +137,8 @@ def _compare(
     scorer: SegmentScorer,
 ) -> list[tuple[SegmentNodes, SegmentNodes, vs.VideoNode]]:
     """For each encode the source's nodes, its own, and one small frame per segment."""
+    if not isinstance(afters, Sequence) or not afters:
+        raise ValueError(f"after must be a VideoNode or a list of them, got {afters!r}.")
     segments = segments_of(before, segment, matrix)
     sources: dict[Colour, SegmentNodes] = {}  # encodes may add different colours to the source
     compared = []

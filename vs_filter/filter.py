@@ -133,6 +133,8 @@ def nodes_of(
 
 
 def _check_props(props: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(props, Iterable):
+        raise ValueError(f"props must be names of properties, got {props!r}.")
     wanted = (props,) if isinstance(props, str) else tuple(props)
     unknown = [name for name in wanted if name not in named.ALL]
     if unknown or not wanted:

@@ -140,7 +140,7 @@ class SegmentNodes:
             keep=True,
         )
 
-        def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        def reduced(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             check(f[0])
             jobs.several_decoders = BESTSOURCE in f[0].props
             pick, rgb = plan.pick(n), to_rgb(f[0], default)
@@ -154,6 +154,17 @@ class SegmentNodes:
             for plane in range(3):
                 np.asarray(out[plane])[:] = small[..., plane]
             return out
+
+        def reduce(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            try:
+                return reduced(n, f)
+            except vs.Error:
+                raise
+            except Exception as error:
+                raise vs.Error(
+                    f"dover: Frame {frames[n]} cannot be converted ({described(error)}). Convert "
+                    "the clip first, for example with core.resize.Bicubic(clip, format=vs.RGB24)."
+                ) from None
 
         return core.std.ModifyFrame(blank, [gathered, blank], reduce)
 

@@ -60,8 +60,7 @@ def scored_ranges(clip: vs.VideoNode, *, by: By = "overall", progress: bool = Fa
     Raises:
         vapoursynth.Error: see collect; or a score that the clip does not carry.
     """
-    if by not in SCORES:
-        raise vs.Error(f"dover: Unknown score by={by!r}; use {', '.join(SCORES)}.")
+    _check_by(by)
     found = []
     for row in _rows(clip, progress):
         missing = {SCORES[by], named.START, named.END} - row.keys()
@@ -97,6 +96,7 @@ def low_quality(
     Raises:
         vapoursynth.Error: see collect; or a threshold or score that does not exist.
     """
+    _check_by(by)
     _check_rule(below, quantile, worst, by)
     segments = scored_ranges(clip, by=by, progress=progress)
     ordered = sorted(segments, key=lambda segment: segment.score)
@@ -110,6 +110,11 @@ def low_quality(
     else:
         chosen = sorted(ordered[:worst])
     return _joined(chosen)
+
+
+def _check_by(by: object) -> None:
+    if by not in tuple(SCORES):
+        raise vs.Error(f"dover: Unknown score by={by!r}; use {', '.join(SCORES)}.")
 
 
 def _check_rule(below: float | None, quantile: float | None, worst: int | None, by: str) -> None:
@@ -150,6 +155,7 @@ def _rows(clip: vs.VideoNode, progress: bool) -> Iterator[dict[str, Any]]:
     from rich.progress import track
 
     previous: object = None
+    last_end = rows = 0
     watched = track(
         clip.frames(close=True),
         "scoring",
@@ -158,7 +164,7 @@ def _rows(clip: vs.VideoNode, progress: bool) -> Iterator[dict[str, Any]]:
         disable=not progress,
         transient=True,
     )
-    for frame in watched:
+    for number, frame in enumerate(watched):
         props = frame.props
         if named.SEGMENT not in props:
             raise vs.Error(f"dover: the clip carries no DoverSegment. {USAGE}")
@@ -167,6 +173,12 @@ def _rows(clip: vs.VideoNode, progress: bool) -> Iterator[dict[str, Any]]:
         previous = props[named.SEGMENT]
         names = [name for name in (*named.ALL, *named.DIFFERENCES.values()) if name in props]
         row: dict[str, Any] = {name: _plain(props[name]) for name in names}
+        if number > rows and row.get(named.START, last_end) < last_end:
+            raise vs.Error(
+                "dover: Scores of overlapping segments change from frame to frame. Pass "
+                "dover_segments(clip, segment=..., overlap=...), which has one frame per segment."
+            )
+        last_end, rows = row.get(named.END, 0), rows + 1
         if clip.fps and {named.START, named.END} <= row.keys():
             for name, bound in (("start", named.START), ("end", named.END)):
                 row[f"{name}_seconds"] = float(row[bound] / clip.fps)

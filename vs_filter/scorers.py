@@ -104,9 +104,11 @@ def choose_scorer(caller: str, scorer: object, options: ModelOptions) -> Segment
 def _shared_scorer(**options: Unpack[ModelOptions]) -> LazyScorer:
     """A scorer that filters with equal settings share while one of them exists."""
     from dover_plugin import calibration
-    from dover_plugin.options import check_sampling
+    from dover_plugin.engines.factory import check_engine
+    from dover_plugin.options import check_sampling, check_types
     from dover_plugin.weights import store
 
+    check_types(options)
     model = published(options.get("model") or default_model()).model
     check_sampling(options.get("seed"), options.get("repeats", 1))
     chosen: ModelOptions = {
@@ -116,11 +118,9 @@ def _shared_scorer(**options: Unpack[ModelOptions]) -> LazyScorer:
         "branches": published(model).sampling.only(options.get("branches"), model).branches,
     }
     file = store.find(model, options.get("weights"))
-    device = options.get("device", "auto")
-    if device not in ("auto", "cpu"):
-        from dover_plugin.engines.torch_engine import find_devices
-
-        find_devices(device)  # a device that is missing is an error when the script loads
+    # What is missing here is an error when the script loads, not at its first frame.
+    precision = options.get("precision", "float32")
+    check_engine(options.get("engine", "auto"), options.get("device", "auto"), precision)
     key = (
         *sorted(
             (name, value) for name, value in chosen.items() if name not in ("weights", "fusion")

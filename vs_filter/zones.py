@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from os import PathLike
 from typing import Literal, NamedTuple
 
@@ -12,6 +13,7 @@ from dover_plugin.errors import DoverError
 from dover_plugin.io.write import write_text
 
 DEFAULT_ZONE = "b=1.5"
+AV1AN_ENCODERS = ("aom", "rav1e", "vpx", "svt-av1", "x264", "x265")
 NEUTRAL_ZONE = "0,0,b=1"  # changes nothing; x264 and x265 refuse an empty --zones
 
 type Path = str | PathLike[str]
@@ -43,12 +45,16 @@ def write_ranges(
             ("svt-av1 --crf 22"), which has no default.
 
     Raises:
-        vapoursynth.Error: another kind, no options for av1an, or a file that cannot be written.
+        vapoursynth.Error: another kind, options that its encoder refuses, or a file that cannot be
+            written.
     """
-    if kind == "av1an" and not (options or "").strip():
+    if kind == "av1an" and (options or "").split()[:1] not in [[each] for each in AV1AN_ENCODERS]:
         raise vs.Error(
-            "dover: av1an zones need encoder options, for example options='svt-av1 --crf 22'."
+            f"dover: av1an zones need an encoder ({', '.join(AV1AN_ENCODERS)}) and its options, "
+            "for example options='svt-av1 --crf 22'."
         )
+    if kind in ("x264", "x265") and not (options or DEFAULT_ZONE).startswith(("b=", "q=")):
+        raise vs.Error(f"dover: Invalid options={options!r} for {kind}; use 'b=1.5' or 'q=18'.")
     if kind == "json":
         text = json.dumps([r._asdict() for r in ranges], indent=2)
     elif kind in ("x264", "x265"):
@@ -90,12 +96,15 @@ def write_scenes(
         path: file to write.
         kind: "keyframes" (a keyframe list, for Aegisub and segment=), "qpfile" (x264, x265 and
             vsview), "chapters" (OGM chapters with the scores as names, for mkvmerge and vsview),
-            or "av1an" (its --scenes).
+            or "av1an" (its --scenes, which must cover the clip: av1an encodes no other frames).
         fps: frames per second; chapters need it.
 
     Raises:
-        vapoursynth.Error: another kind, no frame rate, or a file that cannot be written.
+        vapoursynth.Error: another kind, no scenes, no frame rate, scenes with gaps for av1an, or a
+            file that cannot be written.
     """
+    if not scenes:
+        raise vs.Error("dover: There are no scenes to write. Pass scored_ranges(clip).")
     starts = [scene.start for scene in scenes]
     if kind == "keyframes":
         text = "\n".join(["# keyframe format v1", "fps 0", "", *map(str, starts)])
@@ -110,11 +119,18 @@ def write_scenes(
             for n, scene in enumerate(scenes, start=1)
         )
     elif kind == "av1an":
+        gap = next((b for a, b in pairwise([Range(0, 0, 0), *scenes]) if b.start != a.end), None)
+        if gap is not None:
+            raise vs.Error(
+                f"dover: Scenes for av1an must follow each other from frame 0, and one starts at "
+                f"{gap.start}. Pass scored_ranges of segments without overlap."
+            )
         cuts = [
             {"start_frame": s.start, "end_frame": s.end, "zone_overrides": None} for s in scenes
         ]
-        frames = scenes[-1].end if scenes else 0
-        text = json.dumps({"frames": frames, "scenes": cuts, "split_scenes": cuts}, indent=2)
+        text = json.dumps(
+            {"frames": scenes[-1].end, "scenes": cuts, "split_scenes": cuts}, indent=2
+        )
     else:
         raise vs.Error(f"dover: Unknown kind {kind!r}; use keyframes, qpfile, chapters or av1an.")
     write(path, text)

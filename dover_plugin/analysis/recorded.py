@@ -1,6 +1,7 @@
 """Timelines from frame properties that ``vspipe --json`` has recorded."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def read_properties(path: Path) -> Timeline:
             "the VapourSynth filter with all of its properties."
         )
     try:
+        overlap = any(b[named.START] < a[named.END] for a, b in pairwise(parts))
+        if overlap and len(parts) < len(scored):
+            raise VideoError(
+                f"'{path}' holds scores of overlapping segments, which change from frame to frame. "
+                "Record a clip of dover_segments, which has one frame per segment."
+            )
         return _timeline(path, parts, one_per_segment=len(parts) == len(scored))
     except (ValueError, TypeError, ZeroDivisionError) as error:
         raise VideoError(

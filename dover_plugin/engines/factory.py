@@ -26,7 +26,11 @@ NEEDS = {
     "openvino": ("openvino", "onnx", "onnxscript"),
     "onnxruntime": ("onnxruntime", "onnx", "onnxscript"),
 }
-PRECISIONS = {"openvino": ("float32", "bfloat16"), "onnxruntime": ("float32",)}
+PRECISIONS = {
+    "torch": ("float32", "float16", "bfloat16"),
+    "openvino": ("float32", "bfloat16"),
+    "onnxruntime": ("float32",),
+}
 EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
 
 
@@ -80,6 +84,25 @@ def make_engine(
         EngineError: the process was forked after it made an engine.
     """
     check_process()
+    chosen, devices = _resolve(name, device, precision)
+    rule = rule or published(model).sampling
+    made = [_make(chosen, load, model, rule, each, precision, weights_sha256) for each in devices]
+    return made[0] if len(made) == 1 else EnginePool(made)
+
+
+def check_engine(name: str, device: str, precision: str) -> None:
+    """Raise SettingsError as make_engine would, without loading a library for "auto" and "cpu".
+
+    Where "auto" may find a CUDA device, precision is checked by make_engine alone.
+    """
+    if device == "auto" and _may_have_cuda():
+        choose(name, "cuda")
+    else:
+        _resolve(name, device, precision)
+
+
+def _resolve(name: str, device: str, precision: str) -> tuple[str, list[str]]:
+    """The engine that runs, and the names of its devices."""
     if device == "cpu" or (device == "auto" and not _may_have_cuda()):
         devices, kind = ["cpu"], "cpu"
     else:
@@ -88,11 +111,21 @@ def make_engine(
         found = find_devices(device)
         devices, kind = [str(each) for each in found], found[0].type
     chosen = choose(name, kind)
-    if chosen != "torch":
+    if chosen == "torch":
+        check_torch_precision(kind, precision)
+    else:
         _check(name, chosen, precision)
-    rule = rule or published(model).sampling
-    made = [_make(chosen, load, model, rule, each, precision, weights_sha256) for each in devices]
-    return made[0] if len(made) == 1 else EnginePool(made)
+    return chosen, devices
+
+
+def check_torch_precision(kind: str, precision: str) -> None:
+    """Raise SettingsError for a precision that torch does not have on a type of device."""
+    if precision not in PRECISIONS["torch"]:
+        raise SettingsError(
+            f"No precision is named {precision!r}. Choose from {', '.join(PRECISIONS['torch'])}."
+        )
+    if kind == "cpu" and precision != "float32":
+        raise SettingsError(f"Precision {precision} needs a CUDA device; on the CPU use float32.")
 
 
 def _make(

@@ -21,11 +21,6 @@ from dover_plugin.preprocessing.sampling import BRANCHES, Branch
 from dover_plugin.preprocessing.views import Views
 from dover_plugin.scores import Maps
 
-PRECISIONS = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
 VIDEOS = 4  # of a pass on CUDA
 
 
@@ -40,11 +35,9 @@ class TorchEngine:
     Args:
         network: network in evaluation mode; it is moved to the device and gets its kernels.
         device: available device; see find_device.
-        precision: "float32"; also "float16" or "bfloat16" on other devices than the CPU.
+        precision: "float32"; also "float16" or "bfloat16" on other devices than the CPU; see
+            factory.check_torch_precision.
         videos: videos of a pass; None is VIDEOS on CUDA, else 1.
-
-    Raises:
-        SettingsError: the device does not support the precision.
     """
 
     name = "torch"
@@ -56,18 +49,10 @@ class TorchEngine:
         precision: str = "float32",
         videos: int | None = None,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise SettingsError(
-                f"No precision is named {precision!r}. Choose from {', '.join(PRECISIONS)}."
-            )
         self._device = device
-        if self._device.type == "cpu" and precision != "float32":
-            raise SettingsError(
-                f"Precision {precision} needs a CUDA device; on the CPU use float32."
-            )
         self.device = str(self._device)
         self.precision = precision
-        self._dtype = PRECISIONS[precision]
+        self._dtype = getattr(torch, precision)
         self._network = network.to(self._device, self._dtype)
         use_kernels(self._network, inference_kernels(self._device))
         self._videos = videos or (VIDEOS if device.type == "cuda" else 1)

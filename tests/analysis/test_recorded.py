@@ -46,6 +46,16 @@ def test_both_outputs_give_one_timeline(frames: list[Any], tmp_path: Path) -> No
     assert [row["time_code"] for row in rows] == ["00:00:00.000", "00:00:02.000"]
 
 
+def test_curves_of_overlapping_segments_are_no_timeline(tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    windows = [frame(n, DoverSegmentStart=25 * n, DoverSegmentEnd=25 * n + 50) for n in range(3)]
+    file.write_text(json.dumps([windows[n // 30] for n in range(90)]))
+    with pytest.raises(VideoError, match="Record a clip of dover_segments"):
+        read_properties(file)
+    file.write_text(json.dumps(windows))
+    assert [row["start_frame"] for row in read_properties(file).rows()] == [0, 25, 50]
+
+
 def test_a_part_of_a_clip_keeps_its_segments(tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
     file.write_text(json.dumps(FRAMES[60:]))

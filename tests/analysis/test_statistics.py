@@ -115,6 +115,15 @@ def test_a_comparison_fails_on_its_worst_segment(good: Path, half_bad: Path) -> 
     assert run(*options, "--fail-stat", "harmonic_mean")[0] == 2  # differences have none
 
 
+@pytest.mark.parametrize("limit", ["nan", "inf", "-inf"])
+def test_a_limit_that_nothing_can_miss_is_refused(limit: str, good: Path) -> None:
+    for command in (("timeline", good), ("compare", good, good)):
+        with pytest.raises(SettingsError, match="--fail-below must be a finite number"):
+            run(*command, "--fail-below", limit)
+        with pytest.raises(SettingsError, match="--fail-stat needs a limit"):
+            run(*command, "--fail-stat", "min")
+
+
 def test_versions_without_a_source(good: Path, half_bad: Path) -> None:
     scorer = Scorer("dover-open", "cpu")
     found = compare(half_bad, good, scorer, seconds=0.5, has_source=False)

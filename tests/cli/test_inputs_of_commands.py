@@ -33,6 +33,16 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_rate_is_that_of_a_sequence(run: Run, clip: Path, frames: Path) -> None:
+    for command in ("score", "timeline", "diagnose"):
+        done = run(command, clip, "--fps", 12)
+        assert isinstance(done.exception, SettingsError)
+        assert "--fps applies to image sequences" in str(done.exception)
+    done = run("diagnose", frames, "--as-sequence", "--fps", 12, "-f", "json")
+    (row,) = rows(done)
+    assert (done.exit_code, row["num_frames"], row["fps"]) == (0, 20, 12)
+
+
 def rows(done: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -161,3 +161,14 @@ def test_a_frame_between_two_layouts_can_be_named() -> None:
     assert (ArraySource(frames).info.height, ArraySource(frames).info.width) == (3, 30)
     with pytest.raises(VideoError, match="Pass it to open_source"):
         ArraySource(frames.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [torch.zeros(5, 30, 40, 3, device="meta"), torch.zeros(5, 30, 40, 3).to_sparse()],
+    ids=["meta", "sparse"],
+)
+def test_tensors_without_pixels_of_their_own_are_refused(frames: torch.Tensor) -> None:
+    for video in (frames, [frames[0]]):
+        with pytest.raises(VideoError, match="Pass a dense tensor"):
+            open_source(video)

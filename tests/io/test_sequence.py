@@ -1,6 +1,7 @@
 """Image sequences: the order of frames, and clear errors for everything else."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,3 +154,9 @@ def test_a_folder_or_pattern_without_the_option_names_it(folder: Path) -> None:
     for path in (folder, folder / "f%d.png"):
         with pytest.raises(VideoError, match="--as-sequence"):
             open_source(path)
+
+
+@pytest.mark.parametrize("images", [None, 3, [1, 2], [None], [b"a.png"]])
+def test_what_is_no_list_of_images_is_refused(images: Any) -> None:
+    with pytest.raises(VideoError, match="is a folder, a pattern or a list of paths"):
+        ImageSequence(images)

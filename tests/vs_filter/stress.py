@@ -17,6 +17,7 @@ from vs_filter import collect, dover, dover_compare, dover_segments
 
 core = vs.core
 SEGMENT, FRAMES = 40, 80
+LONG = 72  # frames of a segment whose successor is read ahead in batches; see graph.SLOTS
 DEADLINE_S = 150
 
 
@@ -64,6 +65,30 @@ def backward(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
     for n in reversed(range(FRAMES)):
         scored.get_frame(n).close()
     return scored
+
+
+def unprefetched(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
+    scored = dover(clip, scorer=scorer, segment=SEGMENT, prefetch=False)
+    request_all(scored, random.Random(3).sample(range(FRAMES), FRAMES))
+    return scored
+
+
+def gradual(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
+    """A source with several decoders, such as BestSource, is read ahead in batches."""
+    long = (clip * 3)[: 3 * LONG].std.SetFrameProps(RepeatField=0)
+    alone = collect(dover_segments(long, scorer=scorer, segment=LONG))["DoverOverall"].tolist()
+    ordered = list(range(3 * LONG))
+    for order in (ordered, ordered[::-1], random.Random(4).sample(ordered, len(ordered))):
+        scorer.seen = []
+        found = request_all(dover(long, scorer=scorer, segment=LONG), order)
+        assert [found[n] for n in ordered] == [alone[n // LONG] for n in ordered]
+        assert len(scorer.seen) == 3
+    scorer.seen = []
+    for frame in dover(long, scorer=scorer, segment=LONG).frames(close=True):
+        assert frame.props["DoverOverall"] in alone
+    assert len(scorer.seen) == 3
+    scorer.seen = []
+    return sequential(clip, scorer)
 
 
 def overlapping(clip: vs.VideoNode, scorer: Counting) -> vs.VideoNode:
@@ -153,6 +178,8 @@ SCENARIOS = (
     sequential,
     shuffled,
     backward,
+    unprefetched,
+    gradual,
     overlapping,
     concurrent,
     cleared,

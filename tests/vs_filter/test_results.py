@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import av
 import pandas as pd
@@ -23,6 +24,7 @@ from vs_filter import (
 )
 
 RANGES = [Range(0, 240, 0.21), Range(480, 600, 0.34)]
+SCENES = [Range(0, 240, 0.21), Range(240, 600, 0.34)]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,8 @@ def test_av1an_accepts_zones(ranges: list[Range], tmp_path: Path) -> None:
 def test_scenes(tmp_path: Path) -> None:
     kinds = ("keyframes", "qpfile", "chapters", "av1an")
     for kind in kinds:
-        write_scenes(RANGES, tmp_path / kind, kind, fps=24)  # type: ignore[arg-type]
+        scenes = SCENES if kind == "av1an" else RANGES
+        write_scenes(scenes, tmp_path / kind, kind, fps=24)  # type: ignore[arg-type]
     keyframes, qpfile, chapters, av1an = ((tmp_path / kind).read_text() for kind in kinds)
     assert keyframes == "# keyframe format v1\nfps 0\n\n0\n480\n"
     assert qpfile == "0 I -1\n480 I -1\n"
@@ -122,7 +125,7 @@ def test_scenes(tmp_path: Path) -> None:
         "CHAPTER02NAME=Scene 2, score 0.340",
     ]
     assert json.loads(av1an)["split_scenes"][1] == {
-        "start_frame": 480,
+        "start_frame": 240,
         "end_frame": 600,
         "zone_overrides": None,
     }
@@ -130,6 +133,32 @@ def test_scenes(tmp_path: Path) -> None:
         write_scenes(RANGES, tmp_path / "c", "chapters")
     with pytest.raises(vs.Error, match="use keyframes, qpfile, chapters or av1an"):
         write_scenes(RANGES, tmp_path / "c", "edl")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "scenes",
+    [RANGES, [Range(1, 5, 0.5)], [Range(0, 5, 0.5), Range(4, 9, 0.5)]],
+    ids=["gap", "no beginning", "overlap"],
+)
+def test_scenes_of_av1an_cover_the_clip(scenes: list[Range], tmp_path: Path) -> None:
+    with pytest.raises(vs.Error, match="must follow each other from frame 0"):
+        write_scenes(scenes, tmp_path / "scenes.json", "av1an")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["keyframes", "qpfile", "chapters", "av1an"])
+def test_no_scenes_are_an_error(kind: Any, tmp_path: Path) -> None:
+    with pytest.raises(vs.Error, match="There are no scenes to write"):
+        write_scenes([], tmp_path / "scenes", kind, fps=24)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("av1an", "--crf 22"), ("av1an", None), ("av1an", "nvenc --cq 20"), ("x264", "--crf 22")],
+)
+def test_options_that_encoders_refuse(kind: Any, options: str | None, tmp_path: Path) -> None:
+    with pytest.raises(vs.Error, match=r"zones need an encoder|use 'b=1\.5' or 'q=18'"):
+        write_ranges(RANGES, tmp_path / "zones", kind, options)
 
 
 @pytest.mark.program("mkvmerge", "x264")
@@ -147,7 +176,7 @@ def test_programs_accept_scenes(tmp_path: Path) -> None:
     assert starts == [0, 0.48]
     with av.open(str(tmp_path / "out.264")) as container:
         packets = [p for p in container.demux(video=0) if p.size]
-    assert [n for n, packet in enumerate(packets) if packet.is_keyframe or n == 12][:2] == [0, 12]
+    assert [n for n, packet in enumerate(packets) if packet.is_keyframe] == [0, 12]
 
 
 def test_a_clip_gives_the_table_that_its_segments_give(

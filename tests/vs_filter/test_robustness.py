@@ -13,6 +13,8 @@ SCENARIOS = (
     "sequential",
     "shuffled",
     "backward",
+    "unprefetched",
+    "gradual",
     "overlapping",
     "concurrent",
     "cleared",

@@ -59,6 +59,8 @@ def test_overlapping_windows_give_a_curve(prefetch: bool, scorer: Counting) -> N
     assert np.allclose(curve, expected, rtol=0, atol=1e-12)
     assert scored.get_frame(25).props["DoverSegment"] == 0
     assert scored.get_frame(35).props["DoverSegment"] == 1
+    with pytest.raises(vs.Error, match="Pass dover_segments"):
+        collect(scored)
 
 
 @pytest.mark.parametrize("form", [vs.YUV420P8, vs.YUV444P10, vs.RGB24, vs.GRAY16, vs.RGBS])
