@@ -22,6 +22,7 @@ from recipes.dover_open.filters import (
     by_level,
     convolve,
     even,
+    exposed,
     grid,
     resize,
     smooth,
@@ -122,8 +123,7 @@ def exposure(stops: tuple[float, ...]) -> Change:
     """Light that is multiplied by 2**stops, in linear light."""
 
     def apply(frames: Picture, level: int, _: np.random.Generator) -> Picture:
-        gain = 2 ** stops[level - 1]
-        return by_level(frames, lambda value: (value**2.2 * gain) ** (1 / 2.2))
+        return exposed(frames, stops[level - 1])
 
     return apply
 

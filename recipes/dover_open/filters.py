@@ -38,6 +38,12 @@ def by_level(
     return picture
 
 
+def exposed(frames: Picture, stops: float) -> Picture:
+    """Multiply the light by 2**stops, in linear light."""
+    gain = 2**stops
+    return by_level(frames, lambda value: (value**2.2 * gain) ** (1 / 2.2))
+
+
 def resize(frames: Picture, height: int, width: int, mode: str = "bicubic") -> Picture:
     """Resize (T, H, W, 3), with an antialiasing filter where it gets smaller."""
     smaller = height < frames.shape[1]

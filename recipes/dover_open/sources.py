@@ -24,7 +24,7 @@ from PIL import Image
 
 from dover_plugin.io.open import open_source
 from dover_plugin.preprocessing.pictures import Picture
-from recipes.dover_open.filters import even, resize
+from recipes.dover_open.filters import add_noise, even, exposed, resize
 from recipes.dover_open.photos import VALIDATION_SHARE, Photo, read_photos
 
 RATED = "biq2021"
@@ -34,6 +34,8 @@ HEIGHTS = (240, 360, 480, 540, 720, 1080, 1440, 2160)
 CHANCES = (0.5, 0.7, 0.7, 1, 2.5, 3, 2, 5)
 ASPECTS = ((16, 9), (4, 3), (3, 2), (1, 1), (9, 16))
 ASPECT_CHANCES = (0.5, 0.15, 0.15, 0.1, 0.1)
+NIGHT = 0.15  # share of the contents that are darkened before their ladders are made
+NIGHT_STOPS = (1.5, 4.0)
 MIN_DETAIL = 3.0  # levels: 99th percentile of what is lost in a picture of half the size
 
 
@@ -198,6 +200,15 @@ def film_shot(path: Path, part: int, parts: int, rng: np.random.Generator) -> Sh
     else:
         frames = frames[:, : height // 2 * 2, : width // 2 * 2]
     return Shot(frames, count * 2 // 3)
+
+
+def night_shot(shot: Shot, rng: np.random.Generator) -> Shot:
+    """The same clip with 1.5 to 4 stops less light, half of the time with weak sensor noise."""
+    stops = float(rng.uniform(*NIGHT_STOPS))
+    frames = exposed(shot.frames, -stops)
+    if rng.random() < 0.5:
+        frames = add_noise(frames, float(rng.uniform(0.5, 2.0)), rng)
+    return Shot(frames, shot.scored)
 
 
 def frames_of(pixels: int) -> int:
