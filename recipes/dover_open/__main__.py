@@ -3,6 +3,7 @@
 import argparse
 import logging
 import multiprocessing
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,8 @@ from recipes.dover_open.ladder_groups import shards
 from recipes.dover_open.pack import BRANCHES
 from recipes.dover_open.pack import pack as pack_weights
 from recipes.dover_open.photos import cache_views
+
+SPACE = 23e9  # bytes of all caches
 
 app = typer.Typer(help="Train dover-open from rated photographs and degradation ladders.")
 log = logging.getLogger(__name__)
@@ -104,11 +107,29 @@ def all_steps(
     workers: Workers = 2,
 ) -> None:
     """Run every step from the data to the weights; resumes where an earlier call stopped."""
+    check_space(build)
     photos(build, biq, workers)
     ladders(build, sources, workers)
     features(build, workers)
     fit(build)
     pack(build)
+
+
+def check_space(build: Path) -> None:
+    """Raise BadParameter unless the caches fit: memory-mapped files end the process on a full disk.
+
+    Args:
+        build: folder of the caches; what it holds already counts.
+    """
+    build.mkdir(parents=True, exist_ok=True)
+    # st_blocks counts what is written; the files of a stopped run are sparse.
+    used = sum(512 * file.stat().st_blocks for file in build.rglob("*") if file.is_file())
+    missing = SPACE - used - shutil.disk_usage(build).free
+    if missing > 0:
+        raise typer.BadParameter(
+            f"The caches need {SPACE / 1e9:.0f} GB, and {missing / 1e9:.1f} GB are missing in "
+            f"'{build}'. Free disk space, or pass another folder with --build."
+        )
 
 
 if __name__ == "__main__":

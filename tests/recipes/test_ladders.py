@@ -145,3 +145,13 @@ def test_every_listed_file_names_its_author_and_license() -> None:
         assert source.origin, source.file
         assert source.contents > 0
         assert len(source.sha256) == 64 or source.file == sources.RATED
+
+
+def test_night_is_dark_and_keeps_the_camera() -> None:
+    shot = pan(scene(), np.random.default_rng(1))
+    seen = [sources.night_shot(shot, np.random.default_rng(seed)) for seed in range(8)]
+    for night in seen:
+        assert night.frames.shape == shot.frames.shape
+        assert night.scored == shot.scored
+        assert night.frames.mean() < 0.6 * shot.frames.mean()
+    assert min(night.frames.mean() for night in seen) < 0.35 * shot.frames.mean()

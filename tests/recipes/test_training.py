@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 
 from dover_plugin import Scorer
 from dover_plugin.preprocessing.pictures import Picture
 from recipes.dover_open import fit as fitting
+from recipes.dover_open.__main__ import check_space
 from recipes.dover_open.backbone import pretrained_trunk
 from recipes.dover_open.config import Recipe, read_recipe
 from recipes.dover_open.features import cache_features
@@ -183,3 +185,13 @@ def test_packed_weights_can_be_used(build: Path, recipe: Recipe, tmp_path: Path)
     )
     scores = scorer.score(picture(np.random.default_rng(5), 0.9)[None])
     assert 0 < scores.overall < 1
+
+
+def test_a_full_disk_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recipes.dover_open.__main__.SPACE", 1.0)
+    check_space(tmp_path / "build")
+    monkeypatch.setattr("recipes.dover_open.__main__.SPACE", 1e18)
+    with pytest.raises(typer.BadParameter, match="GB are missing in"):
+        check_space(tmp_path / "build")
