@@ -42,7 +42,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     programs = [r for r in reports if "needs the program" in str(r.longrepr)]
     if programs:
         terminalreporter.write_line(
-            f"{len(programs)} tests skipped for want of system programs: see README, Development"
+            f"{len(programs)} tests skipped for want of system programs: see CONTRIBUTING.md"
         )
 
 

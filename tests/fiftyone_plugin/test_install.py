@@ -55,7 +55,8 @@ def test_the_packaged_manifest_is_the_roots() -> None:
 def test_the_version_of_the_manifest_is_that_of_the_package() -> None:
     from dover_plugin import __version__
 
-    assert f"\nversion: {__version__}\n" in (ROOT / "fiftyone.yml").read_text()
+    for name in ("fiftyone.yml", "CITATION.cff"):
+        assert f"\nversion: {__version__}\n" in (ROOT / name).read_text()
 
 
 def test_requirements_are_those_of_the_project() -> None:
