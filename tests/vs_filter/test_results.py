@@ -49,7 +49,7 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(vs.Error, match="av1an zones need encoder options"):
+    with pytest.raises(vs.Error, match="av1an zones need an encoder"):
         write_ranges(RANGES, tmp_path / "zones", "av1an")
     with pytest.raises(vs.Error, match="use json, x264, x265 or av1an"):
         write_ranges(RANGES, tmp_path / "zones", "vp9")  # type: ignore[arg-type]
