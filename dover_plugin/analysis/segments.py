@@ -94,7 +94,7 @@ def cut(source: FrameSource, length: str, overlap: str = "0f") -> list[Segment]:
 
 
 def checked(segments: Sequence[Segment], info: VideoInfo) -> list[Segment]:
-    """Segments that the user named, each of which is a part of the video.
+    """Check segments that the user passes: each must be a part of the video.
 
     Raises:
         SettingsError: there are none, or one is empty or lies outside of the video.
