@@ -121,4 +121,6 @@ def rows_of(content: Content, folder: Path, seed: int) -> list[Row]:
         shot = files.film_shot(path, content.part, content.parts, rng)
     if rng.random() < files.NIGHT:
         shot = files.night_shot(shot, rng)
+    if rng.random() < files.BARRED:
+        shot = files.barred_shot(shot, rng)
     return Plan(content, shot, rng, rated=rated.is_file()).rows()

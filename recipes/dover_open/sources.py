@@ -24,7 +24,7 @@ from PIL import Image
 
 from dover_plugin.io.open import open_source
 from dover_plugin.preprocessing.pictures import Picture
-from recipes.dover_open.filters import add_noise, even, exposed, resize
+from recipes.dover_open.filters import even, resize
 from recipes.dover_open.photos import VALIDATION_SHARE, Photo, read_photos
 
 RATED = "biq2021"
@@ -36,6 +36,9 @@ ASPECTS = ((16, 9), (4, 3), (3, 2), (1, 1), (9, 16))
 ASPECT_CHANCES = (0.5, 0.15, 0.15, 0.1, 0.1)
 NIGHT = 0.15  # share of the contents that are darkened before their ladders are made
 NIGHT_STOPS = (1.5, 4.0)
+NIGHT_NOISE = (0.4, 1.6)  # standard deviation in grey levels
+BARRED = 0.1  # share of the contents that get black bars
+BAR_DEPTHS = (0.08, 0.2)  # of one bar, as a share of the side
 MIN_DETAIL = 3.0  # levels: 99th percentile of what is lost in a picture of half the size
 
 
@@ -203,11 +206,30 @@ def film_shot(path: Path, part: int, parts: int, rng: np.random.Generator) -> Sh
 
 
 def night_shot(shot: Shot, rng: np.random.Generator) -> Shot:
-    """The same clip with 1.5 to 4 stops less light, half of the time with weak sensor noise."""
-    stops = float(rng.uniform(*NIGHT_STOPS))
-    frames = exposed(shot.frames, -stops)
-    if rng.random() < 0.5:
-        frames = add_noise(frames, float(rng.uniform(0.5, 2.0)), rng)
+    """The same clip with 1.5 to 4 stops less light.
+
+    Sensor noise is added before the values are rounded, as in a camera: dark areas of a frame that
+    is darkened after rounding would have steps.
+    """
+    gain = 2 ** -float(rng.uniform(*NIGHT_STOPS))
+    sigma = float(rng.uniform(*NIGHT_NOISE))
+    frames = np.empty_like(shot.frames)
+    for index, frame in enumerate(shot.frames):
+        dark = ((frame / np.float32(255)) ** 2.2 * gain) ** (1 / 2.2) * 255
+        noise = rng.standard_normal(frame.shape, np.float32)
+        frames[index] = np.clip(np.rint(dark + sigma * noise), 0, 255)
+    return Shot(frames, shot.scored)
+
+
+def barred_shot(shot: Shot, rng: np.random.Generator) -> Shot:
+    """The same clip behind black bars at two opposite sides."""
+    frames = shot.frames.copy()
+    axis = 1 + int(rng.integers(2))
+    depth = round(float(rng.uniform(*BAR_DEPTHS)) * frames.shape[axis])
+    if axis == 1:
+        frames[:, :depth] = frames[:, -depth:] = 0
+    else:
+        frames[:, :, :depth] = frames[:, :, -depth:] = 0
     return Shot(frames, shot.scored)
 
 

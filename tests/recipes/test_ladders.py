@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dover_plugin.preprocessing.bars import without_bars
 from dover_plugin.preprocessing.pictures import Picture
 from recipes.dover_open import ladders, sources
 from recipes.dover_open.degradations import AESTHETIC, CODECS, LEVELS, SAME, TECHNICAL
@@ -154,4 +155,18 @@ def test_night_is_dark_and_keeps_the_camera() -> None:
         assert night.frames.shape == shot.frames.shape
         assert night.scored == shot.scored
         assert night.frames.mean() < 0.6 * shot.frames.mean()
+    flat = sources.Shot(np.full((2, 64, 64, 3), 60, np.uint8), 1)
+    values = np.unique(sources.night_shot(flat, np.random.default_rng(0)).frames)
+    assert len(values) >= 4  # noise hides the steps of dark values
     assert min(night.frames.mean() for night in seen) < 0.35 * shot.frames.mean()
+
+
+def test_bars_are_found_and_cut() -> None:
+    shot = pan(scene(), np.random.default_rng(1))
+    for seed in range(6):
+        barred = sources.barred_shot(shot, np.random.default_rng(seed))
+        inside = without_bars(barred.frames[barred.scored])
+        height, width = shot.frames.shape[1:3]
+        assert inside.shape[0] < height or inside.shape[1] < width
+        assert inside.shape[0] > 0.5 * height
+        assert inside.shape[1] > 0.5 * width
