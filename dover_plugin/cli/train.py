@@ -97,8 +97,8 @@ def train(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate of the heads; backbones use the share backbone_rate of it (0.1 by "
-            "default).",
+            help="Peak learning rate of the heads; backbones use the share backbone_rate of it, "
+            "0.1 by default.",
             show_default="0.001",
             rich_help_panel=TRAINING,
         ),
