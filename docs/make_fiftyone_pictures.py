@@ -28,6 +28,7 @@ SIZES = ((360, 640), (480, 640), (540, 960), (270, 480))
 SIZE = {"width": 1440, "height": 900}
 FRAME = (960, 600)  # of the animated picture, in pixels
 FRAME_MS = 700
+COLOURS = 256  # of a screenshot, which halves its size
 POINTS = f"{PLOT} .scatterlayer .point"
 
 
@@ -44,6 +45,8 @@ def main() -> None:
     finally:
         dataset.delete()
         shutil.rmtree(folder)
+    for picture in IMAGES.glob("fiftyone-*.png"):
+        Image.open(picture).convert("RGB").quantize(COLOURS).save(picture, optimize=True)
 
 
 def make_clips(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from fiftyone.core.collections import SampleCollection
 
 from dover_plugin.errors import DoverError, SettingsError
 from dover_plugin.preprocessing.sampling import BRANCHES
+from dover_plugin.weights.registry import published
 from dover_plugin.weights.store import find
 from fiftyone_plugin.explanation import (
     Explanation,
@@ -86,7 +87,8 @@ class Explain(forms.FormOperator):
                 picture = "data:image/png;base64," + b64encode(png).decode()
             except DoverError as error:
                 words += f"\n\nNo map: {error}"
-        return {"words": words, "map": picture}
+        bars = not published(sample[field].model).sampling.cut_bars
+        return {"words": words, "map": picture, "bars": bars}
 
     def outputs(self, results: dict[str, Any], outputs: types.Object) -> None:
         """Text, then the map."""
@@ -94,7 +96,8 @@ class Explain(forms.FormOperator):
         if results.get("map"):
             outputs.str(
                 "map",
-                label="Local quality within this video; ignore cells on black bars",
+                label="Local quality within this video"
+                + ("; ignore cells on black bars" if results.get("bars") else ""),
                 view=types.ImageView(),
             )
 
