@@ -7,6 +7,7 @@ from dover_plugin.analysis.segments import Segment
 from dover_plugin.frame_properties import ALL as PROPS
 from vs_filter.compare import dover_compare, dover_compare_segments
 from vs_filter.crf import SceneCrf, search_crf, write_crfs
+from vs_filter.diagnosis import diagnose
 from vs_filter.filter import dover, dover_segments
 from vs_filter.overlay import dover_overlay
 from vs_filter.results import collect, low_quality, scored_ranges
@@ -18,6 +19,7 @@ __all__ = [
     "SceneCrf",
     "Segment",
     "collect",
+    "diagnose",
     "dover",
     "dover_compare",
     "dover_compare_segments",
