@@ -1,9 +1,11 @@
 """Fetch videos from URLs: http and https with HTTPX, other schemes with fsspec."""
 
 import re
-import shutil
+import threading
 import time
+from contextlib import suppress
 from importlib.util import find_spec
+from queue import Empty, Full, Queue
 from typing import IO, TYPE_CHECKING
 
 from dover_plugin.errors import SettingsError, VideoError
@@ -18,7 +20,8 @@ SILENCE = 30.0  # seconds without a byte after which a server counts as hanging
 SLOWEST = 2**10  # bytes per second over a window of WINDOW seconds
 WINDOW = 60.0
 LARGEST = 2**37  # bytes; 128 GiB
-CHUNK = 2**20
+CHUNK = 2**15  # bytes that are requested at a time, so that SLOWEST is a chunk in SILENCE
+AHEAD = 8  # chunks
 
 
 def is_url(path: str) -> bool:
@@ -65,22 +68,37 @@ def _fetch_http(url: str, file: IO[bytes]) -> None:
 
 def _copy(answer: "Response", url: str, file: IO[bytes]) -> None:
     """Write the body of an answer; HTTPX checks that it is as long as the server states."""
-    begun, counted = time.monotonic(), 0
+    meter = _Meter(url)
     for chunk in answer.iter_bytes():  # as they arrive
         file.write(chunk)
-        counted += len(chunk)
-        if file.tell() > LARGEST:
+        meter.count(len(chunk))
+
+
+class _Meter:
+    """Raises VideoError for a source that is too large or too slow."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._total = self._counted = 0
+        self._begun = time.monotonic()
+
+    def count(self, size: int) -> None:
+        """Count bytes that have arrived."""
+        self._total += size
+        self._counted += size
+        if self._total > LARGEST:
             raise VideoError(
-                f"{url!r} is larger than {LARGEST / 2**30:g} GiB. Download a part of it first."
+                f"{self._url!r} is larger than {LARGEST / 2**30:g} GiB. Download a part of it "
+                "first."
             )
-        waited = time.monotonic() - begun
+        waited = time.monotonic() - self._begun
         if waited > WINDOW:
-            if counted < SLOWEST * waited:
+            if self._counted < SLOWEST * waited:
                 raise VideoError(
-                    f"Cannot fetch {url!r} (the server sends {counted / waited:.0f} bytes per "
-                    "second). Try again later."
+                    f"Cannot fetch {self._url!r} (the server sends {self._counted / waited:.0f} "
+                    "bytes per second). Try again later."
                 )
-            begun, counted = time.monotonic(), 0
+            self._begun, self._counted = time.monotonic(), 0
 
 
 def _fetch_other(url: str, file: IO[bytes]) -> None:
@@ -90,11 +108,40 @@ def _fetch_other(url: str, file: IO[bytes]) -> None:
         )
     import fsspec
 
+    chunks: Queue[bytes | Exception] = Queue(maxsize=AHEAD)
+    left = threading.Event()
+
+    def put(item: bytes | Exception) -> None:
+        waiting = True
+        while waiting and not left.is_set():
+            with suppress(Full):
+                chunks.put(item, timeout=1)
+                waiting = False
+
+    def receive() -> None:
+        """Read in a thread of its own: packages of schemes have no limit of time in common."""
+        try:
+            with fsspec.open(url, "rb") as stream:
+                while not left.is_set() and (chunk := stream.read(CHUNK)):
+                    put(chunk)
+            put(b"")
+        except Exception as error:  # each package raises errors of its own
+            put(error)
+
+    threading.Thread(target=receive, daemon=True, name="dover-fetch").start()
+    meter = _Meter(url)
     try:
-        with fsspec.open(url, "rb") as stream:
-            shutil.copyfileobj(stream, file, CHUNK)
-    except Exception as error:  # each package of a scheme raises errors of its own
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        while chunk := chunks.get(timeout=SILENCE):
+            if isinstance(chunk, Exception):
+                reason = getattr(chunk, "strerror", None) or str(chunk) or type(chunk).__name__
+                raise VideoError(
+                    f"Cannot fetch {url!r} ({reason}). Check the address and permissions."
+                )
+            file.write(chunk)
+            meter.count(len(chunk))
+    except Empty:
         raise VideoError(
-            f"Cannot fetch {url!r} ({reason}). Check the address and permissions."
+            f"Cannot fetch {url!r} (it sends nothing for {SILENCE:g} s). Try again later."
         ) from None
+    finally:
+        left.set()

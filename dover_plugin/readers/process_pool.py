@@ -5,13 +5,16 @@ leaves no shared lock behind.
 """
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from os import PathLike, fspath
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
@@ -130,6 +133,7 @@ class _Child:
         self._read_video = read_video
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._folder = ""  # of the process, for copies of videos that are not files
         self._lock = threading.Lock()  # two threads may end the process
         self.closed = False
 
@@ -175,20 +179,22 @@ class _Child:
         self._end()
 
     def _start(self) -> Connection:
+        folder = tempfile.mkdtemp(prefix="dover-")
         context = get_context("spawn")
         pipe, theirs = context.Pipe()
         process = context.Process(
             target=_serve,
-            args=(theirs, self._options, self._limits, self._read_video),
+            args=(theirs, self._options, self._limits, self._read_video, folder),
             daemon=True,
         )
         reason = "it ended immediately"
         try:
             with self._lock:
                 if self.closed:
+                    Path(folder).rmdir()
                     raise _UnreadyError("Reading was stopped.")
                 process.start()
-                self._process = process
+                self._process, self._folder = process, folder
             theirs.close()  # so that the end of the process closes the pipe
             ready = pipe.poll(START_SECONDS) and pipe.recv() == "ready"
         except EOFError:
@@ -197,6 +203,7 @@ class _Child:
             ready, reason = False, str(error)
         if not ready:
             self._end()
+            shutil.rmtree(folder, ignore_errors=True)
             raise _UnreadyError(
                 f"No reader process could be started ({reason}). Check free memory and process "
                 "limits; a script that starts them needs 'if __name__ == \"__main__\":'."
@@ -207,13 +214,19 @@ class _Child:
     def _end(self) -> None:
         with self._lock:
             process, self._process, self._pipe = self._process, None, None
+            folder, self._folder = self._folder, ""
         if process is not None:
             process.kill()
             process.join(END_SECONDS)  # a process that waits for a dead disk outlives even a kill
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(pipe: Connection, options: ReadOptions, limits: Limits, read_video: ReadVideo) -> None:
+def _serve(
+    pipe: Connection, options: ReadOptions, limits: Limits, read_video: ReadVideo, folder: str
+) -> None:
     """Run in the process: read each requested file until the pipe closes."""
+    tempfile.tempdir = folder  # which the parent process deletes, also after a kill
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True, name="dover-parent").start()
     _limit_memory(int(limits.memory))
@@ -260,7 +273,6 @@ def _answer(path: str, options: ReadOptions, read_video: ReadVideo) -> tuple[Any
 def _limit_memory(memory: int) -> None:
     try:
         import resource
-        from pathlib import Path
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (ImportError, OSError):

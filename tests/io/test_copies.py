@@ -234,6 +234,40 @@ def test_other_schemes_go_through_fsspec(clip: Path, monkeypatch: pytest.MonkeyP
         open_source("memory://clips/a.mp4")
 
 
+@pytest.mark.parametrize(
+    ("pause", "size", "says"),
+    [(60.0, 10, "sends nothing for 0.5 s"), (0.1, 10, "bytes per second"), (0.0, 2000, "larger")],
+    ids=["hangs", "drips", "endless"],
+)
+def test_other_schemes_have_the_limits_of_http(
+    pause: float, size: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    released = threading.Event()
+
+    class Slow(fsspec.AbstractFileSystem):  # type: ignore[misc, name-defined]
+        protocol = "slow"
+
+        def _open(self, path: str, *_: object, **__: object) -> io.RawIOBase:
+            return Endless()
+
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def read(self, _: int = -1) -> bytes:
+            released.wait(pause)
+            return b"x" * size
+
+    monkeypatch.setattr(remote, "SILENCE", 0.5)
+    monkeypatch.setattr(remote, "WINDOW", 0.3)
+    monkeypatch.setattr(remote, "LARGEST", 10_000)
+    fsspec.register_implementation("slow", Slow, clobber=True)
+    with pytest.raises(VideoError, match=says):
+        open_source("slow://a.mp4")
+    released.set()
+
+
 def test_a_full_disk_is_one_error(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.RawIOBase):
         def read(self, size: int = -1) -> bytes:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import wait
@@ -32,6 +33,9 @@ def misbehave(path: str, options: ReadOptions) -> VideoViews:
         os.abort()
     if name == "sleeps":
         time.sleep(600)
+    if name == "copies":  # a video that is not a file, which is read from a copy
+        Path(tempfile.mkstemp(prefix="dover-")[1]).write_bytes(b"a part of it")
+        time.sleep(600)
     if name == "eats":
         return [np.ones(GIGABYTE // 8) for _ in range(64)]
     if name == "raises":
@@ -53,6 +57,20 @@ def folder(tmp_path: Path) -> Path:
 def children() -> list[psutil.Process]:
     """The reader processes; other tests leave a database and more in this process."""
     return readers_of(psutil.Process())
+
+
+def test_a_killed_process_leaves_no_copy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with ProcessPool(OPTIONS, 1, Limits(seconds=5), misbehave) as pool:
+        stopped = pool.submit(str(folder / "copies.mp4"))
+        with pytest.raises(VideoError, match="was stopped"):
+            stopped.result(timeout=120)
+        assert not list(temporary.iterdir())
+        assert pool.submit(str(folder / "good.mp4")).result(timeout=120).info.num_frames == 40
+        assert len(list(temporary.iterdir())) == 1  # the folder of the process that runs
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.timeout(240)
