@@ -1,6 +1,7 @@
 """The command ``dover timeline``."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -84,16 +85,23 @@ def timeline(
     recorded = [video for video in videos if _is_recorded(video)]
     if recorded and html:
         raise SettingsError("An HTML report needs the video, got a .json file. Use --plot.")
+    done: list[Timeline | NoTimeline] = []
     with progress_bars() as bars:
         scorer = model.load_scorer(bars) if len(recorded) < len(videos) else None
-        done = list(_timelines(videos, scorer, segments, overlap, bars))
-    if output or output_format != "table":  # a table on the terminal shows them
-        for failure in (each for each in done if isinstance(each, NoTimeline)):
-            typer.echo(f"dover: {failure.error}", err=True)
+
+        def watched() -> "Iterator[Timeline | NoTimeline]":
+            for each in _timelines(videos, scorer, segments, overlap, bars):
+                done.append(each)
+                if isinstance(each, NoTimeline) and (output or output_format != "table"):
+                    typer.echo(f"dover: {each.error}", err=True)  # a table shows it
+                yield each
+
+        outcomes = watched()
+        first = next(outcomes)  # an error of a single video leaves no file
+        with open_output(output) as stream:
+            settings = scorer.settings if scorer else None
+            WRITERS[output_format](chain([first], outcomes), settings, stream)
     found = [each for each in done if isinstance(each, Timeline)]
-    settings = [each.settings for each in found] or ([scorer.settings] if scorer else [])
-    with open_output(output) as stream:
-        WRITERS[output_format](done, settings[0] if settings else None, stream)
     if found and plot:
         from dover_plugin.reporting.plots import draw_timeline
         from dover_plugin.reporting.style import save_figure

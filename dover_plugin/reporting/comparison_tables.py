@@ -1,5 +1,6 @@
 """Write comparisons as a terminal table, JSON or CSV."""
 
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from dover_plugin.analysis.change import FEWEST, INTERVAL, Change
 from dover_plugin.analysis.comparison import Comparison, NotCompared, by_loss, knee
-from dover_plugin.reporting.timeline_tables import write_rows
+from dover_plugin.io.csv_cells import safe_row
 from dover_plugin.scores import SCORES, Settings
 from dover_plugin.text import name_of, printable, settings_line
 
@@ -50,7 +51,9 @@ def write_csv(outcomes: Sequence[Outcome], _: Settings, stream: TextIO) -> None:
         for each in outcomes
         if isinstance(each, NotCompared)
     ]
-    write_rows(rows, stream)
+    writer = csv.DictWriter(stream, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(safe_row(row) for row in rows)
 
 
 def write_table(outcomes: Sequence[Outcome], settings: Settings, stream: TextIO) -> None:

@@ -2,9 +2,9 @@
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -21,36 +21,36 @@ OF_MANY = ("mean", "median", "p5", "minimum", "std")  # statistics in the table 
 type Outcome = Timeline | NoTimeline
 
 
-def write_rows(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
-    """Write rows as CSV with a header."""
-    rows = list(rows)
-    writer = csv.DictWriter(stream, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(safe_row(row) for row in rows)
-
-
-def write_json(outcomes: Sequence[Outcome], _: Settings | None, stream: TextIO) -> None:
-    """Write one JSON object per video, one per line."""
+def write_json(outcomes: Iterable[Outcome], _: Settings | None, stream: TextIO) -> None:
+    """Write one JSON object per video, one per line, as soon as it is scored."""
     for each in outcomes:
         row = asdict(each) if isinstance(each, NoTimeline) else each.to_dict()
         stream.write(json.dumps(row) + "\n")
+        stream.flush()
 
 
-def write_csv(outcomes: Sequence[Outcome], _: Settings | None, stream: TextIO) -> None:
-    """Write one row per segment of each video, and one per failure, with the path."""
+def write_csv(outcomes: Iterable[Outcome], _: Settings | None, stream: TextIO) -> None:
+    """Write one row per segment of each video, and one per failure, as soon as it is scored."""
     empty = dict.fromkeys(("path", *COLUMNS, "error"))
-    rows: list[dict[str, Any]] = []
+    writer = csv.DictWriter(stream, list(empty))
+    writer.writeheader()
     for each in outcomes:
-        if isinstance(each, NoTimeline):
-            rows.append(empty | asdict(each))
-        else:
-            rows += [empty | row | {"path": each.info.path} for row in each.rows()]
-    write_rows(rows, stream)
+        rows = [asdict(each)] if isinstance(each, NoTimeline) else each.rows()
+        path = each.path if isinstance(each, NoTimeline) else each.info.path
+        writer.writerows(safe_row(empty | row | {"path": path}) for row in rows)
+        stream.flush()
 
 
-def write_table(outcomes: Sequence[Outcome], settings: Settings | None, stream: TextIO) -> None:
-    """Write the segments of one video, or the statistics of several, and the notes."""
+def write_table(outcomes: Iterable[Outcome], settings: Settings | None, stream: TextIO) -> None:
+    """Write the segments of one video, or the statistics of several, and the notes.
+
+    Args:
+        outcomes: of the videos, in order.
+        settings: of the scorer; those of the first timeline come first.
+        stream: text stream.
+    """
     console = Console(file=stream, highlight=False)
+    outcomes = list(outcomes)
     found = [each for each in outcomes if isinstance(each, Timeline)]
     if len(outcomes) == 1 and found:
         console.print(_segments(found[0]))
@@ -69,6 +69,7 @@ def write_table(outcomes: Sequence[Outcome], settings: Settings | None, stream: 
             console.print(Text(f"error: {printable(each.error)}", "red"), soft_wrap=True)
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings()):
         console.print(Text(f"note: {warning}", "yellow"), soft_wrap=True)
+    settings = found[0].settings if found else settings
     if settings:
         console.print(Text(settings_line(settings), "dim"), soft_wrap=True)
 

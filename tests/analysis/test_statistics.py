@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from clips import scene, write_clip
 from typer.testing import CliRunner
 
-from dover_plugin import Scorer, SettingsError, compare
+from dover_plugin import Scorer, SettingsError, VideoError, compare
 from dover_plugin.analysis.statistics import Statistics
 from dover_plugin.batch.minimums import Minimums
 from dover_plugin.cli import app
@@ -76,6 +77,36 @@ def test_a_timeline_of_many_videos_is_one_table(good: Path, half_bad: Path) -> N
     found = [json.loads(line) for line in out.splitlines()]
     scores = [part["overall"] for part in found[1]["segments"]]
     assert found[1]["summary"]["overall"] == vars(Statistics.of(scores))
+
+
+def test_timelines_are_written_as_they_are_scored(
+    good: Path, half_bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was scored before the command ends is in the file."""
+    score, scored = Scorer.timeline, []
+
+    def interrupted(self: Scorer, *arguments: Any, **options: Any) -> Any:
+        scored.append(1)
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return score(self, *arguments, **options)
+
+    monkeypatch.setattr(Scorer, "timeline", interrupted)
+    for kind in ("csv", "json"):
+        scored.clear()
+        target = tmp_path / f"scores.{kind}"
+        command = ["timeline", good, half_bad, "--segments", "1s", "-f", kind, "-o", target]
+        CliRunner().invoke(app, [*map(str, command)])
+        lines = target.read_text().splitlines()
+        assert len(lines) == (5 if kind == "csv" else 1)
+        assert all(str(good) in line for line in lines[-1:])
+
+
+def test_an_error_of_one_video_leaves_no_file(tmp_path: Path) -> None:
+    target = tmp_path / "scores.csv"
+    with pytest.raises(VideoError):
+        run("timeline", tmp_path / "none.mp4", "-o", target)
+    assert not target.exists()
 
 
 def test_the_table_of_many_timelines_shows_statistics(good: Path, half_bad: Path) -> None:
