@@ -238,7 +238,7 @@ def test_a_network_that_gives_no_number(seeded: dict[str, Path], clip: Path) -> 
     scorer = Scorer("dover-mobile", "cpu", weights=seeded["dover-mobile"], engine="torch")
     network = scorer.engine._network  # type: ignore[attr-defined]
     network.technical_head.fc_last.bias.fill_(float("inf"))
-    with pytest.raises(VideoError, match="are no scores"):
+    with pytest.raises(VideoError, match="is not finite"):
         scorer.score(clip)
     (result,) = scorer.score_many([clip])
     assert isinstance(result, Failure)

@@ -118,6 +118,8 @@ def open_stream(stream: Any, options: OpenOptions) -> CopySource:
             raise VideoError(f"{name} holds text. Open it in binary mode, 'rb'.") from None
         except OSError:  # of the disk, too
             raise
+        except ValueError as error:  # it is closed
+            raise VideoError(f"Cannot read {name} ({error}). Open it again.") from None
         except Exception as error:  # whatever the stream of the user raises
             raise VideoError(f"Cannot read {name} ({described(error)}). Open it again.") from None
 

@@ -261,7 +261,7 @@ def test_frames_that_change_their_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("segments", "says"),
     [
-        ([], "No segment was named"),
+        ([], "list of segments is empty"),
         ([Segment(5, 5)], r"\(5, 5\) is not a part"),
         ([Segment(8, 2)], r"\(8, 2\) is not a part"),
         ([Segment(0, 61)], "with 60 frames"),

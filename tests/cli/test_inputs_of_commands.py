@@ -100,7 +100,7 @@ def test_a_part_in_reader_processes_is_resumed_alone(run: Run, clip: Path, tmp_p
         (("score", "a.mp4", "--start", "2s", "--end", "1s"), None, "2s is not before the end 1s"),
         (("score", "a.mp4", "--start", "soon"), None, "The start 'soon' is not a position"),
         (("score", "a", "--as-sequence", "--stream", "1"), None, "Image sequences have no streams"),
-        (("score", "a", "--fps", "0"), None, "fps must be above 0"),
+        (("score", "a", "--as-sequence", "--fps", "0"), None, "fps must be above 0"),
         (("compare", "a", "b", "--metric", "psnr", "--start", "1s"), None, "Omit start=1s"),
     ],
 )

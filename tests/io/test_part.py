@@ -63,7 +63,7 @@ def test_frames_in_memory_have_parts(film: Path) -> None:
     frames = np.zeros((100, 8, 8, 3), np.uint8)
     assert open_source(frames, start="1s", end="2s", fps=25).info.num_frames == 25
     assert open_source(frames, start=10).info.num_frames == 90
-    with pytest.raises(VideoError, match="has no frame rate, so 1s is no frame of it"):
+    with pytest.raises(VideoError, match="has no frame rate, so the position 1s is unknown"):
         open_source(frames, start="1s")
     assert open_source(ArraySource(frames), start=10).info.num_frames == 90
 

@@ -132,7 +132,7 @@ def test_bad_sequences_are_refused(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(VideoError) as caught:
             open_source(images, as_sequence=True)
         assert says in str(caught.value)
-    with pytest.raises(VideoError, match="no images"):
+    with pytest.raises(VideoError, match="is empty"):
         ImageSequence([])
 
 
