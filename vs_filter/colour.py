@@ -7,12 +7,15 @@ matrix are BT.601, as in the core.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import vapoursynth as vs
 
-from dover_plugin.io.source import HDR_TRANSFERS, INTERLACED, Frame
+from dover_plugin.io.source import HDR_TRANSFERS, INTERLACED, Frame, Transfer
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 HD_HEIGHT = 720
 UNKNOWN = 2  # matrix, transfer or primaries that a frame does not state; codes of ITU-T H.273
@@ -84,17 +87,14 @@ def readable(clip: vs.VideoNode) -> vs.VideoNode:
     raise ValueError(f"FFmpeg has no pixel format like {form.name}.")
 
 
-def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
-    """Convert a frame of a readable clip to (H, W, 3) uint8 RGB, tone mapped if it is HDR.
+def as_stored(frame: vs.VideoFrame, default: Colour) -> "VideoFrame":
+    """The planes of a frame of a readable clip as a frame of PyAV.
 
     Args:
         frame: a frame whose properties are valid; see checker.
         default: for frames that state no matrix or range.
     """
     from av import VideoFrame
-
-    from dover_plugin.io.colour import rgb24
-    from dover_plugin.io.hdr import deep_rgb, tone_mapper
 
     picture = VideoFrame(frame.width, frame.height, _pixel_format(frame.format.id))
     order = (1, 2, 0) if frame.format.color_family == vs.RGB else range(frame.format.num_planes)
@@ -109,7 +109,23 @@ def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
         if colour.full_range is not None:
             picture.color_range = FULL if colour.full_range else LIMITED
         picture.chroma_location = int(frame.props.get("_ChromaLocation", -1)) + 1
-    transfer = HDR_TRANSFERS.get(int(frame.props.get("_Transfer", UNKNOWN)))
+    return picture
+
+
+def transfer_of(frame: vs.VideoFrame) -> Transfer | None:
+    """The transfer function of an HDR frame; None for SDR."""
+    return HDR_TRANSFERS.get(int(frame.props.get("_Transfer", UNKNOWN)))
+
+
+def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
+    """Convert a frame of a readable clip to (H, W, 3) uint8 RGB, tone mapped if it is HDR.
+
+    Args and default: see as_stored.
+    """
+    from dover_plugin.io.colour import rgb24
+    from dover_plugin.io.hdr import deep_rgb, tone_mapper
+
+    picture, transfer = as_stored(frame, default), transfer_of(frame)
     if transfer is None:
         return rgb24(picture)
     rgb, white = deep_rgb(picture)

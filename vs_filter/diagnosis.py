@@ -3,11 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 import vapoursynth as vs
+from av import VideoFrame
 
 from dover_plugin.analysis.diagnosis import Diagnosis
 from dover_plugin.analysis.diagnosis import diagnose as diagnose_source
 from dover_plugin.io.source import Frame, VideoInfo
-from vs_filter.colour import Matrix, checker, default_colour, readable, to_rgb
+from vs_filter.colour import (
+    Matrix,
+    as_stored,
+    checker,
+    default_colour,
+    readable,
+    to_rgb,
+    transfer_of,
+)
 from vs_filter.filter import DEFAULT_SEGMENT, segments_of, vs_errors
 from vs_filter.notices import notice
 from vs_filter.segments import Segmentation
@@ -29,6 +38,19 @@ class ClipSource:
 
     def frames(self, indices: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """See dover_plugin.FrameSource."""
+        for index, frame in self._rendered(indices):
+            yield index, to_rgb(frame, self._default)
+
+    def stored(self, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+        """See io.stored.StoredSource; HDR frames are tone mapped."""
+        for index, frame in self._rendered(indices):
+            if transfer_of(frame) is None:
+                yield index, as_stored(frame, self._default)
+            else:
+                rgb = to_rgb(frame, self._default)
+                yield index, VideoFrame.from_ndarray(rgb, format="rgb24")
+
+    def _rendered(self, indices: Sequence[int]) -> Iterator[tuple[int, vs.VideoFrame]]:
         if not indices:
             return
         check = checker(notice)
@@ -36,7 +58,7 @@ class ClipSource:
         chosen = self._clip if whole else select(self._clip, indices)
         for index, frame in zip(indices, chosen.frames(close=True), strict=True):
             check(frame)
-            yield index, to_rgb(frame, self._default)
+            yield index, frame
 
 
 @vs_errors
@@ -48,8 +70,8 @@ def diagnose(
 ) -> Diagnosis:
     """Detect and measure the distortions of a clip; for use from Python, not in a vspipe script.
 
-    All frames are rendered once. They are measured as RGB, so values of files may differ slightly
-    from those of ``dover diagnose``, which measures the planes that are stored.
+    All frames are rendered once and measured in the format of the clip, as ``dover diagnose``
+    measures those of a file; HDR clips are tone mapped first.
 
     Args:
         clip: clip of constant format and size.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -18,11 +19,23 @@ ROTATIONS: dict[int, list[Filter]] = {  # by quarter turns, counter-clockwise
     3: [("transpose", "clock")],
 }
 
+
+@runtime_checkable
+class StoredSource(Protocol):
+    """A FrameSource that also gives its frames as they are stored."""
+
+    def stored(self, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield (index, frame) for ascending indices, in their pixel format and bit depth."""
+        ...
+
+
 type Errors = Callable[[], AbstractContextManager[None]]
 
 
 def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield (index, frame) as stored; a source that PyAV does not read gives RGB of 8 bits.
+    """Yield (index, frame) as stored.
+
+    Sources that PyAV does not read give RGB of 8 bits, unless they are a StoredSource.
 
     Raises:
         VideoError: a frame cannot be decoded.
@@ -32,6 +45,10 @@ def stored_frames(source: FrameSource, indices: Sequence[int]) -> Iterator[tuple
         with errors():
             for index, frame in whole.decode([index + first for index in indices]):
                 yield index - first, frame
+        return
+    if isinstance(whole, StoredSource):
+        for index, frame in whole.stored([index + first for index in indices]):
+            yield index - first, frame
         return
     for index, picture in source.frames(indices):
         yield index, VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
