@@ -18,7 +18,7 @@ from vs_filter import collect, dover, dover_compare, dover_segments
 core = vs.core
 SEGMENT, FRAMES = 40, 80
 LONG = 72  # frames of a segment whose successor is read ahead in batches; see graph.SLOTS
-DEADLINE_S = 150
+DEADLINE_S = 240
 
 
 def request_all(clip: vs.VideoNode, order: list[int]) -> dict[int, float]:
