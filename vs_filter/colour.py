@@ -120,7 +120,9 @@ def transfer_of(frame: vs.VideoFrame) -> Transfer | None:
 def to_rgb(frame: vs.VideoFrame, default: Colour) -> Frame:
     """Convert a frame of a readable clip to (H, W, 3) uint8 RGB, tone mapped if it is HDR.
 
-    Args and default: see as_stored.
+    Args:
+        frame: see as_stored.
+        default: see as_stored.
     """
     from dover_plugin.io.colour import rgb24
     from dover_plugin.io.hdr import deep_rgb, tone_mapper

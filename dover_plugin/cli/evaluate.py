@@ -58,7 +58,7 @@ def evaluate(
         typer.Option("--format", "-f", help="Output format.", rich_help_panel=OUTPUT),
     ] = "table",
 ) -> None:
-    """Correlate scores with mean opinion scores: SROCC, PLCC, KROCC, RMSE."""
+    """Compute SROCC, PLCC, KROCC and RMSE of scores against mean opinion scores."""
     need_extra("train", ["scipy", *(["matplotlib"] if plot else [])])
     from dover_plugin.batch.run import score_resumed
     from dover_plugin.evaluation.datasets import preset

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class EnginePool:
-    """Runs each video on an engine with a free place.
+    """Runs each video on an engine with a free slot.
 
     Engines of one type compute the same maps, so a score does not depend on the device.
 
@@ -26,7 +26,7 @@ class EnginePool:
         self.device = ",".join(engine.device for engine in engines)
         self.parallel = sum(engine.parallel for engine in engines)
         self._free: SimpleQueue[Engine] = SimpleQueue()
-        for _ in range(engines[0].parallel):  # the places of the engines in turn
+        for _ in range(engines[0].parallel):  # the slots of the engines in turn
             for engine in engines:
                 self._free.put(engine)
 

@@ -28,9 +28,8 @@ class TorchEngine:
     """Runs a network in passes of a fixed number of videos.
 
     On a CPU each clip is a batch of its own, because smaller activations make better use of the
-    cache. On CUDA a pass has room for VIDEOS videos, all clips of a view are one batch, and zeros
-    fill the places that no video takes. Shapes are thus always the same, so that a score does not
-    depend on the videos beside it.
+    cache. On CUDA a pass scores up to VIDEOS videos, with one batch per view. Unused slots are
+    zero-padded, so shapes are constant and a score does not depend on the batch.
 
     Args:
         network: network in evaluation mode; it is moved to the device and gets its kernels.
@@ -103,7 +102,7 @@ class TorchEngine:
         return clips.to(self._device)
 
     def _to_host(self, maps: Tensor) -> list[NDArray[np.float32]]:
-        """Wait for the device, and copy the maps of each place of the pass."""
+        """Wait for the device, and copy the maps of each slot of the pass."""
         with self._errors():
             result: NDArray[np.float32] = maps.float().cpu().numpy()
         return np.split(result, self._videos)
